@@ -1,0 +1,1 @@
+"""The doors: signaling, HTTP, bots, the command line and the page."""

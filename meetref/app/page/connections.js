@@ -1,0 +1,235 @@
+/**
+ * The two peer connections of a participant: on *up* the page offers, on *down* the server does.
+ *
+ * Because each connection has one side that offers, offers never cross. *Up* has its sections in a fixed order:
+ * microphone, camera, and from the first shared screen on, screen and screen sound; a track that comes or goes replaces
+ * another, without a new offer. Both heal themselves by an ICE restart when their path dies.
+ * Specification: W3C WebRTC 1.0; RFC 8829 (what an offer says), RFC 8838 (trickled candidates).
+ * Leaves out: who is seen where on *down* (`seats.js`). Read next: `session.js`, `stats.js`.
+ */
+
+const CODECS = { audio: ["audio/opus"], video: ["video/vp8", "video/rtx"] };
+const SOURCES = {
+  microphone: { kind: "audio", encodings: [{}] },
+  camera: { kind: "video", encodings: [{ maxBitrate: 1_500_000, maxFramerate: 30 }] },
+  screen: { kind: "video", encodings: [{ maxBitrate: 2_500_000, maxFramerate: 30 }] },
+  "screen-sound": { kind: "audio", encodings: [{ maxBitrate: 96_000 }] },
+};
+
+/** What *up* and *down* share: candidates that wait for their description, and the watch over the path. */
+class Connection extends EventTarget {
+  constructor(direction, send) {
+    super();
+    this.direction = direction;
+    this.send = send;
+    this.candidates = [];
+    this.described = false; // our description has gone, candidates may follow it
+    this.closed = false;
+    this.pc = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+    this.pc.addEventListener("icecandidate", ({ candidate }) => this.#gathered(candidate?.candidate ?? ""));
+    for (const event of ["iceconnectionstatechange", "connectionstatechange"]) {
+      this.pc.addEventListener(event, () => this.closed || this.dispatchEvent(new Event("state")));
+    }
+  }
+
+  /** `new`, `connecting`, `connected`, `disconnected`, `failed` or `closed`. */
+  get state() {
+    const { iceConnectionState: ice, connectionState } = this.pc;
+    if (connectionState) return connectionState;
+    return ice === "completed" ? "connected" : ice === "checking" ? "connecting" : ice;
+  }
+
+  close() {
+    this.closed = true;
+    this.pc.close();
+  }
+
+  /** Our description has been sent: so may what was gathered meanwhile. */
+  release() {
+    this.described = true;
+    for (const candidate of this.candidates.splice(0)) this.#trickle(candidate);
+  }
+
+  #gathered(candidate) {
+    if (this.described) this.#trickle(candidate);
+    else this.candidates.push(candidate);
+  }
+
+  #trickle(candidate) {
+    this.send({ type: `${this.direction}-candidate`, candidate });
+  }
+}
+
+/** The connection on which this person's sound and pictures go to the server. */
+export class Up extends Connection {
+  constructor(send) {
+    super("up", send);
+    this.slots = new Map();
+    this.number = 0;
+    this.offered = false; // an offer is out and not answered
+    this.again = false;
+    this.#add("microphone");
+    this.#add("camera");
+  }
+
+  /** Send this track as the given source from now on; null sends nothing. */
+  async use(source, track) {
+    if (!this.slots.has(source)) {
+      if (!track) return;
+      this.#add("screen");
+      this.#add("screen-sound");
+      this.negotiate();
+    }
+    const { sender } = this.slots.get(source);
+    if (sender.track === track || this.closed) return;
+    await sender.replaceTrack(track);
+    if (source === "screen" && track) await preferDetail(sender);
+  }
+
+  /** Make an offer and send it; while one is out, the next waits for its answer. */
+  async negotiate() {
+    if (this.offered) {
+      this.again = true;
+      return;
+    }
+    this.offered = true;
+    this.again = false;
+    await this.pc.setLocalDescription(await this.pc.createOffer());
+    this.number += 1;
+    this.repeat();
+  }
+
+  /** Send the offer that is out once more: the WebSocket broke before its answer came. */
+  repeat() {
+    if (!this.offered || this.closed || this.pc.signalingState !== "have-local-offer") return;
+    const tracks = {};
+    for (const [source, { mid }] of this.slots) tracks[mid] = source;
+    const sent = this.send({ type: "up-offer", number: this.number, sdp: this.pc.localDescription.sdp, tracks });
+    if (sent) this.release(); // if not, signaling is still on its way, and the offer is repeated when it is there
+  }
+
+  async answer({ number, sdp }) {
+    if (!this.offered || number !== this.number || this.closed) return;
+    await this.pc.setRemoteDescription({ type: "answer", sdp });
+    this.offered = false;
+    if (this.again) await this.negotiate();
+  }
+
+  /** The path is gone: look for another, with new credentials. */
+  restart() {
+    this.pc.restartIce();
+    return this.negotiate();
+  }
+
+  #add(source) {
+    const { kind, encodings } = SOURCES[source];
+    const transceiver = this.pc.addTransceiver(kind, { direction: "sendonly", sendEncodings: encodings });
+    keepCodecs(transceiver, kind);
+    this.slots.set(source, transceiver);
+  }
+}
+
+/** The connection on which everybody else comes from the server. */
+export class Down extends Connection {
+  constructor(send) {
+    super("down", send);
+    this.queue = Promise.resolve();
+  }
+
+  /** Answer an offer of the server's, one after the other; `described` is dispatched when its tracks are there. */
+  offer({ number, sdp }) {
+    this.queue = this.queue.then(() => this.#answer(number, sdp));
+    return this.queue;
+  }
+
+  restart() {
+    this.send({ type: "down-restart" });
+  }
+
+  async #answer(number, sdp) {
+    if (this.closed) return;
+    try {
+      await this.pc.setRemoteDescription({ type: "offer", sdp });
+      await this.pc.setLocalDescription();
+    } catch (error) {
+      if (!this.closed) this.dispatchEvent(new CustomEvent("refused", { detail: error }));
+      return;
+    }
+    this.send({ type: "down-answer", number, sdp: this.pc.localDescription.sdp });
+    this.release();
+    this.dispatchEvent(new Event("described"));
+  }
+}
+
+function keepCodecs(transceiver, kind) {
+  const capabilities = RTCRtpReceiver.getCapabilities?.(kind)?.codecs ?? [];
+  const ranked = CODECS[kind].flatMap((name) => capabilities.filter(({ mimeType }) => mimeType.toLowerCase() === name));
+  try {
+    if (ranked.length) transceiver.setCodecPreferences?.(ranked);
+  } catch {
+    // The answer takes what it knows in any case.
+  }
+}
+
+async function preferDetail(sender) {
+  try {
+    const parameters = sender.getParameters();
+    parameters.degradationPreference = "maintain-resolution";
+    await sender.setParameters(parameters);
+  } catch {
+    // A wish: browsers without it choose by the track's content hint.
+  }
+}
+
+const FIRST_GAP = 1.5; // seconds between two restarts, doubling
+const LONGEST_GAP = 12;
+const GRACE = 1; // seconds in which a disturbed path may heal alone
+
+/** Restarts a connection whose path is gone, again and again with growing gaps, until it is back. */
+export class Healer {
+  constructor(connection, mayRestart) {
+    Object.assign(this, { connection, mayRestart });
+    this.gap = FIRST_GAP;
+    this.timer = null;
+    connection.addEventListener("state", () => this.look());
+  }
+
+  look() {
+    const { state } = this.connection;
+    if (state === "connected") this.#rest();
+    else if (state === "failed") this.#plan(0);
+    else if (state === "disconnected") this.#plan(GRACE);
+  }
+
+  close() {
+    clearTimeout(this.timer);
+    this.connection.close();
+  }
+
+  /** The network changed, or signaling is back: try at once if the path is not there. */
+  hurry() {
+    if (!["disconnected", "failed"].includes(this.connection.state)) return;
+    this.#rest();
+    this.#plan(0);
+  }
+
+  #rest() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    this.gap = FIRST_GAP;
+  }
+
+  #plan(seconds) {
+    if (this.timer !== null) return;
+    this.timer = setTimeout(() => this.#restart(), seconds * 1000);
+  }
+
+  #restart() {
+    this.timer = null;
+    if (this.connection.closed || this.connection.state === "connected") return;
+    if (!this.mayRestart()) return; // `hurry` is called when signaling is back
+    Promise.resolve(this.connection.restart()).catch(() => {});
+    this.timer = setTimeout(() => this.#restart(), this.gap * 1000);
+    this.gap = Math.min(LONGEST_GAP, this.gap * 2);
+  }
+}

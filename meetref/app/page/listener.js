@@ -1,0 +1,95 @@
+/**
+ * Listens and counts: who is speaking, and what the two connections measure.
+ *
+ * Levels are sampled ten times a second from what is being played, statistics a few times a second, and more often
+ * while somebody's first picture is awaited. Leaves out: what is made of it (`state.js`, `tiles.js`).
+ * Read next: `levels.js`, `stats.js`.
+ */
+
+import { SpeakingDetector } from "./levels.js";
+import { inbound, ownSound } from "./stats.js";
+
+const LEVELS_EVERY = 0.1; // seconds
+const STATS_EVERY = 0.5;
+const STATS_EVERY_AT_FIRST = 0.15;
+
+/** Belongs to a session, and dispatches its `heard` and `measured`. */
+export class Listener {
+  constructor(session) {
+    this.session = session;
+    this.detectors = new Map();
+    this.levels = new Map();
+    this.own = { level: null, energy: 0 };
+    this.reports = { up: null, down: null };
+    this.levelsAt = 0;
+    this.statsAt = 0;
+    this.reading = false;
+  }
+
+  beat() {
+    const now = this.session.seats.clock();
+    if (now >= this.levelsAt + LEVELS_EVERY) this.#hear(now);
+    const every = this.#awaiting() ? STATS_EVERY_AT_FIRST : STATS_EVERY;
+    if (!this.reading && now >= this.statsAt + every) this.#read(now);
+  }
+
+  /** Is this person speaking now? */
+  speaking(id) {
+    return this.detectors.get(id)?.speaking ?? false;
+  }
+
+  /** How loud this person is now, linear. */
+  level(id) {
+    return this.levels.get(id) ?? 0;
+  }
+
+  forget(id) {
+    this.detectors.delete(id);
+    this.levels.delete(id);
+  }
+
+  #hear(now) {
+    this.levelsAt = now;
+    let changed = false;
+    for (const { id, microphone } of this.session.people.values()) {
+      const level = microphone === "on" ? this.#levelOf(id) : 0;
+      if (!this.detectors.has(id)) this.detectors.set(id, new SpeakingDetector());
+      const detector = this.detectors.get(id);
+      const before = detector.speaking;
+      this.levels.set(id, level);
+      if (microphone !== "on") detector.speaking = false;
+      else detector.sample(level, now);
+      changed ||= before !== detector.speaking;
+    }
+    if (changed) this.session.dispatchEvent(new Event("heard"));
+  }
+
+  #levelOf(id) {
+    if (id === this.session.identity?.participant) return this.own.level ?? 0;
+    return this.session.seats.of(id).audio?.level() ?? 0;
+  }
+
+  #awaiting() {
+    for (const { occupant, begun, satAt } of this.session.seats.all.values()) {
+      if (occupant && !begun && this.session.seats.clock() - satAt < 5) return true;
+    }
+    return false;
+  }
+
+  async #read(now) {
+    this.reading = true;
+    this.statsAt = now;
+    const { up, down, seats } = this.session;
+    try {
+      const [upward, downward] = await Promise.all([up.pc.getStats(), down.pc.getStats()]);
+      this.reports = { up: upward, down: downward };
+      this.own = ownSound(upward);
+      const found = inbound(downward, down.pc);
+      for (const seat of seats.all.values()) seat.measure(found, seats.clock());
+      this.session.dispatchEvent(new Event("measured"));
+    } catch {
+      // A connection that is being closed has nothing to tell.
+    }
+    this.reading = false;
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * The side panel with chat and people; on a phone it is a sheet that comes from below.
+ *
+ * One of the two is open, or none. Closing gives the focus back to where it was. Read next: `chat.js`, `people.js`.
+ */
+
+import { Chat } from "./chat.js";
+import { element, write } from "./elements.js";
+import { icon } from "./icons.js";
+import { People } from "./people.js";
+
+/** Events: `changed` when it opens, closes, or the number of unread messages changes. */
+export class Panel extends EventTarget {
+  constructor(session) {
+    super();
+    this.session = session;
+    this.open = null;
+    this.unread = 0;
+    this.seen = 0;
+    this.pages = { chat: new Chat(session), people: new People(session) };
+    this.tabs = { chat: this.#tab("chat", "Chat"), people: this.#tab("people", "People") };
+    const close = element("button", { class: "icon-button plain", type: "button", test: "panel-close", "aria-label": "Close the panel", on: { click: () => this.show(null) } }, icon("close"));
+    const tabs = element("div", { class: "tabs", role: "tablist", "aria-label": "Chat and people" }, this.tabs.chat, this.tabs.people);
+    tabs.addEventListener("keydown", (event) => this.#arrows(event));
+    this.root = element("aside", { class: "panel", test: "panel", hidden: true, "aria-label": "Chat and people" },
+      element("header", { class: "panel-head" }, tabs, close), this.pages.chat.root, this.pages.people.root);
+    session.chat.addEventListener("changed", () => this.#count());
+  }
+
+  /** Open one page, or close (null); asked for the open one again, it closes. */
+  toggle(page) {
+    this.show(this.open === page ? null : page);
+  }
+
+  show(page) {
+    if (page === this.open) return;
+    if (!this.open) this.before = document.activeElement;
+    this.open = page;
+    this.root.hidden = !page;
+    for (const [name, { root }] of Object.entries(this.pages)) root.hidden = name !== page;
+    for (const [name, tab] of Object.entries(this.tabs)) {
+      tab.setAttribute("aria-selected", String(name === page));
+      tab.tabIndex = name === page ? 0 : -1;
+    }
+    this.#count();
+    this.draw();
+    if (page === "chat") this.pages.chat.focus();
+    else if (page) this.tabs[page].focus({ preventScroll: true });
+    else this.before?.focus?.({ preventScroll: true });
+    this.dispatchEvent(new Event("changed"));
+  }
+
+  draw() {
+    write(this.tabs.people.lastChild, `People (${this.session.people.size})`);
+    this.pages.people.draw();
+  }
+
+  #tab(page, words) {
+    return element("button", { class: "tab", type: "button", role: "tab", test: `${page}-tab`, "aria-controls": `panel-${page}`, on: { click: () => this.show(page) } }, words);
+  }
+
+  #arrows({ key }) {
+    if (key !== "ArrowLeft" && key !== "ArrowRight") return;
+    this.show(this.open === "chat" ? "people" : "chat");
+    this.tabs[this.open].focus();
+  }
+
+  #count() {
+    const { messages } = this.session.chat;
+    const mine = this.session.identity?.participant;
+    const fresh = messages.slice(this.seen).filter(({ person }) => person !== mine);
+    if (this.open === "chat") {
+      this.seen = messages.length;
+      this.unread = 0;
+    } else {
+      this.unread = fresh.length;
+    }
+    this.dispatchEvent(new Event("changed"));
+  }
+}

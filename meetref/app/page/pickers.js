@@ -1,0 +1,55 @@
+/**
+ * The three lists to choose a device from, the same in the lobby and in the settings.
+ *
+ * Where the browser does not let a page choose the loudspeaker, that list is not shown. Read next: `devices.js`.
+ */
+
+import { element } from "./elements.js";
+import { icon } from "./icons.js";
+
+const WORDS = { microphone: "Microphone", camera: "Camera", speaker: "Loudspeaker" };
+
+export class Pickers {
+  constructor(devices, { test = "", beside = {} } = {}) {
+    this.devices = devices;
+    this.selects = {};
+    this.rows = Object.keys(WORDS).map((kind) => this.#row(kind, test, beside[kind]));
+    this.root = element("div", { class: "pickers" }, ...this.rows);
+    this.changed = () => this.draw();
+    devices.addEventListener("changed", this.changed);
+    this.draw();
+  }
+
+  close() {
+    this.devices.removeEventListener("changed", this.changed);
+  }
+
+  draw() {
+    for (const [kind, select] of Object.entries(this.selects)) {
+      const list = this.devices.lists[kind];
+      const named = list.map(({ deviceId, label }, index) => ({ id: deviceId, label: label || `${WORDS[kind]} ${index + 1}` }));
+      const using = this.devices[kind]?.track?.getSettings?.().deviceId ?? this.devices.chosen[kind];
+      this.#fill(select, named, using);
+      select.disabled = !named.length;
+      if (!named.length) select.replaceChildren(element("option", {}, kind === "speaker" ? "Default" : `No ${kind}`));
+    }
+    const canChoose = "setSinkId" in HTMLMediaElement.prototype && this.devices.lists.speaker.length > 0;
+    this.rows.at(-1).hidden = !canChoose;
+  }
+
+  #fill(select, named, using) {
+    const text = JSON.stringify(named);
+    if (select.dataset.list !== text) {
+      select.dataset.list = text;
+      select.replaceChildren(...named.map(({ id, label }) => element("option", { value: id }, label)));
+    }
+    if (named.some(({ id }) => id === using)) select.value = using;
+  }
+
+  #row(kind, test, beside) {
+    const select = element("select", { class: "field-text", test: `${test}${kind}-select`, "aria-label": WORDS[kind] });
+    select.addEventListener("change", () => this.devices.choose(kind, select.value));
+    this.selects[kind] = select;
+    return element("div", { class: "picker" }, icon(kind), select, beside ?? null);
+  }
+}

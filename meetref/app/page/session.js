@@ -1,0 +1,257 @@
+/**
+ * One meeting, as the page knows it: who is there, what was said, what is sent, and how the connections are.
+ *
+ * It joins signaling, the two peer connections, the person's devices and the chat, and knows nothing of the DOM. When
+ * the WebSocket breaks, media goes on and only signaling comes back; when the server has forgotten us, both
+ * connections are built anew under a new identity. Leaves out: everything visible. Read next: `meeting.js`, `state.js`.
+ */
+
+import { Down, Healer, Up } from "./connections.js";
+import { Conversation } from "./conversation.js";
+import { Listener } from "./listener.js";
+import { Seats } from "./seats.js";
+import { Sharing } from "./sharing.js";
+import { Signaling } from "./signaling.js";
+import { ending } from "./trouble.js";
+
+const BEAT = 50; // milliseconds
+
+/** Events: `people`, `connection`, `sharing`, `heard` (who speaks), `measured`; `notice` (detail: words); `over`. */
+export class Session extends EventTarget {
+  constructor({ url, room, name, token, devices }) {
+    super();
+    Object.assign(this, { room, name, token, devices });
+    this.connection = "connecting";
+    this.reason = null;
+    this.ending = null; // the screen to show when it is over
+    this.identity = null; // {participant, secret}
+    this.people = new Map();
+    this.healers = [];
+    this.told = null;
+    this.chat = new Conversation({ send: (message) => this.send(message) });
+    this.seats = new Seats();
+    this.sharing = new Sharing();
+    this.listener = new Listener(this);
+    this.signaling = new Signaling({ url, hello: () => this.#hello() });
+    this.#listen();
+  }
+
+  start() {
+    this.#build();
+    this.signaling.start();
+    this.timer = setInterval(() => this.#beat(), BEAT);
+  }
+
+  send(message) {
+    return this.signaling.send(message);
+  }
+
+  get me() {
+    return this.people.get(this.identity?.participant) ?? null;
+  }
+
+  /** Everybody but oneself, in the order of coming. */
+  get others() {
+    return [...this.people.values()].filter(({ id }) => id !== this.identity?.participant);
+  }
+
+  async toggle(kind) {
+    const on = this.devices.state(kind) === "on";
+    await this.devices.turn(kind, !on);
+    const { trouble } = this.devices[kind];
+    if (trouble) this.notice(trouble.words, "trouble");
+  }
+
+  toggleScreen() {
+    return this.sharing.active ? this.sharing.stop() : this.sharing.start();
+  }
+
+  leave() {
+    this.#finish("left", null, { type: "leave" });
+  }
+
+  notice(words, kind = "news") {
+    this.dispatchEvent(new CustomEvent("notice", { detail: { words, kind } }));
+  }
+
+  #hello() {
+    return {
+      type: "join",
+      room: this.room,
+      name: this.name,
+      ...(this.token ? { token: this.token } : {}),
+      ...(this.identity ? { resume: this.identity } : {}),
+      last_sequence: this.chat.last,
+      microphone: this.devices.state("microphone"),
+      camera: this.devices.state("camera"),
+    };
+  }
+
+  #listen() {
+    const { signaling, devices, sharing } = this;
+    signaling.addEventListener("message", ({ detail }) => this.#receive(detail));
+    signaling.addEventListener("broken", () => this.#assess());
+    signaling.addEventListener("refused", () => this.#assess());
+    devices.addEventListener("changed", (this.onDevices = () => this.#tell()));
+    devices.addEventListener("lost", (this.onLost = ({ detail }) => this.notice(lostWords(detail), "trouble")));
+    devices.addEventListener("found", (this.onFound = ({ detail }) => this.notice(`A ${detail.kind} was connected. Turn it on when you like.`)));
+    sharing.addEventListener("changed", () => this.#shared());
+    sharing.addEventListener("trouble", ({ detail }) => this.notice(detail, "trouble"));
+    this.onNetwork = () => this.healers.forEach((healer) => healer.hurry());
+    navigator.connection?.addEventListener?.("change", this.onNetwork);
+    addEventListener("online", this.onNetwork);
+  }
+
+  /** New peer connections; the first offer is made at once, and sent as soon as we have joined. */
+  #build() {
+    for (const healer of this.healers) healer.close();
+    this.seats.clear();
+    this.up = new Up((message) => this.send(message));
+    this.down = new Down((message) => this.send(message));
+    this.healers = [this.up, this.down].map((connection) => new Healer(connection, () => this.signaling.joined));
+    for (const connection of [this.up, this.down]) connection.addEventListener("state", () => this.#assess());
+    const { down } = this;
+    down.addEventListener("described", () => this.seats.attach(down.pc));
+    down.addEventListener("refused", ({ detail }) => this.notice(`The browser could not read what the server offers: ${detail.message}`, "trouble"));
+    this.up.negotiate().catch(({ message }) => this.notice(`The browser could not make an offer: ${message}`, "trouble"));
+    this.#plug();
+  }
+
+  /** What goes up: whatever tracks there are now. */
+  #plug() {
+    const { up, devices, sharing } = this;
+    const tracks = { microphone: devices.microphone.track, camera: devices.camera.track, screen: sharing.video, "screen-sound": sharing.sound };
+    for (const [source, track] of Object.entries(tracks)) up?.use(source, track).catch(() => {});
+  }
+
+  #receive(message) {
+    const act = {
+      joined: () => this.#joined(message),
+      person: () => this.#person(message.person),
+      "person-left": () => this.#personLeft(message),
+      "up-answer": () => this.up.answer(message).catch((error) => this.notice(`The server's answer could not be used: ${error.message}`, "trouble")),
+      "down-offer": () => this.down.offer(message),
+      seats: () => this.seats.assign(message.seats),
+      chat: () => this.chat.receive(message),
+      error: () => this.#error(message),
+    }[message.type];
+    act?.(); // an unknown type is from a newer server, and not for us
+  }
+
+  #joined({ participant, secret, people, resumed }) {
+    const first = this.identity === null;
+    const before = this.people;
+    this.identity = { participant, secret };
+    this.people = new Map(people.map((person) => [person.id, person]));
+    if (!resumed && !first) this.#build();
+    this.up.repeat();
+    this.told = null;
+    this.#tell();
+    this.chat.repeat();
+    for (const healer of this.healers) healer.hurry();
+    if (resumed) this.#compare(before);
+    this.#assess();
+    this.#changed("people");
+  }
+
+  #compare(before) {
+    for (const { id, name } of this.people.values()) if (!before.has(id)) this.notice(`${name} joined`);
+    for (const { id, name } of before.values()) if (!this.people.has(id)) this.notice(`${name} left`);
+  }
+
+  #person(person) {
+    const before = this.people.get(person.id);
+    this.people.set(person.id, person);
+    if (!before) this.notice(`${person.name} joined`);
+    if (person.screen && !before?.screen && person.id !== this.identity?.participant) this.notice(`${person.name} shares a screen`);
+    if (person.camera === "on" && before?.camera !== "on") this.seats.of(person.id).video?.rewind(this.seats.clock());
+    this.#changed("people");
+  }
+
+  #personLeft({ id, reason }) {
+    const person = this.people.get(id);
+    this.people.delete(id);
+    this.listener.forget(id);
+    if (person) this.notice({ left: `${person.name} left`, lost: `${person.name} lost the connection`, removed: `${person.name} was removed` }[reason]);
+    this.#changed("people");
+  }
+
+  #error({ code, message, about }) {
+    const screen = ending(code);
+    if (screen) this.#finish("failed", screen);
+    else if (about === "say") setTimeout(() => this.chat.repeat(), 1500);
+    else if (code === "not-joined") this.signaling.reopen();
+    else this.notice(message, "trouble");
+  }
+
+  /** Tell the others what is sent, when that has changed. */
+  #tell() {
+    this.#plug();
+    const { devices, sharing } = this;
+    const now = { microphone: devices.state("microphone"), camera: devices.state("camera"), screen: sharing.active };
+    const text = JSON.stringify(now);
+    if (text !== this.told && this.send({ type: "devices", ...now })) this.told = text;
+    if (this.me) this.people.set(this.me.id, { ...this.me, ...now });
+    this.#changed("people");
+  }
+
+  #shared() {
+    this.#tell();
+    this.#changed("sharing");
+  }
+
+  /** What to call the connection now, and why. */
+  #assess() {
+    if (this.ending || this.connection === "left") return;
+    const [connection, reason] = this.#judge();
+    if (connection === this.connection && reason === this.reason) return;
+    const restored = this.connection === "reconnecting" && connection === "connected";
+    Object.assign(this, { connection, reason });
+    if (restored) this.notice("You are connected again");
+    this.#changed("connection");
+  }
+
+  #judge() {
+    const { signaling } = this;
+    if (!signaling.joined) {
+      const reason = signaling.failures < 3 ? null : "The server does not answer. Trying again and again.";
+      return this.identity ? ["reconnecting", reason ?? "The connection to the server broke."] : ["connecting", reason];
+    }
+    for (const { state } of [this.up, this.down]) {
+      if (state === "failed") return ["reconnecting", "Sound and picture cannot get through. The network may block the server's UDP port."];
+      if (state === "disconnected") return ["reconnecting", "Sound and picture are interrupted."];
+    }
+    return ["connected", null];
+  }
+
+  #beat() {
+    this.seats.tick();
+    this.listener.beat();
+    this.chat.tick();
+  }
+
+  #finish(connection, screen, last = null) {
+    if (this.connection === "left" || this.connection === "failed") return;
+    Object.assign(this, { connection, ending: screen, reason: screen?.title ?? null });
+    clearInterval(this.timer);
+    this.signaling.close(last);
+    for (const healer of this.healers) healer.close();
+    this.sharing.stop();
+    for (const [event, handler] of [["changed", this.onDevices], ["lost", this.onLost], ["found", this.onFound]]) {
+      this.devices.removeEventListener(event, handler);
+    }
+    navigator.connection?.removeEventListener?.("change", this.onNetwork);
+    removeEventListener("online", this.onNetwork);
+    this.#changed("connection");
+    this.#changed("over");
+  }
+
+  #changed(event) {
+    this.dispatchEvent(new Event(event));
+  }
+}
+
+function lostWords({ kind, label, replaced }) {
+  const what = label ? `"${label}"` : `The ${kind}`;
+  return replaced ? `${what} was unplugged. Now using "${replaced}".` : `${what} was unplugged. Connect a ${kind} and turn it on.`;
+}

@@ -1,0 +1,68 @@
+/**
+ * `window.meetref.state()`: the meeting as plain JSON, for tests and for the curious.
+ *
+ * The shape is an interface (docs/page.md): what is here stays. It is synchronous; figures are those of the last reading,
+ * at most half a second old. Read next: `listener.js`, `seats.js`.
+ */
+
+import { transport } from "./stats.js";
+
+const EMPTY = { connection: "left", reason: null, room: null, sound: "playing", people: [], chat: [], transports: [] };
+
+/** The whole state of a session; `sound` is told by the page, which knows what the browser lets it play. */
+export function describe(session, sound) {
+  if (!session) return { ...EMPTY };
+  return {
+    connection: session.connection,
+    reason: session.reason,
+    room: session.room,
+    sound,
+    people: [...session.people.values()].map((person) => describePerson(session, person)),
+    chat: session.chat.messages.map(({ sequence, name, person, text, sent_at }) => ({ sequence, from: name, person, text, sent_at })),
+    transports: ["up", "down"].map((direction) => transport(direction, session[direction].pc, session.listener.reports[direction])),
+  };
+}
+
+function describePerson(session, person) {
+  const me = person.id === session.identity?.participant;
+  return {
+    id: person.id,
+    name: person.name,
+    me,
+    bot: person.bot ?? false,
+    speaking: session.listener.speaking(person.id),
+    audio: {
+      muted: person.microphone !== "on",
+      level: session.listener.level(person.id),
+      total_energy: me ? session.listener.own.energy : (session.seats.of(person.id).audio?.figures().energy ?? 0),
+    },
+    video: me ? ownVideo(session.devices.camera.track) : video(session, person.id, "camera", person.camera === "on"),
+    screen: person.screen ? (me ? ownVideo(session.sharing.video) : video(session, person.id, "screen", true)) : null,
+  };
+}
+
+function video(session, id, source, on) {
+  const seat = session.seats.of(id, source).video;
+  const { width, height, frames } = seat ? seat.figures() : { width: 0, height: 0, frames: 0 };
+  const playing = Boolean(seat?.flows(session.seats.clock()));
+  return {
+    state: !on ? "off" : playing ? "playing" : "paused",
+    reason: !on || playing ? null : pauseReason(session, seat),
+    width,
+    height,
+    frames_decoded: frames,
+    layer: "single",
+  };
+}
+
+/** Why no picture of somebody is shown although there should be one. */
+export function pauseReason(session, seat) {
+  if (!seat) return "no seat";
+  if (session.connection !== "connected") return "reconnecting";
+  return seat.begun ? "no frames" : "waiting for the first frame";
+}
+
+function ownVideo(track) {
+  const { width = 0, height = 0 } = track?.getSettings() ?? {};
+  return { state: track ? "playing" : "off", reason: null, width, height, frames_decoded: 0, layer: "single" };
+}

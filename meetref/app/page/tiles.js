@@ -1,0 +1,78 @@
+/**
+ * One tile: a picture or an avatar, a name, and what a person should know about it.
+ *
+ * A tile is told everything (`show`) and decides nothing. Its `<video>` is always mute: sound is played
+ * elsewhere (`sounds.js`), so that a browser that holds sound back still shows pictures; the browser keeps lips in sync
+ * by the media stream that both tracks belong to, not by the element. Read next: `stage.js`.
+ */
+
+import { avatar } from "./avatar.js";
+import { element, write } from "./elements.js";
+import { icon } from "./icons.js";
+
+export class Tile {
+  constructor({ test, fitted = false, mirrored = false }) {
+    this.video = element("video", { class: "picture", playsinline: true, autoplay: true, tabindex: "-1", "aria-hidden": "true" });
+    this.video.muted = true;
+    this.avatar = avatar();
+    this.words = element("span", { class: "words", test: "tile-words" });
+    this.name = element("span", { class: "name", test: "tile-name" });
+    this.muted = element("span", { class: "muted", test: "tile-muted", role: "img", "aria-label": "microphone off" }, icon("microphone-off"));
+    this.voice = element("span", { class: "voice", "aria-hidden": "true" }, element("i"), element("i"), element("i"));
+    this.root = element(
+      "div",
+      { class: `tile${fitted ? " fitted" : ""}${mirrored ? " mirrored" : ""}`, role: "group" },
+      this.video,
+      element("div", { class: "face" }, this.avatar.node, this.words),
+      element("div", { class: "label" }, this.muted, this.voice, this.name),
+    );
+    this.test = test;
+    this.track = null;
+  }
+
+  /** Play this track, or nothing. */
+  play(track) {
+    if (track === this.track) return;
+    this.track = track;
+    this.video.srcObject = track ? new MediaStream([track]) : null;
+    if (track) this.resume();
+  }
+
+  /** A video that was out of the page has stopped; a mute one may always go on. */
+  resume() {
+    this.video.play().catch(() => {});
+  }
+
+  show({ id, name, muted, speaking, picture, words = "", seat }) {
+    const { root } = this;
+    root.dataset.test = this.test;
+    root.dataset.person = id;
+    if (seat !== undefined) root.dataset.seat = seat;
+    root.setAttribute("aria-label", [name, muted && "microphone off", speaking && "speaking", words].filter(Boolean).join(", "));
+    root.classList.toggle("with-picture", picture);
+    root.classList.toggle("speaking", speaking);
+    write(this.name, name);
+    write(this.words, words);
+    this.words.hidden = !words;
+    this.muted.hidden = !muted;
+    this.voice.hidden = muted || !speaking;
+    this.avatar.name(name.replace(/ \(you\)$/u, ""));
+  }
+
+  /** Put the tile at a rectangle of the stage. */
+  place({ x, y, width, height }) {
+    const { style } = this.root;
+    style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px)`;
+    style.width = `${Math.round(width)}px`;
+    style.height = `${Math.round(height)}px`;
+    this.root.classList.toggle("small", width < 200);
+    this.root.classList.toggle("tiny", width < 130);
+  }
+}
+
+/** Tell `presented(timestamp)` of every frame of a video until it says true; the RTP timestamp where the browser has it. */
+export function watchFrames(video, presented) {
+  if (!video.requestVideoFrameCallback) return;
+  const look = (_now, { rtpTimestamp }) => presented(rtpTimestamp) || video.requestVideoFrameCallback(look);
+  video.requestVideoFrameCallback(look);
+}

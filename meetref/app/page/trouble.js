@@ -1,0 +1,62 @@
+/**
+ * What went wrong, in words, and what a person can do about it.
+ *
+ * Browsers say it as the name of a DOMException, the server as one of the fixed codes of `error`. Each becomes a title, a
+ * sentence, and where it helps the next step. Leaves out: showing it (`lobby.js`, `screens.js`, `notices.js`).
+ */
+
+const NAMES = { microphone: "microphone", camera: "camera" };
+
+/** Why a microphone or camera could not be opened: `{name, words}`. */
+export function deviceTrouble(kind, error) {
+  const device = NAMES[kind];
+  const words = {
+    NotAllowedError: `The ${device} is blocked by the browser. Allow it by the icon at the left of the address bar, then try again.`,
+    NotFoundError: `No ${device} was found. Connect one and it will appear here.`,
+    NotReadableError: `The ${device} is used by another program, or does not answer. Close that program, then try again.`,
+    AbortError: `The ${device} stopped while it was starting. Try again, or choose another one.`,
+    OverconstrainedError: `The chosen ${device} is gone. Choose another one.`,
+    SecurityError: `The browser forbids the ${device} on this page. Open it over https or on localhost.`,
+    TypeError: `The browser gives no ${device} to a page that is not secure. Open it over https or on localhost.`,
+  }[error.name];
+  return { name: error.name, words: words ?? `The ${device} could not be opened (${error.name}). Try again, or choose another one.` };
+}
+
+/** Why a screen could not be shared, or null when the person simply changed their mind. */
+export function screenTrouble(error) {
+  if (error.name === "NotAllowedError" || error.name === "AbortError") return null;
+  if (error.name === "NotFoundError") return "There is no screen or window that could be shared.";
+  if (error.name === "NotReadableError") return "The system did not let the browser see the screen. Allow screen recording in its settings.";
+  return `The screen could not be shared (${error.name}).`;
+}
+
+/** The server's codes that end a meeting: what the page says, and whether trying again may help. */
+const ENDINGS = {
+  "not-allowed": { title: "You need an invitation", words: "This link has no valid invitation, or it has expired. Ask whoever invited you for a new link.", again: true },
+  "room-full": { title: "This meeting is full", words: "No more people fit into this room at the moment. Try again when somebody has left.", again: true },
+  "server-full": { title: "The server is full", words: "It holds as many meetings as it can. Try again in a little while.", again: true },
+  replaced: { title: "You continue somewhere else", words: "The meeting was taken over by another window of yours, so this one has stopped.", again: true },
+  closing: { title: "The server is closing", words: "The meeting has ended here. If the server is only being restarted, you can rejoin in a moment.", again: true },
+};
+
+/** The screen for a code that ends the meeting; null for codes after which it goes on. */
+export function ending(code) {
+  return ENDINGS[code] ?? null;
+}
+
+/** Why this browser cannot hold a meeting at all, or null: `{title, words}`. */
+export function environmentTrouble(scope = globalThis) {
+  if (scope.isSecureContext === false) {
+    return {
+      title: "This page is not secure",
+      words: "Browsers give camera, microphone and meetings only to pages that come over https, or from localhost. Open this address with https:// in front.",
+    };
+  }
+  if (!scope.RTCPeerConnection || !scope.WebSocket) {
+    return {
+      title: "This browser cannot hold a meeting",
+      words: "It has no WebRTC, or WebRTC is turned off. A current Chromium, Chrome, Edge, Firefox or Safari has it.",
+    };
+  }
+  return null;
+}

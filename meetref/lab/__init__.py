@@ -1,0 +1,1 @@
+"""Experiments on all of the above. Each module is one experiment."""

@@ -1,0 +1,146 @@
+"""Lost packets: noticing them and asking again, and keeping sent ones for those who ask.
+
+Stands above nothing of this floor; `meeting` turns what is due into a NACK and a NACK into fetches.
+Specification: RFC 4585 section 6.2.1 (NACK), RFC 4588 (retransmission). The times are those of mediasoup and libwebrtc:
+10 ms for reordering, then once a round trip, ten times; LiveKit waits 20 ms and asks five times.
+Leaves out: forward error correction, and how a packet is sent again (RTX or the same ciphertext).
+Read next: `media/keyframes.py`, what is asked for when this gives up.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+MAXIMUM_MISSING = 1000  # packets that are asked for at a time; beyond, only a keyframe helps
+MAXIMUM_REQUESTED = 250  # numbers in one NACK: at worst 4 octets each
+MAXIMUM_TRIES = 10
+MAXIMUM_WAIT = 1.0  # seconds after which a packet would come too late
+REORDER_WAIT = 0.01
+SHORTEST_REPEAT, LONGEST_REPEAT = 0.04, 0.4
+
+
+@dataclass(slots=True)
+class _Missing:
+    noticed_at: float
+    due_at: float
+    tries: int = 0
+
+
+class LossDetector:
+    """Finds the gaps in one stream. Set `round_trip_time` (seconds) when it is known; it is kept within 40 to 400 ms.
+
+    When `gave_up` says so, packets were given up: time to ask for a keyframe.
+    """
+
+    def __init__(self, *, reorder_wait: float = REORDER_WAIT, round_trip_time: float = 0.1) -> None:
+        self.reorder_wait = reorder_wait
+        self.round_trip_time = round_trip_time
+        self.recovered = 0
+        self.abandoned = 0
+        self._highest: int | None = None
+        self._missing: dict[int, _Missing] = {}
+        self._next = math.inf
+        self._gave_up = False
+
+    def __len__(self) -> int:
+        return len(self._missing)
+
+    def receive(self, extended_sequence: int, now: float) -> None:
+        """Note a packet of the stream, original or repeated, by its unwrapped number."""
+        highest = self._highest
+        if highest is None:
+            self._highest = extended_sequence
+        elif extended_sequence <= highest:
+            missing = self._missing.pop(extended_sequence, None)
+            self.recovered += missing is not None and missing.tries > 0
+        else:
+            self._highest = extended_sequence
+            if extended_sequence > highest + 1:
+                self._notice(highest + 1, extended_sequence, now)
+
+    def _notice(self, first: int, end: int, now: float) -> None:
+        if len(self._missing) + end - first > MAXIMUM_MISSING:
+            self.abandoned += len(self._missing) + end - first
+            self._missing.clear()
+            self._gave_up = True
+            self._next = now
+            return
+        due_at = now + self.reorder_wait
+        for sequence in range(first, end):
+            self._missing[sequence] = _Missing(now, due_at)
+        self._next = min(self._next, due_at)
+
+    def forgive(self, before: int) -> None:
+        """Stop asking for packets before this unwrapped number, as when a keyframe begins there."""
+        for sequence in [sequence for sequence in self._missing if sequence < before]:
+            del self._missing[sequence]
+
+    def next_timeout(self) -> float:
+        """When `due` wants to be called; infinity while nothing is missing."""
+        return self._next
+
+    def gave_up(self) -> bool:
+        """Whether packets were given up since this was last asked."""
+        answer, self._gave_up = self._gave_up, False
+        return answer
+
+    def due(self, now: float) -> list[int]:
+        """The numbers (16 bits) to ask for now, ready for a NACK; to be called when `next_timeout` has come."""
+        asked: list[int] = []
+        repeat = min(max(self.round_trip_time, SHORTEST_REPEAT), LONGEST_REPEAT)
+        for sequence, missing in list(self._missing.items()):
+            if now < missing.due_at:
+                continue
+            if missing.tries >= MAXIMUM_TRIES or now - missing.noticed_at >= MAXIMUM_WAIT:
+                del self._missing[sequence]
+                self.abandoned += 1
+                self._gave_up = True
+            elif len(asked) == MAXIMUM_REQUESTED:
+                missing.due_at = now + REORDER_WAIT
+            else:
+                asked.append(sequence & 0xFFFF)
+                missing.tries += 1
+                missing.due_at = min(now + repeat, missing.noticed_at + MAXIMUM_WAIT)
+        self._next = min((missing.due_at for missing in self._missing.values()), default=math.inf)
+        return asked
+
+
+class PacketCache:
+    """The newest `capacity` packets sent on one stream, as they were sent, each for `maximum_age` seconds.
+
+    A ring: a packet's place is its number modulo the capacity. `round_trip_time` (seconds) is what separates a
+    second request from an impatient repetition of the first.
+    """
+
+    def __init__(self, capacity: int = 512, maximum_age: float = 2.0, *, round_trip_time: float = 0.04) -> None:
+        self.capacity = capacity
+        self.maximum_age = maximum_age
+        self.round_trip_time = round_trip_time
+        self._sequences = [-1] * capacity
+        self._packets = [b""] * capacity
+        self._stored_at = [0.0] * capacity
+        self._fetched_at = [-math.inf] * capacity
+
+    def store(self, sequence: int, packet: bytes, at: float) -> None:
+        """Keep a packet under its number, in the place of an older one."""
+        place = sequence % self.capacity
+        self._sequences[place] = sequence
+        self._packets[place] = packet
+        self._stored_at[place] = at
+        self._fetched_at[place] = -math.inf
+
+    def fetch(self, sequence: int, now: float) -> bytes | None:
+        """The packet to send again; None where it is gone, too old, or was fetched less than a round trip ago."""
+        place = sequence % self.capacity
+        if self._sequences[place] != sequence or now - self._stored_at[place] > self.maximum_age:
+            return None
+        if now - self._fetched_at[place] < self.round_trip_time:
+            return None
+        self._fetched_at[place] = now
+        return self._packets[place]
+
+    def clear(self) -> None:
+        """Forget everything, as when a seat changes hands or a stream falls idle."""
+        self._sequences = [-1] * self.capacity
+        self._packets = [b""] * self.capacity

@@ -1,0 +1,175 @@
+"""One seat's RTP stream, continuous whoever sits there: own SSRC, sequence, timestamps and picture ids.
+
+Stands between the publishers' packets (`Incoming`, parsed once for all viewers) and the lock of each viewer's
+connection; `meeting/forwarder` calls `rewrite` for every forwarded packet, so this is the hot path.
+Specification: RFC 3550 section 5.1 (what must be continuous), RFC 7741 section 4.2 (VP8 picture id and TL0PICIDX),
+draft-holmer-rmcat-transport-wide-cc-extensions-01 (the number each link gives its packets).
+Leaves out: layers. A source has one encoding here, so nothing is dropped between two of its packets and an offset
+carries every one of them, late or not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import Struct
+
+from meetref.wire import rtp, vp8
+
+HALF_SEQUENCE = 1 << 15
+
+# Version 2 with extension; marker and payload type; sequence; timestamp; SSRC; one-byte extensions of so many words.
+_AUDIO = Struct("!BBHIIHHBHBBBH")
+_PLAIN = Struct("!BBHIIHHBHB")
+_PICTURE = Struct("!BBHIIHHBHB2sH")
+_PICTURE_TL0 = Struct("!BBHIIHHBHB2sHB")
+_VERSION_AND_EXTENSION = 0x90
+_ONE_BYTE = 0xBEDE
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A publisher's packet after unlocking, with what the seats need of it. `sequence` is extended (it never wraps).
+
+    `picture`, `tl0`, `lead` and `tail` are the VP8 descriptor taken apart: `lead` its first two octets, `tail`
+    all that follows picture id and TL0PICIDX. `picture` is None where there is nothing to rewrite.
+    """
+
+    sequence: int
+    timestamp: int
+    marker: int
+    payload: bytes
+    starts: bool
+    """Whether a viewer may begin here: any audio packet, the first packet of a VP8 keyframe."""
+    level: int = 127
+    picture: int | None = None
+    tl0: int | None = None
+    lead: bytes = b""
+    tail: bytes = b""
+
+
+def read_audio(data: bytes, sequence: int, level_id: int | None) -> Incoming:
+    """An audio packet. `level_id` is the publisher's id of the audio level extension (RFC 6464). Raises `Malformed`."""
+    _, second, _, timestamp, _ = rtp.fixed.unpack_from(data)
+    offset, end = rtp.payload_bounds(data)
+    found = rtp.find_extension(data, level_id) if level_id else None
+    level = data[found[0]] & 0x7F if found is not None and found[1] else 127
+    return Incoming(sequence, timestamp, second & 0x80, data[offset:end], True, level)
+
+
+def read_video(data: bytes, sequence: int) -> Incoming:
+    """A VP8 packet. Raises `Malformed`."""
+    _, second, _, timestamp, _ = rtp.fixed.unpack_from(data)
+    offset, end = rtp.payload_bounds(data)
+    payload = data[offset:end]
+    packet = Incoming(sequence, timestamp, second & 0x80, payload, vp8.is_keyframe(payload))
+    layout = vp8.locate(payload)
+    if layout.picture_id is not None:
+        packet.picture = layout.picture_id
+        packet.tl0 = layout.tl0_picture_index
+        packet.lead = payload[:2]
+        packet.tail = payload[layout.rest :]
+    return packet
+
+
+class Rewriter:
+    """The outgoing stream of one slot. Audio and video differ in the header they write, not in how they continue.
+
+    `transport_id` and `level_id` are this connection's extension ids; 0 leaves the extension out of the offer.
+    """
+
+    __slots__ = (
+        "_first",
+        "_last_at",
+        "_level_octet",
+        "_picture_offset",
+        "_sequence_offset",
+        "_tl0_offset",
+        "_transport_octet",
+        "clock_rate",
+        "frame",
+        "last_picture",
+        "last_sequence",
+        "last_timestamp",
+        "last_tl0",
+        "octets",
+        "packets",
+        "payload_type",
+        "ssrc",
+        "timestamp_offset",
+        "waiting",
+    )
+
+    def __init__(
+        self, *, ssrc: int, payload_type: int, clock_rate: int, transport_id: int, level_id: int, first_sequence: int, first_timestamp: int
+    ) -> None:
+        self.ssrc = ssrc
+        self.payload_type = payload_type
+        self.clock_rate = clock_rate
+        self.frame = clock_rate // 50 if level_id else clock_rate // 30
+        self.waiting = True
+        self.packets = 0
+        self.octets = 0
+        self.last_sequence = first_sequence
+        self.last_timestamp = first_timestamp
+        self.last_picture = 0
+        self.last_tl0 = 0
+        self.timestamp_offset = 0
+        self._transport_octet = transport_id << 4 | 1
+        self._level_octet = level_id << 4
+        self._first = 0
+        self._sequence_offset = 0
+        self._picture_offset = 0
+        self._tl0_offset = 0
+
+    def switch(self) -> None:
+        """Another source comes: everything waits for a packet that a viewer may begin with."""
+        self.waiting = True
+
+    def begin(self, packet: Incoming, timestamp: int) -> None:
+        """Continue with `packet` as the next of the stream; `timestamp` is where it should stand on the slot's clock.
+
+        It never stands before the end of what was sent: at least one frame is added.
+        """
+        ahead = (timestamp - self.last_timestamp) & 0xFFFFFFFF
+        if self.packets and (ahead >= 1 << 31 or ahead < self.frame):
+            timestamp = (self.last_timestamp + self.frame) & 0xFFFFFFFF
+        self.timestamp_offset = timestamp - packet.timestamp
+        self._first = packet.sequence
+        self._sequence_offset = self.last_sequence + 1 - packet.sequence
+        if packet.picture is not None:
+            self._picture_offset = self.last_picture + 1 - packet.picture
+        if packet.tl0 is not None:
+            self._tl0_offset = self.last_tl0 + 1 - packet.tl0
+        self.waiting = False
+
+    def rewrite(self, packet: Incoming, transport_sequence: int) -> bytes | None:
+        """The packet as this slot sends it, with the link's number; None for one from before the source sat down."""
+        if packet.sequence < self._first:
+            return None
+        sequence = (packet.sequence + self._sequence_offset) & 0xFFFF
+        timestamp = (packet.timestamp + self.timestamp_offset) & 0xFFFFFFFF
+        if (sequence - self.last_sequence) & 0xFFFF < HALF_SEQUENCE:
+            self.last_sequence = sequence
+            self.last_timestamp = timestamp
+        second = packet.marker | self.payload_type
+        if packet.picture is not None:
+            data = self._with_picture(packet, second, sequence, timestamp, transport_sequence)
+        elif self._level_octet:
+            data = (
+                _AUDIO.pack(
+                    0x90, second, sequence, timestamp, self.ssrc, _ONE_BYTE, 2,
+                    self._transport_octet, transport_sequence, self._level_octet, packet.level, 0, 0,
+                )  # fmt: skip
+                + packet.payload
+            )
+        else:
+            data = (
+                _PLAIN.pack(
+                    0x90, second, sequence, timestamp, self.ssrc, _ONE_BYTE, 1,
+                    self._transport_octet, transport_sequence, 0,
+                )  # fmt: skip
+                + packet.payload
+            )
+        self.packets += 1
+        self.octets += len(data)
+        return data

@@ -1,0 +1,1 @@
+"""Who sees whom: rooms, participants, seats, forwarding, chat."""

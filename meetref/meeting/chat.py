@@ -1,0 +1,98 @@
+"""Chat that cannot be lost: on the disk before anybody sees it, numbered, and said once however often it is sent.
+
+Stands on a `Log` that `app` hands in (`archive/log`); above it `meeting/room` tells the people.
+Specification: none; the rule is that the acknowledgement (the message with its number) follows the sync.
+Leaves out: editing, threads and files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+import trio
+
+from meetref.wire import signaling
+
+KIND = "chat"
+PAGE = 200
+
+
+class Entry(Protocol):
+    """What the log gives back. `body` is what was appended; `at` is in seconds since 1970."""
+
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def body(self) -> object: ...
+    @property
+    def at(self) -> float: ...
+
+
+class Log(Protocol):
+    """The room's event log (`archive/log.EventLog`)."""
+
+    async def append(self, room: str, kind: str, key: str, body: dict[str, object]) -> Entry: ...
+    async def read(self, room: str, after: int = 0, limit: int = PAGE) -> Sequence[Entry]: ...
+    async def last(self, room: str) -> int: ...
+
+
+class Chat:
+    """The chat of one room. `tell` is called once for each new message, in the order of the numbers."""
+
+    def __init__(self, room: str, log: Log, tell: Callable[[signaling.Chat], None]) -> None:
+        self.order = trio.Lock()
+        """Held while a message is stored and told: who comes in holds it too, and misses none and hears none twice."""
+        self._room = room
+        self._log = log
+        self._tell = tell
+        self._told = -1
+
+    async def say(self, person: str, name: str, message: signaling.SayChat) -> signaling.Chat:
+        """Store a message, tell it, and give it back with its number; one that was stored before is not told again.
+
+        Its name is the client's own (`client_id`), so it stays one message when its author comes back as somebody new.
+        Raises what the log raises when it cannot take it.
+        """
+        async with self.order:
+            if self._told < 0:
+                self._told = await self._log.last(self._room)
+            body: dict[str, object] = {"person": person, "name": name, "text": message.text}
+            stored = _message(await self._log.append(self._room, KIND, message.client_id, body))
+            if stored.sequence > self._told:
+                self._told = stored.sequence
+                self._tell(stored)
+            return stored
+
+    async def since(self, sequence: int) -> list[signaling.Chat]:
+        """Every message with a higher number, in order."""
+        found: list[signaling.Chat] = []
+        while True:
+            page = await self._log.read(self._room, sequence, PAGE)
+            found += [_message(entry) for entry in page if entry.kind == KIND]
+            if len(page) < PAGE:
+                return found
+            sequence = page[-1].sequence
+
+
+def _message(entry: Entry) -> signaling.Chat:
+    body = msgspec.convert(entry.body, _Body)
+    return signaling.Chat(
+        sequence=entry.sequence,
+        client_id=entry.key,
+        person=body.person,
+        name=body.name,
+        text=body.text,
+        sent_at=entry.at,
+    )
+
+
+class _Body(msgspec.Struct):
+    person: str
+    name: str
+    text: str

@@ -1,0 +1,203 @@
+"""A participant's *down* connection: the seats through which they see and hear the others.
+
+A machine (protocol/machine.py) around a `protocol.peer.Peer`: it owns the slots (one outgoing stream each), answers
+what the viewer lost or cannot decode, and keeps every slot's sender reports on this server's one clock.
+Stands below `meeting/exchange` and above `meeting/forwarder` (`Slot`); who sits where is `meeting/seats`.
+Specification: RFC 3550 section 6.4.1 (sender reports), RFC 4585 (NACK, PLI), RFC 5104 (FIR), RFC 4588 (RTX).
+Leaves out: bandwidth; the transport-wide feedback is asked for and counted, nothing decides on it yet.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from meetref.media.rewriting import Rewriter
+from meetref.meeting.forwarder import Kind, Link, Repair, Retransmission, Slot, Verbatim
+from meetref.protocol.machine import Datagram, Dice, Event
+from meetref.protocol.negotiation import (
+    AUDIO_LEVEL_ID,
+    OPUS_PAYLOAD_TYPE,
+    RTX_PAYLOAD_TYPE,
+    TRANSPORT_SEQUENCE_ID,
+    VP8_PAYLOAD_TYPE,
+    DownAnswer,
+)
+from meetref.protocol.negotiation import Slot as OfferedSlot
+from meetref.protocol.peer import Connected, Peer
+from meetref.protocol.srtp import LockRefused
+from meetref.wire import rtcp
+from meetref.wire.reader import Malformed
+
+REPORT_INTERVAL = 1.0
+NTP_OF_1970 = 2_208_988_800
+MAXIMUM_COMPOUND = 1100
+"""Octets of sender reports in one datagram; 38 of them fit."""
+
+
+class Down(Link):
+    """A machine. `pending` holds the locked packets of this batch; `touch` tells the exchange about them.
+
+    `wall_offset` is what turns this server's monotonic clock into seconds since 1970, fixed for the process, so that
+    sender reports never jump.
+    """
+
+    def __init__(
+        self,
+        peer: Peer,
+        *,
+        dice: Dice,
+        cname: str,
+        wall_offset: float,
+        dirty: list[Down],
+        on_start: Callable[[Slot, float], None],
+    ) -> None:
+        self.peer = peer
+        self.slots: dict[str, Slot] = {}
+        self.offered: list[OfferedSlot] = []
+        self.pending: list[bytes] = []
+        self.transport_sequence = int.from_bytes(dice(2))
+        self.refused: Counter[str] = Counter()
+        self.ignored: Counter[str] = Counter()
+        self.connected = False
+        self.lock = self._not_yet
+        self._cname = cname
+        self._dice = dice
+        self._dirty = dirty
+        self._on_start = on_start
+        self._report_at = math.inf
+        self._wall_offset = wall_offset
+        self._by_ssrc: dict[int, Slot] = {}
+        self._accepted: set[str] = set()
+
+    # --- what signaling tells -----------------------------------------------------------------------
+
+    def offer_slot(self, mid: str, kind: Kind, stream: str) -> None:
+        """Add one slot; it is offered with the next offer and can be used once the answer took it."""
+        ssrc, rtx_ssrc = (int.from_bytes(self._dice(4)) for _ in range(2))
+        self.offered.append(
+            OfferedSlot(
+                mid=mid, kind=kind, stream=stream, track=f"{stream}-{kind}", ssrc=ssrc,
+                rtx_ssrc=rtx_ssrc if kind == "video" else None, cname=self._cname,
+            )  # fmt: skip
+        )
+        rewriter = Rewriter(
+            ssrc=ssrc,
+            payload_type=OPUS_PAYLOAD_TYPE if kind == "audio" else VP8_PAYLOAD_TYPE,
+            clock_rate=48000 if kind == "audio" else 90000,
+            transport_id=TRANSPORT_SEQUENCE_ID,
+            level_id=AUDIO_LEVEL_ID if kind == "audio" else 0,
+            first_sequence=int.from_bytes(self._dice(2)) & 0x7FFF,  # RFC 3711 section 3.3.1: a start below half loses no roll-over
+            first_timestamp=int.from_bytes(self._dice(4)),
+        )
+        repair: Repair = Verbatim()
+        if kind == "video":
+            repair = Retransmission(
+                ssrc=rtx_ssrc, payload_type=RTX_PAYLOAD_TYPE, first_sequence=int.from_bytes(self._dice(2)) & 0x7FFF
+            )
+        slot = self.slots[mid] = Slot(mid=mid, kind=kind, link=self, rewriter=rewriter, repair=repair)
+        self._by_ssrc[ssrc] = slot
+
+    def answered(self, answer: DownAnswer) -> None:
+        """Take what the viewer's answer agreed to."""
+        for mid, section in answer.accepted.items():
+            slot = self.slots.get(mid)
+            if slot is not None:
+                self._accepted.add(mid)
+                if not section.rtx and isinstance(slot.repair, Retransmission):
+                    slot.repair = Verbatim()
+
+    def can_show(self, mid: str) -> bool:
+        return self.connected and mid in self._accepted
+
+    # --- Link: what slots need ------------------------------------------------------------------------
+
+    def _not_yet(self, packet: bytes) -> bytes:
+        raise LockRefused("not connected")
+
+    def touch(self) -> None:
+        self._dirty.append(self)
+
+    def started(self, slot: Slot, now: float) -> None:
+        """A new source begins: report its clock at once, so that lips are right from the first second."""
+        self._report_at = min(self._report_at, now)
+        self._on_start(slot, now)
+
+    # --- media: only RTCP comes in here ---------------------------------------------------------------
+
+    def receive_media(self, data: bytes, now: float) -> None:
+        """One locked RTCP packet from the viewer. Whatever it is, nothing is raised."""
+        if len(data) < 8 or not 192 <= data[1] <= 223:
+            self.ignored["media on a connection that only sends"] += 1
+            return
+        plain = self.peer.unlock_control(data)
+        if plain is None:
+            self.ignored["control packet not unlocked"] += 1
+            return
+        try:
+            for packet in rtcp.parse(plain):
+                self._on_control(packet, now)
+        except Malformed as error:
+            self.ignored[error.what] += 1
+
+    def _on_control(self, packet: rtcp.Packet, now: float) -> None:
+        match packet:
+            case rtcp.Nack(media_ssrc=ssrc, lost=lost):
+                slot = self._by_ssrc.get(ssrc)
+                for sequence in lost if slot is not None else ():
+                    slot.resend(sequence, now)
+            case rtcp.PictureLoss(media_ssrc=ssrc):
+                self._want_keyframe(ssrc, now)
+            case rtcp.FullIntra(entries=entries):
+                for ssrc, _ in entries:
+                    self._want_keyframe(ssrc, now)
+            case rtcp.TransportFeedback():
+                self.ignored["transport-wide feedback"] += 1
+
+    def _want_keyframe(self, ssrc: int, now: float) -> None:
+        slot = self._by_ssrc.get(ssrc)
+        if slot is not None and slot.track is not None:
+            slot.track.want_keyframe(now)
+
+    # --- the five methods -----------------------------------------------------------------------------
+
+    def receive_datagram(self, datagram: Datagram, now: float) -> None:
+        self.peer.receive_datagram(datagram, now)
+
+    def next_timeout(self) -> float:
+        return min(self.peer.next_timeout(), self._report_at) if self.connected else self.peer.next_timeout()
+
+    def handle_timeout(self, now: float) -> None:
+        self.peer.handle_timeout(now)
+        if self.connected and self._report_at <= now:
+            self._report_at = now + REPORT_INTERVAL
+            self._report(now)
+
+    def transmits(self) -> Iterator[Datagram]:
+        return self.peer.transmits()
+
+    def events(self) -> Iterator[Event]:
+        for event in self.peer.events():
+            if isinstance(event, Connected) and self.peer.srtp is not None:
+                self.connected = True
+                self.lock = self.peer.srtp.lock
+                self._report_at = 0.0
+            yield event
+
+    def _report(self, now: float) -> None:
+        """Sender reports of every slot that ever sent, the idle ones too: their line must not end."""
+        wall = now + self._wall_offset + NTP_OF_1970
+        ntp = int(wall * (1 << 32)) & 0xFFFF_FFFF_FFFF_FFFF
+        packets: list[rtcp.Packet] = []
+        for slot in self.slots.values():
+            rewriter = slot.rewriter
+            if rewriter.packets:
+                report = rtcp.SenderReport(
+                    ssrc=rewriter.ssrc, ntp=ntp, rtp_timestamp=slot.reported_timestamp(now),
+                    packet_count=rewriter.packets & 0xFFFFFFFF, octet_count=rewriter.octets & 0xFFFFFFFF, blocks=[],
+                )  # fmt: skip
+                packets += [report, rtcp.SourceDescription([(rewriter.ssrc, self._cname)])]
+        step = MAXIMUM_COMPOUND // 60  # a report and its name
+        for start in range(0, len(packets), 2 * step):
+            self.peer.send_control(rtcp.serialize(packets[start : start + 2 * step]))

@@ -1,0 +1,184 @@
+"""The telephone exchange: whose is this datagram? One UDP port serves every connection of the server.
+
+A check of ICE names its connection (the ufrag in front of the colon is ours); its address is remembered once the
+check proved authentic, and from then on the address names the connection. Each batch of the port goes through
+`receive_batch` in one synchronous call chain; what the seats have queued leaves at its end.
+Stands on `net/port` and `net/driver`; above it are `meeting/up` and `meeting/down`, the two kinds of connection.
+Specification: RFC 8445 section 7.3 (USERNAME), RFC 7983 (first octet).
+Leaves out: TCP; media comes over UDP only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Protocol
+
+import trio
+
+from meetref.meeting.down import Down
+from meetref.net.driver import Driver
+from meetref.net.port import Port
+from meetref.protocol.machine import Datagram, Event, Machine
+from meetref.protocol.peer import PathOpened, Peer
+from meetref.wire import stun
+from meetref.wire.address import Address
+
+MAXIMUM_CONNECTIONS = 2000
+MAXIMUM_TRANSACTIONS = 8192
+MAXIMUM_PATHS = 16
+"""Addresses remembered for one connection: a laptop has a few, a stranger who spoofs them gets no more."""
+
+
+class Connection(Machine, Protocol):
+    """What the exchange runs: a machine around a peer, that takes media apart from the five methods."""
+
+    peer: Peer
+
+    def receive_media(self, data: bytes, now: float) -> None: ...
+
+
+class Full(Exception):
+    """No more connections fit."""
+
+
+class Exchange:
+    """Routes the datagrams of `port` to the connections that are being served. `dirty` are those with queued media."""
+
+    def __init__(self, port: Port) -> None:
+        self.port = port
+        self.dirty: list[Down] = []
+        self.ignored: Counter[str] = Counter()
+        self._drivers: dict[Connection, Driver] = {}
+        self._by_ufrag: dict[str, Connection] = {}
+        self._by_address: dict[Address, Connection] = {}
+        self._by_transaction: dict[bytes, Connection] = {}
+        self._touched: dict[Connection, None] = {}
+        self._in_batch = False
+
+    def __len__(self) -> int:
+        return len(self._drivers)
+
+    async def serve(
+        self,
+        connection: Connection,
+        deliver: Callable[[Event], None],
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Run one connection until cancelled; it says goodbye then. Raises `Full`."""
+        if len(self._drivers) >= MAXIMUM_CONNECTIONS:
+            raise Full(f"the server has {MAXIMUM_CONNECTIONS} connections and takes no more")
+
+        def send(datagram: Datagram) -> None:
+            if datagram.data[0] == 0:  # a STUN request: its answer has no name in it, only the transaction
+                self._expect_answer(datagram.data[8:20], connection)
+            self.port.send_datagram(datagram)
+
+        def on_event(event: Event) -> None:
+            if isinstance(event, PathOpened):
+                self._open_path(connection, event.remote)
+            deliver(event)
+
+        driver = self._drivers[connection] = Driver(connection, send, on_event)
+        self.know(connection)
+        try:
+            driver.turn(trio.current_time())
+            task_status.started()
+            await driver.run()
+        finally:
+            now = trio.current_time()
+            connection.peer.close(now)
+            driver.turn(now)
+            self._forget(connection)
+
+    def know(self, connection: Connection) -> None:
+        """Route checks by the connection's present ufrag: at its start, and after an ICE restart."""
+        self._by_ufrag = {ufrag: of for ufrag, of in self._by_ufrag.items() if of is not connection}
+        self._by_ufrag[connection.peer.credentials.ufrag] = connection
+
+    def touch(self, connection: Connection) -> None:
+        """`connection` has something to send, or its clock changed: at the end of the batch, or now outside of one."""
+        if self._in_batch:
+            self._touched[connection] = None
+        elif connection in self._drivers:
+            self._drivers[connection].turn(trio.current_time())
+
+    # --- the hot path -----------------------------------------------------------------------------
+
+    def receive_batch(self, batch: list[Datagram], now: float) -> None:
+        """Everything that one wake-up of a socket brought; nothing is awaited until it has all gone out again."""
+        self._in_batch = True
+        try:
+            for datagram in batch:
+                self._route(datagram, now)
+            while self._touched:
+                connection, _ = self._touched.popitem()
+                driver = self._drivers.get(connection)
+                if driver is not None:
+                    driver.turn(now)
+        finally:
+            self._in_batch = False
+        self._flush()
+
+    def _route(self, datagram: Datagram, now: float) -> None:
+        data = datagram.data
+        first = data[0] if data else 255
+        if 128 <= first <= 191:
+            connection = self._by_address.get(datagram.remote)
+            if connection is not None:
+                connection.receive_media(data, now)
+                self._touched[connection] = None
+                return
+        else:
+            connection = self._by_address.get(datagram.remote) if first > 3 else self._of_check(data)
+            if connection is not None:
+                self._drivers[connection].receive(datagram, now)
+                self._touched[connection] = None
+                return
+        self.ignored["from nobody we know"] += 1
+
+    def _flush(self) -> None:
+        for down in self.dirty:
+            path = down.peer.path
+            if path is not None:
+                self.port.send(down.pending, *path)
+            down.pending.clear()
+        self.dirty.clear()
+
+    # --- who is where -----------------------------------------------------------------------------
+
+    def _of_check(self, data: bytes) -> Connection | None:
+        """STUN: a request names our ufrag first; an answer names nobody, but its transaction is one of ours."""
+        username = stun.peek_username(data)
+        if username is not None:
+            return self._by_ufrag.get(username.partition(":")[0])
+        return self._by_transaction.pop(data[8:20], None)
+
+    def _expect_answer(self, transaction: bytes, connection: Connection) -> None:
+        if len(self._by_transaction) >= MAXIMUM_TRANSACTIONS:
+            del self._by_transaction[next(iter(self._by_transaction))]  # the oldest one
+        self._by_transaction[transaction] = connection
+
+    def _open_path(self, connection: Connection, remote: Address) -> None:
+        owner = self._by_address.get(remote)
+        if owner is connection:
+            return
+        if owner is not None and self._uses(owner, remote):
+            self.ignored["path of another connection"] += 1
+            return
+        paths = [address for address, of in self._by_address.items() if of is connection]
+        if len(paths) >= MAXIMUM_PATHS:
+            del self._by_address[next(address for address in paths if not self._uses(connection, address))]
+        self._by_address[remote] = connection
+
+    def _uses(self, connection: Connection, remote: Address) -> bool:
+        path = connection.peer.path
+        return path is not None and path[1] == remote
+
+    def _forget(self, connection: Connection) -> None:
+        self._drivers.pop(connection, None)
+        self._touched.pop(connection, None)
+        self._by_ufrag = {ufrag: of for ufrag, of in self._by_ufrag.items() if of is not connection}
+        self._by_address = {address: of for address, of in self._by_address.items() if of is not connection}
+        self._by_transaction = {key: of for key, of in self._by_transaction.items() if of is not connection}

@@ -1,0 +1,197 @@
+"""From one publisher's packet to every seat that shows it: the server's hot path.
+
+`meeting/up` unlocks and parses a packet once and calls `Track.forward`; each `Slot` that shows the track rewrites,
+locks and queues its copy; `meeting/exchange` sends all queues at the end of the batch. No task, no channel, no
+await in between (docs/architecture.md, "The way of a packet").
+Stands above `media/rewriting` (what changes in a packet) and below `meeting/seats` (which slot shows which track).
+Specification: RFC 7667 section 3.7 (selective forwarding); RFC 4588 for retransmission.
+Leaves out: choosing layers; there is one a track.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from meetref.media.keyframes import KeyframeGate
+from meetref.media.lipsync import TrackClock
+from meetref.media.repair import PacketCache
+from meetref.media.rewriting import Incoming, Rewriter
+from meetref.protocol.srtp import LockRefused
+from meetref.wire import rtp
+from meetref.wire.signaling import Source
+
+Kind = Literal["audio", "video"]
+
+
+class Link(Protocol):
+    """What a slot needs of the connection it belongs to (`meeting/down`)."""
+
+    transport_sequence: int
+    pending: list[bytes]
+    lock: Callable[[bytes], bytes]
+    refused: Counter[str]
+
+    def touch(self) -> None:
+        """Say that `pending` has something to be sent at the end of the batch."""
+
+    def started(self, slot: Slot, now: float) -> None:
+        """The first packet of a new source has gone out on this slot."""
+
+
+class Track:
+    """One stream of a publisher, and the slots that show it now."""
+
+    def __init__(self, *, owner: str, source: Source, kind: Kind, clock: TrackClock, ask: Callable[[], None]) -> None:
+        self.owner = owner
+        self.source = source
+        self.kind = kind
+        self.clock = clock
+        self.slots: list[Slot] = []
+        self.keyframes = KeyframeGate()
+        self.level = 127
+        self._ask = ask
+
+    def forward(self, packet: Incoming, now: float) -> None:
+        """Give a packet to every slot that shows this track."""
+        for slot in self.slots:
+            slot.send(packet, now)
+
+    def want_keyframe(self, now: float) -> None:
+        """A viewer cannot go on without a keyframe; the requests of all viewers become one (media/keyframes)."""
+        if self.kind == "video" and self.keyframes.ask(now):
+            self._ask()
+
+
+class Slot:
+    """One outgoing stream of a viewer's connection; who is seen in it changes, the stream goes on."""
+
+    def __init__(self, *, mid: str, kind: Kind, link: Link, rewriter: Rewriter, repair: Repair) -> None:
+        self.mid = mid
+        self.kind = kind
+        self.link = link
+        self.rewriter = rewriter
+        self.repair = repair
+        self.track: Track | None = None
+        self.first_timestamp: int | None = None
+        """The first RTP timestamp of the track that is shown now; None until its first packet has gone."""
+        self.base: tuple[float, int] | None = None
+        """A moment of this server's clock and the RTP timestamp that stands for it: the slot's one straight line."""
+
+    def show(self, track: Track | None, now: float) -> None:
+        """Show another track from its next keyframe (audio: next packet) on, or nothing."""
+        if track is self.track:
+            return
+        if self.track is not None:
+            self.track.slots.remove(self)
+        self.track = track
+        self.first_timestamp = None
+        self.rewriter.switch()
+        if track is not None:
+            track.slots.append(self)
+            track.want_keyframe(now)
+
+    def send(self, packet: Incoming, now: float) -> None:
+        rewriter = self.rewriter
+        link = self.link
+        if rewriter.waiting and not self._begin(packet, now):
+            return
+        transport_sequence = link.transport_sequence
+        data = rewriter.rewrite(packet, transport_sequence)
+        if data is None:
+            return
+        link.transport_sequence = (transport_sequence + 1) & 0xFFFF
+        try:
+            locked = link.lock(data)
+        except LockRefused as error:
+            link.refused[str(error)] += 1
+            return
+        self.repair.remember(data, locked, now)
+        pending = link.pending
+        if not pending:
+            link.touch()
+        pending.append(locked)
+
+    def _begin(self, packet: Incoming, now: float) -> bool:
+        if not packet.starts or self.track is None:
+            return False
+        captured = self.track.clock.captured_at(packet.timestamp, now)
+        if self.base is None:
+            self.base = (captured, self.rewriter.last_timestamp)
+        self.rewriter.begin(packet, self.timestamp_at(captured))
+        self.first_timestamp = (packet.timestamp + self.rewriter.timestamp_offset) & 0xFFFFFFFF
+        self.link.started(self, now)
+        return True
+
+    def timestamp_at(self, moment: float) -> int:
+        """Where a moment of this server's clock stands on the slot's RTP clock (seconds in, RTP units out)."""
+        since, timestamp = self.base or (moment, self.rewriter.last_timestamp)
+        return (timestamp + round((moment - since) * self.rewriter.clock_rate)) & 0xFFFFFFFF
+
+    def reported_timestamp(self, now: float) -> int:
+        """The RTP timestamp for a sender report of this moment: the source's, or the slot's own line when it is idle."""
+        theirs = self.track.clock.timestamp_at(now) if self.track is not None and not self.rewriter.waiting else None
+        if theirs is None:
+            return self.timestamp_at(now)
+        return (theirs + self.rewriter.timestamp_offset) & 0xFFFFFFFF
+
+    def resend(self, sequence: int, now: float) -> None:
+        """Answer one lost packet, when it is still remembered and was not just repeated."""
+        locked = self.repair.again(sequence, self.link, now)
+        if locked is not None:
+            if not self.link.pending:
+                self.link.touch()
+            self.link.pending.append(locked)
+
+
+class Repair(Protocol):
+    """How a slot answers what its viewer lost."""
+
+    def remember(self, packet: bytes, locked: bytes, now: float) -> None: ...
+
+    def again(self, sequence: int, link: Link, now: float) -> bytes | None: ...
+
+
+class Verbatim:
+    """Without RTX: the very ciphertext again. A changed packet under a used index would give the GCM key away."""
+
+    def __init__(self) -> None:
+        self._cache = PacketCache()
+
+    def remember(self, packet: bytes, locked: bytes, now: float) -> None:
+        self._cache.store(packet[2] << 8 | packet[3], locked, now)
+
+    def again(self, sequence: int, link: Link, now: float) -> bytes | None:
+        return self._cache.fetch(sequence, now)
+
+
+class Retransmission:
+    """With RTX (RFC 4588): the packet travels anew in a stream of its own, its old sequence number in front."""
+
+    def __init__(self, *, ssrc: int, payload_type: int, first_sequence: int) -> None:
+        self.ssrc = ssrc
+        self.payload_type = payload_type
+        self.sequence = first_sequence
+        self._cache = PacketCache()
+
+    def remember(self, packet: bytes, locked: bytes, now: float) -> None:
+        self._cache.store(packet[2] << 8 | packet[3], packet, now)
+
+    def again(self, sequence: int, link: Link, now: float) -> bytes | None:
+        packet = self._cache.fetch(sequence, now)
+        if packet is None:
+            return None
+        offset = rtp.payload_offset(packet)
+        header = bytearray(packet[:offset])
+        rtp.fixed.pack_into(
+            header, 0, header[0], header[1] & 0x80 | self.payload_type, self.sequence, int.from_bytes(packet[4:8]), self.ssrc
+        )
+        header[17:19] = link.transport_sequence.to_bytes(2)  # behind the fixed header, 0xBEDE, its length and the id
+        self.sequence = (self.sequence + 1) & 0xFFFF
+        link.transport_sequence = (link.transport_sequence + 1) & 0xFFFF
+        try:
+            return link.lock(bytes(header) + packet[2:4] + packet[offset:])
+        except LockRefused as error:
+            link.refused[str(error)] += 1
+            return None

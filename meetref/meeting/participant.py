@@ -1,0 +1,381 @@
+"""One person in a room, from `join` to `leave`: their signaling, their two connections, their seats.
+
+The participant's task is a nursery inside the room's; `up` and `down` are tasks in it, so the live task tree reads
+`room demo > alice > up`. Their WebSocket may break and come back (`attach`) while the media goes on.
+Stands above `meeting/up`, `meeting/down`, `meeting/seats`; below `meeting/room`, which is told of every change.
+Leaves out: what the messages look like (`wire/signaling`) and how they travel (`app/signaling`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import trio
+
+from meetref.meeting.channel import Channel, ChannelClosed
+from meetref.meeting.down import Down
+from meetref.meeting.exchange import Exchange, Full
+from meetref.meeting.forwarder import Slot, Track
+from meetref.meeting.seats import Seats
+from meetref.meeting.up import Up
+from meetref.protocol import answering, negotiation, offering
+from meetref.protocol.certificate import Certificate
+from meetref.protocol.ice import Credentials
+from meetref.protocol.machine import Dice, Event
+from meetref.protocol.peer import Connected, Peer, Remote, StateChanged
+from meetref.wire import candidate as candidates
+from meetref.wire import signaling
+from meetref.wire.address import Address
+from meetref.wire.candidate import Candidate
+from meetref.wire.reader import Malformed
+
+logger = logging.getLogger("meetref.meeting")
+
+RETURN_WITHIN = 20.0
+"""Seconds a person whose WebSocket broke may take to come back, while the others still see them."""
+
+MAXIMUM_CANDIDATES = 100
+
+Reason = Literal["left", "lost", "removed"]
+
+
+@dataclass(slots=True, frozen=True)
+class Place:
+    """What every connection of this server has in common."""
+
+    exchange: Exchange
+    certificate: Certificate
+    dice: Dice
+    wall_offset: float
+    candidates: tuple[Candidate, ...]
+    may_check: Callable[[Address], bool]
+    key_log: Callable[[str], None] | None = None
+
+
+class Company(Protocol):
+    """What a participant needs of the room."""
+
+    def changed(self, participant: Participant) -> None:
+        """Name, devices or tracks of somebody changed: tell the others, and look who sits where."""
+
+    async def say(self, participant: Participant, message: signaling.SayChat) -> None: ...
+
+
+class Participant:
+    """See the module. `person` is what the others are told; `secret` lets the client come back as itself."""
+
+    def __init__(self, identity: str, secret: str, join: signaling.Join, place: Place, company: Company) -> None:
+        self.id = identity
+        self.secret = secret
+        self.person = signaling.Person(
+            id=identity, name=join.name, microphone=join.microphone, camera=join.camera, bot=join.bot
+        )
+        self.up: Up | None = None
+        self.down: Down | None = None
+        self.seats: Seats | None = None
+        self.reason: Reason = "left"
+        self._place = place
+        self._company = company
+        self._channel: Channel | None = None
+        self._returned = trio.Event()
+        self._gone = trio.Event()
+        self._nursery: trio.Nursery | None = None
+        self._scopes: dict[str, trio.CancelScope] = {}
+        self._down_number = 0
+        self._down_connection = 0
+        self._up_connection = -1
+        self._candidates = 0
+
+    @property
+    def present(self) -> bool:
+        """Whether the client's WebSocket is here now."""
+        return self._channel is not None
+
+    # --- lifetime ---------------------------------------------------------------------------------
+
+    async def live(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Be in the room until `leave`, or until the WebSocket has been away too long."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(self._wait_for_return, name="signaling")
+            task_status.started()
+            await self._gone.wait()
+            nursery.cancel_scope.cancel()
+
+    def leave(self, reason: Reason) -> None:
+        if not self._gone.is_set():
+            self.reason = reason
+            self._gone.set()
+
+    async def _wait_for_return(self) -> None:
+        while True:
+            if self._channel is not None:
+                self._returned = trio.Event()
+                await self._returned.wait()
+                continue
+            with trio.move_on_after(RETURN_WITHIN):
+                await self._returned.wait()
+                continue
+            self.leave("lost")
+            return
+
+    def attach(self, channel: Channel) -> None:
+        """The client's WebSocket is here: for the first time, or again, in place of an older one."""
+        if self._channel is not None:
+            self._channel.send(signaling.Error(code="replaced", message="You came back on another connection."))
+            self._channel.close("replaced")
+        self._channel = channel
+        self._returned.set()
+        self._returned = trio.Event()
+
+    async def converse(self, channel: Channel) -> None:
+        """Hear what the client says on `channel` until it closes or leaves."""
+        try:
+            while self._channel is channel and not self._gone.is_set():
+                await self._hear(await channel.receive())
+        except ChannelClosed as closed:
+            if self._channel is channel:
+                self._channel = None
+                self._returned.set()
+                self._returned = trio.Event()
+                if closed.clean:
+                    self.leave("left")
+
+    def tell(self, message: signaling.ServerMessage) -> None:
+        """Say something to the client; while its WebSocket is away, `joined` will tell it all anew."""
+        if self._channel is not None:
+            self._channel.send(message)
+
+    # --- what the client says -----------------------------------------------------------------------
+
+    async def _hear(self, message: signaling.ClientMessage) -> None:
+        try:
+            match message:
+                case signaling.UpOffer():
+                    await self._on_up_offer(message)
+                case signaling.DownAnswer():
+                    self._on_down_answer(message)
+                case signaling.UpCandidate() | signaling.DownCandidate():
+                    self._on_candidate(message)
+                case signaling.DownRestart():
+                    await self.open_down()
+                case signaling.Devices():
+                    self._on_devices(message)
+                case signaling.SayChat():
+                    await self._company.say(self, message)
+                case signaling.Leave():
+                    self.leave("left")
+                case signaling.Join():
+                    self._refuse("already-joined", "You are in this room already.", message)
+                case signaling.Pong():
+                    pass
+        except Full as full:
+            self._refuse("server-full", f"{full}. Try again later.", message)
+
+    def _refuse(self, code: str, sentence: str, about: signaling.ClientMessage) -> None:
+        tag = about.__struct_config__.tag
+        self.tell(signaling.Error(code=code, message=sentence, about=str(tag)))  # type: ignore[arg-type]
+
+    def _on_devices(self, message: signaling.Devices) -> None:
+        person = self.person
+        self.person = signaling.Person(
+            id=person.id, name=person.name, bot=person.bot,
+            microphone=message.microphone, camera=message.camera, screen=message.screen,
+        )  # fmt: skip
+        self._company.changed(self)
+
+    def _on_candidate(self, message: signaling.UpCandidate | signaling.DownCandidate) -> None:
+        connection = self.up if isinstance(message, signaling.UpCandidate) else self.down
+        if connection is None:
+            self._refuse("wrong-state", "There is no such connection yet; send the description first.", message)
+            return
+        self._candidates += 1
+        if self._candidates > 2 * MAXIMUM_CANDIDATES:
+            self._refuse("bad-candidate", f"More than {2 * MAXIMUM_CANDIDATES} candidates.", message)
+            return
+        now = trio.current_time()
+        try:
+            if message.candidate.strip():
+                connection.peer.add_remote_candidate(candidates.parse(message.candidate), now)
+            else:
+                connection.peer.end_of_remote_candidates(now)
+        except Malformed as error:
+            self._refuse("bad-candidate", f"The candidate cannot be read: {error.what}.", message)
+        self._place.exchange.touch(connection)
+
+    # --- up -----------------------------------------------------------------------------------------
+
+    async def _on_up_offer(self, message: signaling.UpOffer) -> None:
+        """Answer an offer: the first of a connection opens it, a later one changes its sections."""
+        now = trio.current_time()
+        try:
+            offer = answering.read_offer(message.sdp)
+            if self.up is None or message.connection != self._up_connection:
+                up = await self._open_up(message.connection)
+            else:
+                up = self.up
+                self._restart_if_asked(up.peer, offer.transport, now)
+            answer = answering.answer(offer, self._transport(up.peer, "passive"), session_id=1, version=message.number)
+        except Malformed as error:
+            self._refuse("bad-sdp", f"The offer cannot be used: {error.what}.", message)
+            return
+        _describe(up.peer, answer.remote, now)
+        up.describe(answer.tracks, dict(message.tracks))
+        self.tell(signaling.UpAnswer(connection=message.connection, number=message.number, sdp=answer.sdp))
+        self._place.exchange.touch(up)
+        self._company.changed(self)
+
+    async def _open_up(self, connection: int) -> Up:
+        self._close("up")
+        self._up_connection = connection
+        self._candidates = 0
+        peer = self._peer(controlling=False)
+        up = Up(peer, self.id, self._place.dice, lambda: self._place.exchange.touch(up))
+        self.up = up
+
+        def deliver(event: Event) -> None:
+            self._log_state("up", peer, event)
+            if isinstance(event, StateChanged) and event.state in ("failed", "closed") and self.up is up:
+                self.up = None
+                self._company.changed(self)
+
+        await self._start("up", lambda task_status: self._place.exchange.serve(up, deliver, task_status=task_status))
+        return up
+
+    def track(self, source: signaling.Source) -> Track | None:
+        """The track that this person publishes as `source`, if it is there."""
+        if self.up is None or not self.up.connected:
+            return None
+        return next((track for track in self.up.tracks.values() if track.source == source), None)
+
+    # --- down ---------------------------------------------------------------------------------------
+
+    async def open_down(self) -> None:
+        """Open the connection that carries the seats, and offer it; an older one is closed."""
+        self._close("down")
+        self._down_connection += 1
+        peer = self._peer(controlling=True)
+        down = Down(
+            peer,
+            dice=self._place.dice,
+            cname=self.id,
+            wall_offset=self._place.wall_offset,
+            dirty=self._place.exchange.dirty,
+            on_start=self._on_slot_started,
+        )
+        self.down, self.seats = down, Seats(down)
+
+        def deliver(event: Event) -> None:
+            self._log_state("down", peer, event)
+            if isinstance(event, Connected):
+                self._company.changed(self)
+            elif isinstance(event, StateChanged) and event.state in ("failed", "closed") and self.down is down:
+                self._drop_down()
+
+        await self._start("down", lambda task_status: self._place.exchange.serve(down, deliver, task_status=task_status))
+        self.offer_down()
+
+    def offer_down(self) -> None:
+        """Offer all slots that there are; the first offer opens the connection, a later one adds to it."""
+        if self.down is None:
+            return
+        self._down_number += 1
+        sdp = offering.offer(
+            self.down.offered, self._transport(self.down.peer, "actpass"),
+            session_id=self._down_connection, version=self._down_number,
+        )  # fmt: skip
+        self.tell(signaling.DownOffer(connection=self._down_connection, number=self._down_number, sdp=sdp))
+
+    def _on_down_answer(self, message: signaling.DownAnswer) -> None:
+        if self.down is None or message.number != self._down_number:
+            return  # the answer to an offer that a newer one has replaced
+        now = trio.current_time()
+        try:
+            answer = offering.read_answer(message.sdp, self.down.offered)
+        except Malformed as error:
+            self._refuse("bad-sdp", f"The answer cannot be used: {error.what}.", message)
+            return
+        _describe(self.down.peer, answer.remote, now)
+        self.down.answered(answer)
+        self._place.exchange.touch(self.down)
+        self._company.changed(self)
+
+    def _on_slot_started(self, slot: Slot, now: float) -> None:
+        if self.seats is not None:
+            self.tell(self.seats.message())
+        if self.down is not None:
+            self._place.exchange.touch(self.down)
+
+    def _drop_down(self) -> None:
+        if self.seats is not None:
+            self.seats.clear(trio.current_time())
+        self.down = self.seats = None
+
+    # --- what both have in common -------------------------------------------------------------------
+
+    def _peer(self, *, controlling: bool) -> Peer:
+        place = self._place
+        peer = Peer(
+            controlling=controlling,
+            certificate=place.certificate,
+            dice=place.dice,
+            dtls_role="server",
+            key_log=place.key_log,
+            may_check=place.may_check,
+        )
+        peer.add_local_candidates(place.candidates, trio.current_time())
+        return peer
+
+    def _transport(self, peer: Peer, setup: negotiation.Setup) -> negotiation.Transport:
+        return negotiation.Transport(
+            ufrag=peer.credentials.ufrag,
+            password=peer.credentials.password,
+            fingerprints=(("sha-256", self._place.certificate.fingerprint("sha-256")),),
+            setup=setup,
+            candidates=self._place.candidates,
+            end_of_candidates=True,
+        )
+
+    def _restart_if_asked(self, peer: Peer, theirs: negotiation.Transport, now: float) -> None:
+        """Other credentials in a later offer ask for an ICE restart (RFC 8839 section 4.4.1.1)."""
+        if peer.remote_credentials not in (None, Credentials(theirs.ufrag, theirs.password)):
+            peer.restart_ice(now)
+            if self.up is not None:
+                self._place.exchange.know(self.up)
+
+    async def _start(self, name: str, serve: Callable[[trio.TaskStatus[None]], Awaitable[None]]) -> None:
+        assert self._nursery is not None
+        scope = self._scopes[name] = trio.CancelScope()
+
+        async def task(task_status: trio.TaskStatus[None]) -> None:
+            with scope:
+                await serve(task_status)
+
+        await self._nursery.start(task, name=name)
+
+    def _close(self, name: str) -> None:
+        scope = self._scopes.pop(name, None)
+        if scope is not None:
+            scope.cancel()
+        if name == "down":
+            self._drop_down()
+        else:
+            self.up = None
+
+    def _log_state(self, name: str, peer: Peer, event: Event) -> None:
+        match event:
+            case Connected(dtls):
+                logger.info("%s %s connected: DTLS %s %s %s", self.person.name, name, dtls.version, dtls.cipher, dtls.group)
+            case StateChanged(state, reason):
+                logger.info("%s %s %s%s", self.person.name, name, state, f": {reason}" if reason else "")
+
+
+def _describe(peer: Peer, theirs: negotiation.Transport, now: float) -> None:
+    peer.set_remote(Remote(Credentials(theirs.ufrag, theirs.password), theirs.fingerprints, theirs.setup), now)
+    for candidate in theirs.candidates:
+        peer.add_remote_candidate(candidate, now)
+    if theirs.end_of_candidates:
+        peer.end_of_remote_candidates(now)

@@ -1,0 +1,283 @@
+"""Rooms: who is there, who is told what, and the nurseries they live in.
+
+`Rooms.attend` is what a signaling door calls for each WebSocket. A room is a nursery that opens with the first
+person and closes after the last; a participant is a task in it.
+Stands above `meeting/participant` and `meeting/chat`; below `app/serve`, which hands in the log and the admission.
+Leaves out: more than one machine. Every room of this process is here.
+Read next: `meeting/participant.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import trio
+
+from meetref.media.speaker import Loudest
+from meetref.meeting.channel import Channel, ChannelClosed
+from meetref.meeting.chat import Chat, Log
+from meetref.meeting.forwarder import Track
+from meetref.meeting.participant import Participant, Place
+from meetref.meeting.seats import Content, step_for
+from meetref.wire import signaling
+
+logger = logging.getLogger("meetref.meeting")
+
+JOIN_WITHIN = 15.0
+"""Seconds a WebSocket may stay without joining a room."""
+
+LISTEN_EVERY = 0.3
+"""Seconds between two looks at who is loudest, in rooms so large that not everybody is heard."""
+
+
+class NotAdmitted(Exception):
+    """The token does not open this room; the text is a sentence for the person."""
+
+
+class Room:
+    """The people of one room. Made and closed by `Rooms`."""
+
+    def __init__(self, name: str, log: Log, log_errors: tuple[type[Exception], ...]) -> None:
+        self.name = name
+        self.people: dict[str, Participant] = {}
+        self.chat = Chat(name, log, self._tell_everybody)
+        self.nursery: trio.Nursery | None = None
+        self._log_errors = log_errors
+        self._loudest = Loudest()
+
+    async def open(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Be there until `close`."""
+        async with trio.open_nursery() as nursery:
+            self.nursery = nursery
+            nursery.start_soon(self._listen, name="loudest")
+            task_status.started()
+
+    def close(self) -> None:
+        if self.nursery is not None:
+            self.nursery.cancel_scope.cancel()
+
+    async def hold(
+        self, participant: Participant, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """A participant's whole stay. What goes wrong in it ends this stay and nobody else's."""
+        self.people[participant.id] = participant
+        try:
+            await participant.live(task_status=task_status)
+        except* Exception as errors:  # the one place that may end a person's meeting for a bug of ours
+            logger.exception("%s in room %s had to leave", participant.person.name, self.name, exc_info=errors)
+            participant.reason = "removed"
+        finally:
+            del self.people[participant.id]
+            self._loudest.remove(participant.id)
+            self._tell_everybody(signaling.PersonLeft(id=participant.id, reason=participant.reason))
+            self.arrange()
+
+    # --- Company: what participants tell ------------------------------------------------------------
+
+    def changed(self, participant: Participant) -> None:
+        self._tell_everybody(signaling.PersonChanged(person=participant.person))
+        self.arrange()
+
+    async def say(self, participant: Participant, message: signaling.SayChat) -> None:
+        """Store, then tell; the author of a message that was stored before is told again, the others are not."""
+        told = self.chat.told
+        try:
+            stored = await self.chat.say(participant.id, participant.person.name, message)
+        except self._log_errors as error:
+            participant.tell(
+                signaling.Error(code="chat-unavailable", message=f"Not stored: {error}. Say it again later.", about="say")
+            )
+            return
+        if stored.sequence <= told:
+            participant.tell(stored)
+
+    async def catch_up(self, participant: Participant, resumed: bool, after: int) -> None:
+        """Tell who is here, and the chat since `after`; nothing said meanwhile is missed or told twice."""
+        async with self.chat.order:
+            messages = await self.chat.since(after)
+            participant.tell(
+                signaling.Joined(
+                    participant=participant.id,
+                    secret=participant.secret,
+                    room=self.name,
+                    resumed=resumed,
+                    people=[other.person for other in self.people.values()],
+                    sequence=messages[-1].sequence if messages else after,
+                )
+            )
+            for message in messages:
+                participant.tell(message)
+
+    def _tell_everybody(self, message: signaling.ServerMessage) -> None:
+        for participant in self.people.values():
+            participant.tell(message)
+
+    # --- who sits where -----------------------------------------------------------------------------
+
+    def arrange(self) -> None:
+        """Look at everybody's seats: cheap, and called whenever somebody came, went, or changed what they send."""
+        now = trio.current_time()
+        for viewer in self.people.values():
+            self._arrange_for(viewer, now)
+
+    def _arrange_for(self, viewer: Participant, now: float) -> None:
+        seats = viewer.seats
+        if seats is None:
+            return
+        contents = self._contents_for(viewer)
+        grown = seats.grow(step_for(len(contents)))
+        moved = seats.seat(contents)
+        if seats.voices:
+            moved |= seats.hear([Content(*key) for key in self._loudest.loudest if key[0] != viewer.id])
+        if seats.show(self._find, now) or moved or grown:
+            viewer.tell(seats.message())
+        if grown:
+            viewer.offer_down()
+
+    def _contents_for(self, viewer: Participant) -> list[Content]:
+        """Screens first, then people, in the order in which they came; never the viewer."""
+        others = [other for other in self.people.values() if other is not viewer]
+        screens = [Content(other.id, "screen") for other in others if other.person.screen]
+        return screens + [Content(other.id, "camera") for other in others]
+
+    def _find(self, person: str, source: signaling.Source) -> Track | None:
+        participant = self.people.get(person)
+        return participant.track(source) if participant is not None else None
+
+    async def _listen(self) -> None:
+        """Follow the loudest voices, as long as the room is open."""
+        while True:
+            await trio.sleep(LISTEN_EVERY)
+            if any(viewer.seats is not None and viewer.seats.voices for viewer in self.people.values()):
+                self._hear_all(trio.current_time())
+
+    def _hear_all(self, now: float) -> None:
+        for participant in self.people.values():
+            for content in (Content(participant.id, "screen"), Content(participant.id, "camera")):
+                track = participant.track(content.sound)
+                if track is not None:
+                    self._loudest.receive((content.person, content.source), track.level, now)
+        if self._loudest.update(now):
+            self.arrange()
+
+
+class Rooms:
+    """All rooms of this server, and the door to them.
+
+    `admit` raises `NotAdmitted`. `log_errors` are what the log raises when it cannot take a message.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        log: Log,
+        *,
+        log_errors: tuple[type[Exception], ...],
+        admit: Callable[[signaling.Join], None] = lambda join: None,
+        maximum_rooms: int = 200,
+        maximum_people: int = 100,
+    ) -> None:
+        self.rooms: dict[str, Room] = {}
+        self._place = place
+        self._log = log
+        self._log_errors = log_errors
+        self._admit = admit
+        self._maximum_rooms = maximum_rooms
+        self._maximum_people = maximum_people
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Be open until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            task_status.started()
+            await trio.sleep_forever()
+
+    async def attend(self, channel: Channel) -> None:
+        """One WebSocket from its first message to its end."""
+        try:
+            join = await self._hear_join(channel)
+        except ChannelClosed:
+            return
+        if join is None:
+            return
+        refusal = self._refusal(join)
+        if refusal is not None:
+            channel.send(refusal)
+            channel.close(refusal.code)
+            return
+        room = await self._room(join.room)
+        participant = _returning(room, join)
+        resumed = participant is not None
+        if participant is None:
+            participant = self._newcomer(room, join)
+            assert room.nursery is not None
+            await room.nursery.start(room.hold, participant, name=participant.person.name)
+        participant.attach(channel)
+        await self._welcome(room, participant, join, resumed)
+        await participant.converse(channel)
+
+    async def _hear_join(self, channel: Channel) -> signaling.Join | None:
+        with trio.move_on_after(JOIN_WITHIN):
+            while True:
+                message = await channel.receive()
+                if isinstance(message, signaling.Join):
+                    return message
+                channel.send(
+                    signaling.Error(code="not-joined", message="Say `join` first: nobody knows which room you mean.")
+                )
+        channel.close("no join came")
+        return None
+
+    def _refusal(self, join: signaling.Join) -> signaling.Error | None:
+        try:
+            self._admit(join)
+        except NotAdmitted as refused:
+            return signaling.Error(code="not-allowed", message=str(refused), about="join")
+        room = self.rooms.get(join.room)
+        if room is None and len(self.rooms) >= self._maximum_rooms:
+            return signaling.Error(
+                code="server-full", message="The server has as many rooms as it takes. Try again later.", about="join"
+            )
+        if room is not None and len(room.people) >= self._maximum_people and _returning(room, join) is None:
+            return signaling.Error(
+                code="room-full", message=f"The room has {self._maximum_people} people and takes no more.", about="join"
+            )
+        return None
+
+    async def _room(self, name: str) -> Room:
+        room = self.rooms.get(name)
+        if room is None:
+            room = self.rooms[name] = Room(name, self._log, self._log_errors)
+            opened = trio.Event()
+            assert self._nursery is not None
+            self._nursery.start_soon(self._keep, room, opened, name=f"room {name}")
+            await opened.wait()
+        return room
+
+    async def _keep(self, room: Room, opened: trio.Event) -> None:
+        ...
+
+    def _newcomer(self, room: Room, join: signaling.Join) -> Participant:
+        identity, secret = (self._place.dice(size).hex() for size in (8, 16))
+        return Participant(identity, secret, join, self._place, room)
+
+    async def _welcome(self, room: Room, participant: Participant, join: signaling.Join, resumed: bool) -> None:
+        await room.catch_up(participant, resumed, join.last_sequence)
+        if resumed:
+            if participant.seats is not None:
+                participant.tell(participant.seats.message())
+        else:
+            await participant.open_down()
+            room.changed(participant)
+
+
+def _returning(room: Room, join: signaling.Join) -> Participant | None:
+    """Whoever proves with the secret to be somebody who is still here."""
+    if join.resume is None:
+        return None
+    participant = room.people.get(join.resume.participant)
+    if participant is None or participant.secret != join.resume.secret:
+        return None
+    return participant

@@ -1,0 +1,269 @@
+"""A participant's *up* connection: what they publish comes in here, is accounted for, and goes on to the seats.
+
+A machine (protocol/machine.py) around a `protocol.peer.Peer`: it adds what a receiver of media owes the sender,
+namely receiver reports, transport-wide feedback, and requests for lost packets and keyframes.
+Stands below `meeting/exchange` (which brings datagrams) and above `meeting/forwarder` (`Track.forward`).
+Specification: RFC 3550 section 6.4 (reports), RFC 4585 (NACK, PLI), RFC 4588 (RTX),
+draft-holmer-rmcat-transport-wide-cc-extensions-01; RFC 9143 section 9.2 (which stream is which section).
+Leaves out: simulcast; a section has one encoding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from meetref.media import rewriting
+from meetref.media.feedback import ArrivalRecorder
+from meetref.media.lipsync import PublisherClock, TrackClock
+from meetref.media.reception import Reception
+from meetref.media.repair import LossDetector
+from meetref.media.sequence import Unwrapper
+from meetref.meeting.forwarder import Track
+from meetref.protocol.machine import Datagram, Dice, Event
+from meetref.protocol.negotiation import AUDIO_LEVEL, MID, TRANSPORT_SEQUENCE, ReceivedTrack
+from meetref.protocol.peer import Connected, Peer
+from meetref.wire import rtcp, rtp
+from meetref.wire.reader import Malformed
+from meetref.wire.signaling import Source
+
+MAXIMUM_STREAMS = 16
+"""SSRCs that one connection may bring: four tracks, each with a repair stream, and room for a restarted encoder."""
+
+REPORT_INTERVAL = 1.0
+CLOCK_RATES = {"audio": 48000, "video": 90000}
+SEEN = 1024
+
+
+class Stream:
+    """One SSRC of the publisher."""
+
+    def __init__(self, ssrc: int, track: Track, described: ReceivedTrack) -> None:
+        self.ssrc = ssrc
+        self.track = track
+        self.level_id = described.extensions.get(AUDIO_LEVEL)
+        self.transport_id = described.extensions.get(TRANSPORT_SEQUENCE)
+        self.reception = Reception(CLOCK_RATES[track.kind])
+        self.losses = LossDetector()
+        self.unwrapper = Unwrapper()
+        self.seen = [-1] * SEEN
+
+
+class Up:
+    """A machine. `touch` tells the exchange that there is something to send; `tracks` are what the others can see and hear, by mid; they live as long as the connection."""
+
+    def __init__(self, peer: Peer, owner: str, dice: Dice, touch: Callable[[], None]) -> None:
+        self.peer = peer
+        self._touch = touch
+        self.owner = owner
+        self.tracks: dict[str, Track] = {}
+        self.streams: dict[int, Stream] = {}
+        self.ignored: Counter[str] = Counter()
+        self.connected = False
+        self._clock = PublisherClock()
+        self._repairs: dict[int, int] = {}
+        self._repair_types: dict[int, int] = {}
+        self._described: dict[str, ReceivedTrack] = {}
+        self._by_ssrc: dict[int, str] = {}
+        self._mid_id = 0
+        self._arrivals = ArrivalRecorder()
+        self._report_at = math.inf
+        self._ssrc = int.from_bytes(dice(4))
+        self._wanted: set[str] = set()
+
+    # --- what signaling tells -----------------------------------------------------------------------
+
+    def describe(self, described: Sequence[ReceivedTrack], sources: dict[str, Source]) -> None:
+        """Take what an offer says of the sections; a later offer may add sections or name new SSRCs."""
+        for section in described:
+            if section.mid not in sources:
+                continue
+            self._described[section.mid] = section
+            self._mid_id = section.extensions.get(MID, self._mid_id)
+            self._forget_section(section.mid)
+            self._by_ssrc.update((ssrc, section.mid) for ssrc in section.ssrcs if ssrc not in section.rtx_of)
+            self._repairs.update(section.rtx_of)
+            self._repair_types.update(section.rtx)
+            if section.mid not in self.tracks:
+                self.tracks[section.mid] = self._track(section, sources[section.mid])
+
+    def _forget_section(self, mid: str) -> None:
+        """What an older offer said of this section does not count any more, so that offers fill no memory."""
+        for ssrc in [ssrc for ssrc, owner in self._by_ssrc.items() if owner == mid]:
+            del self._by_ssrc[ssrc]
+            self._repairs = {repair: of for repair, of in self._repairs.items() if of != ssrc}
+
+    def _track(self, section: ReceivedTrack, source: Source) -> Track:
+        mid = section.mid
+        clock = TrackClock(self._clock, CLOCK_RATES[section.kind])
+        return Track(owner=self.owner, source=source, kind=section.kind, clock=clock, ask=lambda: self._want(mid))
+
+    def _want(self, mid: str) -> None:
+        self._wanted.add(mid)
+        self._touch()
+
+    # --- media ----------------------------------------------------------------------------------------
+
+    def receive_media(self, data: bytes, now: float) -> None:
+        """One locked RTP or RTCP packet. Whatever it is, nothing is raised."""
+        try:
+            if 192 <= data[1] <= 223:
+                self._receive_control(data, now)
+            else:
+                self._receive_packet(data, now)
+        except Malformed as error:
+            self.ignored[error.what] += 1
+        except IndexError:
+            self.ignored["shorter than a header"] += 1
+
+    def _receive_packet(self, data: bytes, now: float) -> None:
+        ssrc = int.from_bytes(data[8:12])
+        repaired = self._repairs.get(ssrc)
+        stream = self.streams.get(ssrc if repaired is None else repaired)
+        if stream is None and len(self.streams) >= MAXIMUM_STREAMS:
+            self.ignored["too many streams"] += 1
+            return
+        plain = self.peer.unlock(data)
+        if plain is None:
+            self.ignored["not unlocked"] += 1
+            return
+        if stream is None:
+            stream = self._bind(plain, ssrc if repaired is None else repaired)
+            if stream is None:
+                if self.peer.srtp is not None:
+                    self.peer.srtp.forget(ssrc)
+                self.ignored["belongs to no section"] += 1
+                return
+        self._account(stream, plain, now)
+        if repaired is None:
+            sequence = plain[2] << 8 | plain[3]
+            stream.reception.receive(sequence, int.from_bytes(plain[4:8]), now)
+            self._forward(stream, plain, sequence, now)
+        else:
+            self._unwrap_repair(stream, plain, now)
+
+    def _bind(self, plain: bytes, ssrc: int) -> Stream | None:
+        """Which section does a new SSRC belong to? By its description, else by the MID it carries (RFC 9143 9.2)."""
+        mid = self._by_ssrc.get(ssrc)
+        if mid is None and self._mid_id:
+            found = rtp.find_extension(plain, self._mid_id)
+            mid = plain[found[0] : found[0] + found[1]].decode("ascii", "replace") if found else None
+        described = self._described.get(mid) if mid is not None else None
+        if mid is None or described is None:
+            return None
+        stream = self.streams[ssrc] = Stream(ssrc, self.tracks[mid], described)
+        return stream
+
+    def _account(self, stream: Stream, plain: bytes, now: float) -> None:
+        if stream.transport_id:
+            found = rtp.find_extension(plain, stream.transport_id)
+            if found is not None and found[1] == 2:
+                self._arrivals.record(plain[found[0]] << 8 | plain[found[0] + 1], now)
+
+    def _unwrap_repair(self, stream: Stream, plain: bytes, now: float) -> None:
+        """RTX (RFC 4588 section 4): the original sequence number stands in front of the original payload."""
+        offset, end = rtp.payload_bounds(plain)
+        if end - offset < 3:
+            self.ignored["padding on the repair stream"] += 1  # bandwidth probes
+            return
+        sequence = plain[offset] << 8 | plain[offset + 1]
+        original = bytearray(plain[:offset] + plain[offset + 2 : end])
+        original[0] &= 0xDF  # what padding there was is cut off
+        original[2:4] = plain[offset : offset + 2]
+        self._forward(stream, bytes(original), sequence, now)
+
+    def _forward(self, stream: Stream, plain: bytes, sequence: int, now: float) -> None:
+        extended = stream.unwrapper.unwrap(sequence)
+        place = extended % SEEN
+        if stream.seen[place] == extended:
+            self.ignored["seen before"] += 1
+            return
+        stream.seen[place] = extended
+        stream.losses.receive(extended, now)
+        track = stream.track
+        if track.kind == "audio":
+            packet = rewriting.read_audio(plain, extended, stream.level_id)
+            track.level = packet.level
+        else:
+            packet = rewriting.read_video(plain, extended)
+            if packet.starts:
+                track.keyframes.arrived(now)
+        track.clock.on_packet(packet.timestamp, now)
+        if packet.payload:
+            track.forward(packet, now)
+
+    def _receive_control(self, data: bytes, now: float) -> None:
+        plain = self.peer.unlock_control(data)
+        if plain is None:
+            self.ignored["control packet not unlocked"] += 1
+            return
+        for packet in rtcp.parse(plain):
+            if isinstance(packet, rtcp.SenderReport):
+                stream = self.streams.get(packet.ssrc)
+                if stream is not None:
+                    stream.reception.on_sender_report(packet.ntp >> 16 & 0xFFFFFFFF, now)
+                    stream.track.clock.on_sender_report(packet.ntp / (1 << 32), packet.rtp_timestamp, now)
+
+    # --- the five methods -----------------------------------------------------------------------------
+
+    def receive_datagram(self, datagram: Datagram, now: float) -> None:
+        self.peer.receive_datagram(datagram, now)
+
+    def next_timeout(self) -> float:
+        if not self.connected:
+            return self.peer.next_timeout()
+        due = min(self.peer.next_timeout(), self._report_at, self._arrivals.next_timeout())
+        for stream in self.streams.values():
+            due = min(due, stream.losses.next_timeout())
+        for track in self.tracks.values():
+            due = min(due, track.keyframes.next_timeout())
+        return due
+
+    def handle_timeout(self, now: float) -> None:
+        self.peer.handle_timeout(now)
+        if not self.connected:
+            return
+        if self._arrivals.next_timeout() <= now:
+            for feedback in self._arrivals.build(now, self._ssrc):
+                self._send(feedback)
+        for stream in self.streams.values():
+            if stream.losses.next_timeout() <= now:
+                lost = [extended & 0xFFFF for extended in stream.losses.due(now)]
+                if lost:
+                    self._send(rtcp.Nack(self._ssrc, stream.ssrc, lost))
+                if stream.losses.gave_up():
+                    stream.track.want_keyframe(now)
+        for mid, track in self.tracks.items():
+            if track.keyframes.next_timeout() <= now and track.keyframes.repeat(now):
+                self._wanted.add(mid)
+        if self._report_at <= now:
+            self._report_at = now + REPORT_INTERVAL
+            self._report(now)
+
+    def transmits(self) -> Iterator[Datagram]:
+        """Keyframe requests of this batch go out as one packet a track, however many viewers asked."""
+        for mid in self._wanted:
+            track = self.tracks[mid]
+            for stream in self.streams.values():
+                if stream.track is track:
+                    self._send(rtcp.PictureLoss(self._ssrc, stream.ssrc))
+        self._wanted.clear()
+        yield from self.peer.transmits()
+
+    def events(self) -> Iterator[Event]:
+        for event in self.peer.events():
+            if isinstance(event, Connected):
+                self.connected = True
+                self._report_at = 0.0
+            yield event
+
+    def _send(self, *packets: rtcp.Packet) -> None:
+        self.peer.send_control(rtcp.serialize(list(packets)))
+
+    def _report(self, now: float) -> None:
+        blocks = [stream.reception.report_block(stream.ssrc, now) for stream in self.streams.values()]
+        self._send(
+            rtcp.ReceiverReport(self._ssrc, blocks),
+            rtcp.SourceDescription([(self._ssrc, self.owner)]),
+        )

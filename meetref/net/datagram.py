@@ -1,0 +1,314 @@
+"""UDP on the kernel's sockets: one wake-up for a batch of datagrams, one system call for a run of equal ones.
+
+Stands above `wire/address` and the `Datagram` of `protocol/machine`, below `net/port` and everything that sends media.
+Source: Linux udp(7), UDP_SEGMENT ("GSO": the kernel cuts one large send into datagrams) and UDP_GRO (it joins them
+again for a receiver); elsewhere plain non-blocking calls do the same job.
+Leaves out: waiting until a datagram can be sent. Live media forgets: a full kernel queue drops, and is counted.
+Read next: `net/port.py`, `net/driver.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from struct import Struct
+from typing import Literal, Protocol
+
+import trio
+
+from meetref.net.addresses import OwnAddresses
+from meetref.protocol.machine import Datagram
+from meetref.wire.address import Address, canonical_host
+
+Direction = Literal["in", "out"]
+Tap = Callable[[Datagram, Direction, float], None]
+"""Is shown every datagram of a socket, with `now` in seconds; must be quick and must not raise."""
+
+MAXIMUM_BATCH = 64  # datagrams in one `receive`, give or take the last joined ones
+MAXIMUM_RUN = 64  # datagrams in one segmented send: the kernel's UDP_MAX_SEGMENTS
+MAXIMUM_RUN_OCTETS = 65_000
+MAXIMUM_DATAGRAM = 65_535
+BUFFER_OCTETS = 4 << 20
+MAXIMUM_KNOWN_PEERS = 4096  # the caches below are filled by whoever sends to us: full, they start anew
+
+# Linux's numbers; Python's `socket` has no names for them before 3.13 (and the first two never).
+SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
+UDP_SEGMENT, UDP_GRO = 103, 104
+
+SEGMENT_SIZE = Struct("=H")
+JOINED_SIZE = Struct("=i")
+ANCILLARY_OCTETS = socket.CMSG_SPACE(JOINED_SIZE.size) if hasattr(socket, "CMSG_SPACE") else 0
+
+QUEUE_IS_FULL = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOMEM})
+CANNOT_SEGMENT = frozenset({errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.ENOPROTOOPT, errno.EOPNOTSUPP})
+CANNOT_SEGMENT_ANYWHERE = frozenset({errno.ENOPROTOOPT, errno.EOPNOTSUPP})
+
+Ancillary = list[tuple[int, int, bytes]]
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a socket did. Its mean run length is `datagrams_out / send_calls`."""
+
+    datagrams_in: int = 0
+    datagrams_out: int = 0
+    octets_in: int = 0
+    octets_out: int = 0
+    receive_calls: int = 0
+    send_calls: int = 0
+    joined_in: int = 0  # datagrams that came joined with others (GRO)
+    joined_out: int = 0  # datagrams that left joined with others (GSO)
+    dropped: int = 0  # the queue was full: on the way out in the kernel, in the virtual world on the way in
+    refused: int = 0  # the system would not send there
+    foreign: int = 0  # not from this machine, where only that is allowed
+
+
+class DatagramSocket(Protocol):
+    """A UDP socket bound to one local address, real or virtual."""
+
+    local: Address
+    counters: Counters
+    tap: Tap | None
+
+    async def receive(self) -> list[Datagram]:
+        """Wait until something is there, then take a bounded batch. Raises `trio.ClosedResourceError` once closed."""
+        ...
+
+    def send(self, packets: Sequence[bytes], remote: Address) -> None:
+        """Send `packets` in order, now or never: what cannot leave at once is dropped and counted."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Destination:
+    """What a socket knows of one remote address: how the system spells it, and whether runs may go there."""
+
+    __slots__ = ("segments", "spelling")
+
+    def __init__(self, spelling: tuple[str, int], segments: bool) -> None:
+        self.spelling = spelling
+        self.segments = segments
+
+
+class KernelDatagramSocket:
+    """A `DatagramSocket` of the operating system.
+
+    With `only_from`, datagrams from other hosts are dropped and counted.
+    Raises `OSError` where the address cannot be had.
+    """
+
+    def __init__(self, local: Address, *, only_from: OwnAddresses | None = None, segmentation: bool = True) -> None:
+        family = socket.AF_INET6 if local.is_ipv6 else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            self._socket.setblocking(False)
+            if local.is_ipv6:
+                self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            self._socket.bind((local.host, local.port))
+        except BaseException:
+            self._socket.close()
+            raise
+        self.local = Address(local.host, self._socket.getsockname()[1])
+        self.counters = Counters()
+        self.tap: Tap | None = None
+        self._closed = False
+        self._only_from = only_from
+        self._origins: dict[tuple[str, int], Address | None] = {}
+        self._destinations: dict[Address, Destination] = {}
+        self._segment_sizes: dict[int, Ancillary] = {}
+        self._enlarge(socket.SO_RCVBUF, SO_RCVBUFFORCE)
+        self._enlarge(socket.SO_SNDBUF, SO_SNDBUFFORCE)
+        self._joined = segmentation and self._has_segmentation()  # datagrams may come in joined
+        self._can_segment = self._joined
+
+    def _enlarge(self, option: int, forced: int) -> None:
+        """A burst of video must fit; only the superuser may go beyond the system's limit."""
+        if ANCILLARY_OCTETS and hasattr(socket, "SO_PEERCRED"):  # Linux
+            with contextlib.suppress(OSError):
+                self._socket.setsockopt(socket.SOL_SOCKET, forced, BUFFER_OCTETS)
+                return
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, option, BUFFER_OCTETS)
+
+    def _has_segmentation(self) -> bool:
+        """Ask before use: an old kernel would take the option without a word and send one huge datagram."""
+        if not hasattr(socket, "SO_PEERCRED") or not hasattr(self._socket, "recvmsg"):
+            return False
+        try:
+            self._socket.getsockopt(socket.IPPROTO_UDP, UDP_SEGMENT)
+            self._socket.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 1)
+        except OSError:
+            return False
+        return True
+
+    # --- in -------------------------------------------------------------------------------------------
+
+    async def receive(self) -> list[Datagram]:
+        while True:
+            if self._closed:
+                raise trio.ClosedResourceError
+            await trio.lowlevel.wait_readable(self._socket)
+            batch = self._drain()
+            if batch:
+                return batch
+
+    def _drain(self) -> list[Datagram]:
+        now = trio.current_time()
+        if self._only_from is not None and self._only_from.refresh(now):
+            self._origins.clear()
+        batch: list[Datagram] = []
+        receive = self._receive_joined if self._joined else self._receive_plain
+        try:
+            for _ in range(MAXIMUM_BATCH):
+                receive(batch)
+                if len(batch) >= MAXIMUM_BATCH:
+                    break
+        except OSError as problem:
+            # Drained, mostly. Some systems tell here that an earlier datagram was refused; the next one is still good.
+            if problem.errno not in QUEUE_IS_FULL:
+                self.counters.refused += 1
+        self.counters.datagrams_in += len(batch)
+        if self.tap is not None:
+            for datagram in batch:
+                self.tap(datagram, "in", now)
+        return batch
+
+    def _receive_plain(self, batch: list[Datagram]) -> None:
+        data, spelling = self._socket.recvfrom(MAXIMUM_DATAGRAM)
+        self.counters.receive_calls += 1
+        remote = self._origin(spelling)
+        if remote is not None:
+            self.counters.octets_in += len(data)
+            batch.append(Datagram(data, self.local, remote))
+
+    def _receive_joined(self, batch: list[Datagram]) -> None:
+        data, ancillary, _, spelling = self._socket.recvmsg(MAXIMUM_DATAGRAM, ANCILLARY_OCTETS)
+        counters = self.counters
+        counters.receive_calls += 1
+        remote = self._origin(spelling)
+        if remote is None:
+            return
+        counters.octets_in += len(data)
+        for level, kind, value in ancillary:
+            if level == socket.IPPROTO_UDP and kind == UDP_GRO:
+                size = JOINED_SIZE.unpack(value)[0]
+                starts = range(0, len(data), size)
+                counters.joined_in += len(starts)
+                batch.extend([Datagram(data[start : start + size], self.local, remote) for start in starts])
+                return
+        batch.append(Datagram(data, self.local, remote))
+
+    def _origin(self, spelling: tuple[str, int]) -> Address | None:
+        """The canonical address of who sent, always the same object; None for a host that may not send to us."""
+        try:
+            return self._origins[spelling]
+        except KeyError:
+            return self._learn_origin(spelling)
+
+    def _learn_origin(self, spelling: tuple[str, int]) -> Address | None:
+        if len(self._origins) >= MAXIMUM_KNOWN_PEERS:
+            self._origins.clear()
+        host = canonical_host(spelling[0])
+        foreign = self._only_from is not None and not self._only_from.holds(host)
+        origin = None if foreign else Address(host, spelling[1])
+        self._origins[spelling] = origin
+        return origin
+
+    # --- out ------------------------------------------------------------------------------------------
+
+    def send(self, packets: Sequence[bytes], remote: Address) -> None:
+        destination = self._destinations.get(remote) or self._learn_destination(remote)
+        if destination is None:
+            self.counters.refused += len(packets)
+            return
+        if self.tap is not None:
+            self._show(packets, remote)
+        if len(packets) == 1 or not destination.segments:
+            for packet in packets:
+                self._send_one(packet, destination.spelling)
+        else:
+            self._send_runs(packets, destination)
+
+    def _show(self, packets: Sequence[bytes], remote: Address) -> None:
+        now = trio.current_time()
+        for packet in packets:
+            assert self.tap is not None
+            self.tap(Datagram(bytes(packet), self.local, remote), "out", now)
+
+    def _learn_destination(self, remote: Address) -> Destination | None:
+        """None where nothing can ever go: the other family, or port 0 (which a stranger may well have named)."""
+        if remote.is_ipv6 != self.local.is_ipv6 or not 0 < remote.port <= 0xFFFF:
+            return None
+        if len(self._destinations) >= MAXIMUM_KNOWN_PEERS:
+            self._destinations.clear()
+        # Only numbers may pass: a name would make the system ask the DNS, and wait for it.
+        destination = Destination((canonical_host(remote.host), remote.port), self._can_segment)
+        self._destinations[remote] = destination
+        return destination
+
+    def _send_one(self, packet: bytes, spelling: tuple[str, int]) -> None:
+        counters = self.counters
+        try:
+            counters.octets_out += self._socket.sendto(packet, spelling)
+            counters.datagrams_out += 1
+        except OSError as problem:
+            if problem.errno in QUEUE_IS_FULL:
+                counters.dropped += 1
+            else:
+                counters.refused += 1
+        counters.send_calls += 1
+
+    def _send_runs(self, packets: Sequence[bytes], destination: Destination) -> None:
+        """Cut `packets` into runs of one size, of which the last packet alone may be shorter."""
+        first, count = 0, len(packets)
+        while first < count:
+            size = len(packets[first])
+            most = min(first + MAXIMUM_RUN, first + MAXIMUM_RUN_OCTETS // size) if size else first + 1
+            end = first + 1
+            while end < count and end < most:
+                following = len(packets[end])
+                if following > size or not following:
+                    break
+                end += 1
+                if following < size:
+                    break
+            if end - first == 1 or not destination.segments:
+                for packet in packets[first:end]:
+                    self._send_one(packet, destination.spelling)
+            else:
+                self._send_run(packets[first:end], size, destination)
+            first = end
+
+    def _send_run(self, run: Sequence[bytes], size: int, destination: Destination) -> None:
+        counters = self.counters
+        ancillary = self._segment_sizes.get(size)
+        if ancillary is None:
+            ancillary = [(socket.IPPROTO_UDP, UDP_SEGMENT, SEGMENT_SIZE.pack(size))]
+            self._segment_sizes[size] = ancillary
+        counters.send_calls += 1
+        try:
+            counters.octets_out += self._socket.sendmsg(run, ancillary, 0, destination.spelling)
+            counters.datagrams_out += len(run)
+            counters.joined_out += len(run)
+        except OSError as problem:
+            if problem.errno in QUEUE_IS_FULL:
+                counters.dropped += len(run)
+            elif problem.errno in CANNOT_SEGMENT:
+                # A peer behind a narrow path must not cost the others their runs: only it goes plain from now on.
+                destination.segments = False
+                self._can_segment &= problem.errno not in CANNOT_SEGMENT_ANYWHERE
+                for packet in run:
+                    self._send_one(packet, destination.spelling)
+            else:
+                counters.refused += len(run)
+
+    def close(self) -> None:
+        """Close at once, also while being cancelled; a second time does nothing."""
+        if not self._closed:
+            self._closed = True
+            trio.lowlevel.notify_closing(self._socket)
+            self._socket.close()

@@ -1,0 +1,113 @@
+"""One UDP port number with a socket of its own on every local address.
+
+Stands above `net/network`, below `app` (which finds out whose a datagram is) and the bots.
+Why not one wildcard socket: it would answer from whatever address the routing table prefers, and ICE checks come from
+where they were sent to or they fail (RFC 8445 section 7.2.5.2.1).
+Read next: `net/driver.py`.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+
+import trio
+
+from meetref.net.datagram import DatagramSocket, Tap
+from meetref.net.network import Network
+from meetref.protocol.machine import Datagram
+from meetref.wire.address import Address
+
+MAXIMUM_TRIES = 20  # for a number that is free on every address
+
+NOT_OURS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+
+
+class Port:
+    """The sockets of one port number; `number` is the same on all, `skipped` lists hosts that could not be had."""
+
+    def __init__(self, sockets: Sequence[DatagramSocket], skipped: Sequence[str] = ()) -> None:
+        self.number = sockets[0].local.port
+        self.sockets = {socket.local: socket for socket in sockets}
+        self.skipped = list(skipped)
+        self.unroutable = 0  # packets whose local address is not ours
+
+    @property
+    def locals(self) -> list[Address]:
+        """The addresses at which this port can be reached, in the order in which they were asked for."""
+        return list(self.sockets)
+
+    def send(self, packets: Sequence[bytes], local: Address, remote: Address) -> None:
+        """Send from `local`; see `DatagramSocket.send`."""
+        socket = self.sockets.get(local)
+        if socket is None:
+            self.unroutable += len(packets)
+        else:
+            socket.send(packets, remote)
+
+    def send_datagram(self, datagram: Datagram) -> None:
+        """One datagram; the form that `net/driver.Driver` wants."""
+        self.send((datagram.data,), datagram.local, datagram.remote)
+
+    def set_tap(self, tap: Tap | None) -> None:
+        """Show every datagram of every socket to `tap`, or stop that."""
+        for socket in self.sockets.values():
+            socket.tap = tap
+
+    async def run(self, receive: Callable[[list[Datagram], float], None]) -> None:
+        """Hand each batch with its `now` to `receive`, a task for each socket, until the port is closed."""
+        async with trio.open_nursery() as nursery:
+            for socket in self.sockets.values():
+                nursery.start_soon(_run_socket, socket, receive, name=f"udp {socket.local}")
+
+    def close(self) -> None:
+        for socket in self.sockets.values():
+            socket.close()
+
+
+async def _run_socket(socket: DatagramSocket, receive: Callable[[list[Datagram], float], None]) -> None:
+    while True:
+        try:
+            batch = await socket.receive()
+        except trio.ClosedResourceError:
+            return
+        receive(batch, trio.current_time())
+
+
+async def open_port(network: Network, hosts: Sequence[str], port: int, *, only_local: bool = False) -> Port:
+    """Open `port` on each of `hosts`; 0 picks a number that is free on all of them.
+
+    With `only_local`, datagrams that do not come from this machine are dropped and counted.
+    A host that is no address of this machine (any more) is skipped.
+    Raises `OSError` when the number is taken, or no host is left.
+    """
+    for tries_left in reversed(range(MAXIMUM_TRIES)):
+        try:
+            return await _open_number(network, hosts, port, only_local)
+        except OSError as problem:
+            if port or not tries_left or problem.errno != errno.EADDRINUSE:
+                raise
+    raise AssertionError  # the last try returns or raises
+
+
+async def _open_number(network: Network, hosts: Sequence[str], port: int, only_local: bool) -> Port:
+    sockets: list[DatagramSocket] = []
+    skipped = []
+    try:
+        for host in hosts:
+            try:
+                socket = await network.open_datagram(Address(host, port), only_local=only_local)
+            except OSError as problem:
+                if problem.errno not in NOT_OURS:
+                    raise
+                skipped.append(host)
+                continue
+            sockets.append(socket)
+            port = socket.local.port
+        if not sockets:
+            raise OSError(errno.EADDRNOTAVAIL, f"none of {', '.join(hosts) or 'no addresses'} can be bound")
+    except BaseException:
+        for socket in sockets:
+            socket.close()
+        raise
+    return Port(sockets, skipped)

@@ -1,0 +1,224 @@
+"""The receiver's half of a negotiation: read an offer, take what we handle, write the answer.
+
+On *up* this is the server, on *down* the client. Stands above `protocol/description`.
+Specification: RFC 9429 section 5.3, RFC 9143 section 7.3, RFC 3264 section 6.
+Leaves out: sending anything back (every section is received only) and memory of earlier offers: the same section
+always gets the same answer, so that a second offer keeps what the first one agreed on. Read next: `protocol/peer.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+from meetref.protocol.description import (
+    candidate_attributes,
+    choose_codec,
+    choose_extensions,
+    choose_rtx,
+    is_rejected,
+    read_bundle,
+    read_codecs,
+    read_mids,
+    read_transport,
+    unusable,
+    write_rejection,
+    write_section,
+    write_session,
+)
+from meetref.protocol.negotiation import TRANSPORT_SEQUENCE, Codec, Kind, ReceivedTrack, Setup, Transport
+from meetref.wire import sdp
+from meetref.wire import sdpattributes as attributes
+from meetref.wire.sdp import Section, Session
+from meetref.wire.sdpattributes import Extension
+
+MAXIMUM_SOURCES = 16
+"""SSRCs that one section may announce."""
+
+_PROTOCOLS = frozenset({"UDP/TLS/RTP/SAVPF", "TCP/TLS/RTP/SAVPF", "TCP/DTLS/RTP/SAVPF", "RTP/SAVPF"})
+_FITTING_ROLES: dict[Setup, frozenset[Setup]] = {
+    "actpass": frozenset({"active", "passive"}),
+    "active": frozenset({"passive"}),
+    "passive": frozenset({"active"}),
+}
+_REVERSED = {"sendonly": "recvonly", "recvonly": "sendonly"}
+
+
+@dataclass(slots=True, frozen=True)
+class _Taken:
+    """One section that is taken, on its way into the answer."""
+
+    mid: str
+    kind: Kind
+    codec: Codec
+    rtx: Codec | None
+    extensions: tuple[Extension, ...]
+    active: bool
+
+
+@dataclass(slots=True, frozen=True)
+class Offer:
+    """An offer that can be answered: the peer's end, and what will arrive on each section that is taken.
+
+    `mids` names every section, `tracks` has an entry for each that is taken.
+    """
+
+    transport: Transport
+    tracks: tuple[ReceivedTrack, ...]
+    mids: tuple[str, ...]
+    _session: Session = field(repr=False)
+    _tagged: Section = field(repr=False)
+    _bundle: tuple[str, ...] = field(repr=False)
+    _taken: dict[str, _Taken] = field(repr=False)
+
+
+@dataclass(slots=True, frozen=True)
+class GivenAnswer:
+    """Our answer, and what it agrees on: see `Offer`."""
+
+    sdp: str
+    remote: Transport
+    tracks: tuple[ReceivedTrack, ...]
+    mids: tuple[str, ...]
+
+
+def read_offer(offer_sdp: str) -> Offer:
+    """Read an offer and decide what to take of it: Opus, VP8 and its retransmissions.
+
+    Payload types and extension ids stay the offerer's own. Raises `Malformed`, in words for the offerer, when nothing
+    can come of the offer.
+    """
+    session = sdp.parse(offer_sdp)
+    mids = read_mids(session)
+    bundle = read_bundle(session)
+    taken = {found.mid: found for section in session.sections if (found := _take(session, section, bundle))}
+    if not taken:
+        unusable("nothing in the offer can be taken: Opus audio and VP8 video are")
+    tagged, remote = _read_remote(session, [mid for mid in bundle if mid in taken], bundle[0])
+    _check_meanings(list(taken.values()))
+    tracks = [_received_track(section, taken[section.mid]) for section in session.sections if section.mid in taken]
+    _check_sources(tracks)
+    kept = sorted((mid for mid in bundle if mid in taken), key=lambda mid: mid != tagged.mid)
+    return Offer(remote, tuple(tracks), mids, session, tagged, tuple(kept), taken)
+
+
+def answer(offer: Offer, local: Transport, *, session_id: int, version: int) -> GivenAnswer:
+    """Answer an offer in the DTLS role `local.setup`: `passive` for the server, `active` for clients.
+
+    Raises `Malformed` when the offerer insists on the same role.
+    """
+    if local.setup not in _FITTING_ROLES[offer.transport.setup]:  # spec: sdp/answer-setup
+        unusable(f"the offer wants to be {offer.transport.setup} in DTLS, and this end {local.setup}")
+    candidates = tuple(candidate_attributes(local))
+    sections = [
+        _answered_section(section, offer._taken.get(mid), candidates if section is offer._tagged else ())
+        for mid, section in zip(offer.mids, offer._session.sections, strict=True)
+    ]
+    options = tuple(option for option in local.ice_options if option in offer.transport.ice_options)
+    answering = replace(local, ice_options=options)
+    described = write_session(sections, answering, session_id=session_id, version=version, bundle=offer._bundle)
+    return GivenAnswer(sdp.serialize(described), offer.transport, offer.tracks, offer.mids)
+
+
+def _read_remote(session: Session, taken: Sequence[str], first: str) -> tuple[Section, Transport]:
+    """The section whose transport counts for all, and that transport.
+
+    It is the first taken one with a port (RFC 9143 section 7.3.1). Where it says nothing about the transport, the
+    group's first section does, even if that one (say, of a data channel) is rejected itself.
+    """
+    sections = {section.mid: section for section in session.sections}
+    tagged = sections[next((mid for mid in taken if sections[mid].port), taken[0])]  # spec: sdp/tagged-section
+    places = [tagged] if tagged.mid == first else [tagged, sections[first]]
+    if not any(section.has("rtcp-mux") for section in places):  # spec: sdp/rtcp-mux-required
+        unusable("the offer does not multiplex RTCP with RTP: there is one port for both")
+    return tagged, read_transport(session, places)
+
+
+def _take(session: Session, section: Section, bundle: Sequence[str]) -> _Taken | None:
+    """What is taken of an offered section; None when it is rejected."""
+    kind: Kind | None = "audio" if section.kind == "audio" else "video" if section.kind == "video" else None
+    mid = section.mid
+    if kind is None or mid is None or mid not in bundle or is_rejected(section) or section.protocol not in _PROTOCOLS:
+        return None  # spec: sdp/reject-section
+    offered = read_codecs(section)
+    codec = choose_codec(offered, kind)
+    if codec is None:
+        return None  # spec: sdp/reject-section
+    extensions = choose_extensions(session, section, kind, "sends")
+    if TRANSPORT_SEQUENCE not in extensions or "transport-cc" not in codec.feedback:  # spec: sdp/transport-wide-both
+        extensions.pop(TRANSPORT_SEQUENCE, None)
+        codec = replace(codec, feedback=tuple(name for name in codec.feedback if name != "transport-cc"))
+    active = sdp.direction(session, section) in ("sendrecv", "sendonly")
+    return _Taken(mid, kind, codec, choose_rtx(offered, codec), tuple(extensions.values()), active)
+
+
+def _answered_section(section: Section, taken: _Taken | None, candidates: tuple[sdp.Attribute, ...]) -> Section:
+    if taken is None:
+        return write_rejection(section)
+    return write_section(
+        section.kind,
+        taken.mid,
+        [taken.codec] if taken.rtx is None else [taken.codec, taken.rtx],
+        [
+            Extension(extension.id, extension.uri, _REVERSED.get(extension.direction or "", extension.direction))
+            for extension in taken.extensions
+        ],
+        "recvonly" if taken.active else "inactive",  # spec: sdp/answer-direction
+        protocol=section.protocol,
+        candidates=candidates,
+    )
+
+
+def _check_meanings(taken: Sequence[_Taken]) -> None:
+    """One payload type and one extension id mean one thing in the whole BUNDLE group (RFC 9143 sections 9.1, 9.2)."""
+    formats: dict[int, str] = {}
+    names: dict[int, str] = {}
+    ids: dict[str, int] = {}
+    for one in taken:
+        repairs = "" if one.rtx is None else f"repair of {one.codec.payload_type}"
+        meanings = [(one.codec.payload_type, one.codec.name)]
+        meanings += [] if one.rtx is None else [(one.rtx.payload_type, repairs)]
+        for payload_type, meaning in meanings:
+            if formats.setdefault(payload_type, meaning) != meaning:  # spec: sdp/bundle-payload-types
+                unusable(f"payload type {payload_type} means two things in the BUNDLE group")
+        for extension in one.extensions:
+            same = names.setdefault(extension.id, extension.uri) == extension.uri
+            same = same and ids.setdefault(extension.uri, extension.id) == extension.id
+            if not same:  # spec: sdp/bundle-extension-ids
+                unusable(f"extension id {extension.id} means two things in the BUNDLE group")
+
+
+def _received_track(section: Section, taken: _Taken) -> ReceivedTrack:
+    """What is known about the SSRCs of a section (RFC 5576), and to which streams it belongs (RFC 8830)."""
+    msids = [attributes.parse_msid(value) for value in islice(section.values("msid"), 4)]
+    sources = [attributes.parse_source(value) for value in section.values("ssrc")] if taken.active else []
+    groups = [attributes.parse_source_group(value) for value in section.values("ssrc-group")] if taken.active else []
+    ssrcs = tuple(dict.fromkeys(source.ssrc for source in sources))
+    if len(ssrcs) > MAXIMUM_SOURCES or len(groups) > MAXIMUM_SOURCES:  # spec: sdp/bounded
+        unusable(f"section {taken.mid!r} announces more than {MAXIMUM_SOURCES} SSRCs")
+    pairs = [group.ssrcs for group in groups if group.semantics == "FID" and len(group.ssrcs) == 2]
+    repairs = {group.ssrcs[-1] for group in groups if group.semantics in ("FID", "FEC-FR")}
+    rtx_of = {repair: media for media, repair in pairs if media in ssrcs} if taken.rtx is not None else {}
+    return ReceivedTrack(
+        mid=taken.mid,
+        kind=taken.kind,
+        codecs={taken.codec.payload_type: taken.codec},
+        rtx={taken.rtx.payload_type: taken.codec.payload_type} if taken.rtx is not None else {},
+        extensions={extension.uri: extension.id for extension in taken.extensions},
+        ssrcs=tuple(ssrc for ssrc in ssrcs if ssrc not in repairs),
+        rtx_of=rtx_of,
+        cname=next((source.value for source in sources if source.name == "cname"), None),
+        streams=tuple(msid.stream for msid in msids if msid.stream != "-"),
+        track=next((msid.track for msid in msids if msid.track is not None), None),
+        active=taken.active,
+    )
+
+
+def _check_sources(tracks: Sequence[ReceivedTrack]) -> None:
+    seen: set[int] = set()
+    for track in tracks:
+        for ssrc in (*track.ssrcs, *track.rtx_of):
+            if ssrc in seen:  # spec: sdp/ssrc-unique
+                unusable(f"SSRC {ssrc} is announced twice")
+            seen.add(ssrc)

@@ -1,0 +1,287 @@
+"""The parts of a description that offers and answers share: transport, mids, BUNDLE, codecs, header extensions.
+
+Stands above `wire/sdp` and `wire/sdpattributes`, below `protocol/offering` and `protocol/answering`.
+Specification: RFC 9429 sections 5.2 and 5.3 (what is written), 5.8 (what is checked), RFC 9143 (BUNDLE), RFC 8839
+(ICE), RFC 8842 and 8122 (DTLS). Leaves out: `tls-id` and `rtcp` lines (no browser has the first, rtcp-mux is demanded
+instead of the second), sections outside the one BUNDLE group. Read next: `protocol/offering.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Literal, NoReturn, cast
+
+from meetref.protocol.negotiation import CODECS, EXTENSIONS, RTX, Codec, Kind, Setup, Transport
+from meetref.wire import candidate as candidate_lines
+from meetref.wire import sdpattributes as attributes
+from meetref.wire.candidate import Candidate
+from meetref.wire.reader import Malformed
+from meetref.wire.sdp import Attribute, Direction, Line, Origin, Section, Session
+
+PROTOCOL = "UDP/TLS/RTP/SAVPF"
+DISCARD_PORT = 9  # the real addresses are candidates
+MAXIMUM_CANDIDATES = 100
+MAXIMUM_MID_LENGTH = 16  # what fits into a one-byte header extension
+
+_ICE_WORD = re.compile(r"[A-Za-z0-9+/]+\Z")
+_MID_WORD = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+\Z")
+_TRUSTED_HASHES = ("sha-256", "sha-384", "sha-512")
+_NO_ADDRESS = Line("c", "IN IP4 0.0.0.0")
+
+
+def unusable(why: str) -> NoReturn:
+    """Refuse a description as a whole."""
+    raise Malformed(why)
+
+
+# --- the transport --------------------------------------------------------------------------------
+
+
+def _transport_attributes(transport: Transport) -> Iterator[Attribute]:
+    if transport.ice_options:
+        yield Attribute("ice-options", " ".join(transport.ice_options))
+    yield Attribute("ice-ufrag", transport.ufrag)
+    yield Attribute("ice-pwd", transport.password)
+    for fingerprint in transport.fingerprints:
+        yield Attribute("fingerprint", attributes.serialize_fingerprint(fingerprint))
+    yield Attribute("setup", transport.setup)
+
+
+def candidate_attributes(transport: Transport) -> Iterator[Attribute]:
+    """The candidates of a transport, for the one section that carries them."""
+    for candidate in transport.candidates:
+        yield Attribute("candidate", candidate_lines.serialize(candidate).removeprefix("candidate:"))
+    if transport.end_of_candidates:
+        yield Attribute("end-of-candidates")
+
+
+def read_transport(session: Session, sections: Sequence[Section]) -> Transport:
+    """The peer's end. What the first of `sections` does not say is looked for in the next, then in the session.
+
+    Raises `Malformed` without usable ICE credentials, a fingerprint by a hash that can be trusted, or a DTLS role.
+    """
+    places = (*sections, session)
+
+    def find(name: str) -> str:
+        return next((value for place in places for value in place.values(name)), "")
+
+    ufrag, password = find("ice-ufrag"), find("ice-pwd")
+    for what, word, least in (("ufrag", ufrag, 4), ("password", password, 22)):
+        if not least <= len(word) <= 256 or not _ICE_WORD.match(word):  # spec: sdp/ice-credentials
+            unusable(f"the ICE {what} has {len(word)} characters: {least} to 256 letters, digits, + and / are needed")
+    lines = next((found for place in places if (found := tuple(place.values("fingerprint")))), ())
+    fingerprints = tuple(map(attributes.parse_fingerprint, lines[:16]))
+    if not any(name in _TRUSTED_HASHES for name, _ in fingerprints):  # spec: sdp/fingerprint-required
+        unusable("no fingerprint by SHA-256, SHA-384 or SHA-512: DTLS could not prove who is there")
+    setup = find("setup")
+    if setup not in ("active", "passive", "actpass"):  # spec: sdp/setup-required
+        unusable(f"a=setup says {setup[:16]!r}, not active, passive or actpass")
+    return Transport(
+        ufrag=ufrag,
+        password=password,
+        fingerprints=fingerprints,
+        setup=cast(Setup, setup),
+        candidates=tuple(_read_candidates(sections)),
+        ice_options=tuple(find("ice-options").split()[:16]),
+        end_of_candidates=any(place.has("end-of-candidates") for place in places),
+    )
+
+
+def _read_candidates(sections: Iterable[Section]) -> list[Candidate]:
+    """The candidates that can be read; one of an unknown kind is skipped."""
+    found: list[Candidate] = []
+    lines = (value for section in sections for value in section.values("candidate"))
+    for line in islice(lines, MAXIMUM_CANDIDATES):
+        try:
+            found.append(candidate_lines.parse(line))
+        except Malformed:
+            continue  # spec: sdp/candidate-unknown
+    return found
+
+
+# --- mids and the BUNDLE group --------------------------------------------------------------------
+
+
+def read_mids(session: Session) -> tuple[str, ...]:
+    """The mid of every section. Raises `Malformed` when one is missing, too long, or used twice."""
+    mids: list[str] = []
+    for section in session.sections:
+        mid = section.mid
+        if mid is None or not 0 < len(mid) <= MAXIMUM_MID_LENGTH or not _MID_WORD.match(mid):
+            unusable(f"section {len(mids)} needs an a=mid of 1 to {MAXIMUM_MID_LENGTH} characters")
+        if mid in mids:  # spec: sdp/mid-unique
+            unusable(f"two sections are called {mid!r}")
+        mids.append(mid)
+    return tuple(mids)
+
+
+def read_bundle(session: Session) -> tuple[str, ...]:
+    """The mids of the first BUNDLE group, the tagged one first. Raises `Malformed` when there is no group."""
+    groups = map(attributes.parse_group, session.values("group"))
+    bundle = next((group.mids for group in groups if group.semantics == "BUNDLE"), None)
+    if bundle is None:  # spec: sdp/bundle-required
+        unusable("the description has no BUNDLE group: all media share one port here")
+    if len(set(bundle)) != len(bundle) or not set(bundle) <= {section.mid for section in session.sections}:
+        unusable("the BUNDLE group names a section twice, or one that is not there")
+    return bundle
+
+
+def is_rejected(section: Section) -> bool:
+    """Port 0 says so, except in a section that is only there inside its BUNDLE group (RFC 9143 section 6)."""
+    return section.port == 0 and not section.has("bundle-only")  # spec: sdp/bundle-only
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def write_session(
+    sections: Sequence[Section], transport: Transport, *, session_id: int, version: int, bundle: Sequence[str]
+) -> Session:
+    """A description with one BUNDLE group. It tells no address in `o=` (RFC 9429 section 5.2.1).
+
+    The transport stands once, at the session's level, for all sections. In the tagged section alone (RFC 9143 section
+    7.1.3) it would say the same; but then Chromium 156 rejects the other sections of an offer, Firefox 153 refuses the
+    offer, and its process dies of such an answer.
+    """
+    group = attributes.Group("BUNDLE", tuple(bundle))
+    return Session(
+        origin=Origin(session_id, version),
+        lines=(Line("t", "0 0"),),
+        attributes=(
+            Attribute("group", attributes.serialize_group(group)),  # spec: sdp/bundle-required
+            *_transport_attributes(transport),
+        ),
+        sections=tuple(sections),
+    )
+
+
+def write_section(
+    kind: str,
+    mid: str,
+    codecs: Sequence[Codec],
+    extensions: Iterable[attributes.Extension],
+    way: Direction,
+    *,
+    protocol: str = PROTOCOL,
+    candidates: Iterable[Attribute] = (),
+    more: Iterable[Attribute] = (),
+) -> Section:
+    """One section that is offered or accepted."""
+    return Section(
+        kind=kind,
+        port=DISCARD_PORT,
+        protocol=protocol,
+        formats=tuple(str(codec.payload_type) for codec in codecs),
+        lines=(_NO_ADDRESS,),
+        attributes=(
+            *candidates,
+            Attribute("mid", mid),
+            *extension_attributes(extensions),
+            Attribute(way),
+            Attribute("rtcp-mux"),
+            Attribute("rtcp-rsize"),
+            *codec_attributes(codecs),
+            *more,
+        ),
+    )
+
+
+def write_rejection(section: Section) -> Section:
+    """The answer to a section that is not taken: its own `m=` line with port 0, and its mid (RFC 3264 section 6)."""
+    mid = [Attribute("mid", section.mid)] if section.mid is not None else []
+    return Section(
+        kind=section.kind,
+        port=0,
+        protocol=section.protocol,
+        formats=section.formats,
+        lines=(_NO_ADDRESS,),
+        attributes=(*mid, Attribute("inactive")),
+    )
+
+
+def codec_attributes(codecs: Iterable[Codec]) -> Iterator[Attribute]:
+    """The `rtpmap`, `rtcp-fb` and `fmtp` lines of some codecs."""
+    for codec in codecs:
+        mapping = attributes.RTPMap(codec.payload_type, codec.name, codec.clock_rate, codec.channels)
+        yield Attribute("rtpmap", attributes.serialize_rtpmap(mapping))
+        for kind in codec.feedback:
+            yield Attribute("rtcp-fb", attributes.serialize_feedback(codec.payload_type, kind))
+        if codec.parameters:
+            yield Attribute("fmtp", attributes.serialize_fmtp(codec.payload_type, codec.parameters))
+
+
+def extension_attributes(extensions: Iterable[attributes.Extension]) -> Iterator[Attribute]:
+    """The `extmap` lines of some header extensions."""
+    for extension in extensions:
+        yield Attribute("extmap", attributes.serialize_extension(extension))
+
+
+# --- codecs and header extensions -----------------------------------------------------------------
+
+
+def read_codecs(section: Section) -> dict[int, Codec]:
+    """The codecs of a section by payload type, in the order of its `m=` line. Raises `Malformed`."""
+    mappings = {mapping.payload_type: mapping for mapping in map(attributes.parse_rtpmap, section.values("rtpmap"))}
+    parameters = dict(map(attributes.parse_fmtp, section.values("fmtp")))
+    feedback: dict[int | None, list[str]] = {}
+    for payload_type, kind in map(attributes.parse_feedback, section.values("rtcp-fb")):
+        feedback.setdefault(payload_type, []).append(kind)
+    return {
+        number: Codec(
+            mapping.name,
+            mapping.clock_rate,
+            mapping.channels,
+            number,
+            parameters.get(number, {}),
+            tuple(feedback.get(number, []) + feedback.get(None, [])),
+        )
+        for form in section.formats
+        if form.isascii() and form.isdigit() and len(form) < 4
+        for number in [int(form)]
+        if (mapping := mappings.get(number)) is not None
+    }
+
+
+def choose_codec(offered: Mapping[int, Codec], kind: Kind) -> Codec | None:
+    """The first offered codec that is ours, with the feedback that both sides know; None when there is none."""
+    ours = CODECS[kind]
+    for codec in offered.values():
+        if _same_format(codec, ours):
+            feedback = tuple(name for name in ours.feedback if name in codec.feedback)
+            return Codec(ours.name, ours.clock_rate, ours.channels, codec.payload_type, ours.parameters, feedback)
+    return None
+
+
+def choose_rtx(offered: Mapping[int, Codec], repaired: Codec) -> Codec | None:
+    """The offered retransmission format that repairs `repaired`."""
+    if repaired.name not in REPAIRED:
+        return None
+    for codec in offered.values():
+        if _same_format(codec, RTX) and codec.parameters.get("apt") == str(repaired.payload_type):  # spec: sdp/rtx-apt
+            return Codec(RTX.name, RTX.clock_rate, 1, codec.payload_type, {"apt": str(repaired.payload_type)})
+    return None
+
+
+REPAIRED = frozenset({"VP8"})
+"""The codecs that are sent again on a stream of their own when packets are lost."""
+
+
+def _same_format(codec: Codec, ours: Codec) -> bool:
+    own = (ours.name.lower(), ours.clock_rate, ours.channels)
+    return (codec.name.lower(), codec.clock_rate, codec.channels) == own  # spec: sdp/codec-name-case
+
+
+def choose_extensions(
+    session: Session, section: Section, kind: Kind, author: Literal["sends", "receives"]
+) -> dict[str, attributes.Extension]:
+    """The header extensions of a section that are ours and may flow from sender to receiver, by uri."""
+    ways = (None, "sendrecv", "sendonly" if author == "sends" else "recvonly")
+    found: dict[str, attributes.Extension] = {}
+    for value in (*section.values("extmap"), *session.values("extmap")):
+        extension = attributes.parse_extension(value)
+        well = 0 < extension.id <= attributes.MAXIMUM_EXTENSION_ID and extension.direction in ways
+        if well and extension.uri in EXTENSIONS[kind]:
+            found.setdefault(extension.uri, extension)
+    return found

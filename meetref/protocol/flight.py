@@ -1,0 +1,129 @@
+"""One side's flight: the messages of a turn, cut into datagrams, and sent again until the other side moves on.
+
+Stands above `protocol/recordlayer`; `protocol/handshake12` begins a flight, asks for its datagrams, and ends it.
+Specification: RFC 6347 sections 4.2.3 (fragments) and 4.2.4 (timers, states).
+Deviates: the first wait is 0.4 s, not 1 s. Behind ICE the path has just been tried in both directions and people are
+waiting; a needless repetition costs four datagrams. It doubles up to 60 s as the RFC says.
+Leaves out: path MTU discovery; after three unanswered tries the datagrams become small enough for any path.
+Read next: `protocol/handshake12.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from meetref.protocol.reassembly import Message
+from meetref.protocol.recordlayer import OVERHEAD, RecordLayer
+from meetref.wire import dtls
+from meetref.wire.dtls import FRAGMENT_HEADER_SIZE, RECORD_HEADER, Fragment
+from meetref.wire.handshake12 import FINISHED
+
+FIRST_TIMEOUT = 0.4
+LONGEST_TIMEOUT = 60.0
+TRIES_BEFORE_SMALLER = 3
+SMALL_DATAGRAM = 548
+"""The payload of the smallest IPv4 datagram that every host must take (576) without IP and UDP headers."""
+
+MINIMUM_DATAGRAM = 128
+LEAST_FRAGMENT = 32
+
+MINIMUM_ECHO_GAP = 0.05
+"""Seconds between two repetitions that the peer's own repetition brought about, so that copies do not breed copies."""
+
+
+@dataclass(slots=True, frozen=True)
+class CipherChange:
+    """The one octet that says: what I send from now on is protected (RFC 5246 section 7.1)."""
+
+
+Item = Message | CipherChange
+
+
+class Flight:
+    """What was said last, when it was sent, and when it will be sent again."""
+
+    def __init__(self, maximum_datagram: int) -> None:
+        self.maximum_datagram = maximum_datagram
+        self.items: Sequence[Item] = ()
+        self.deadline = math.inf
+        self._timeout = FIRST_TIMEOUT
+        self._tries = 0
+        self._sent_at = -math.inf
+
+    def begin(self, items: Sequence[Item], now: float, *, awaits_answer: bool) -> None:
+        """A new flight replaces the one before, which was answered. `awaits_answer` is False for the last of all.
+
+        The wait that proved long enough stays: RFC 6347 section 4.2.4.1.
+        """
+        self.items = items
+        self._tries = 0
+        self._sent_at = now
+        self.deadline = now + self._timeout if awaits_answer else math.inf
+
+    def repeat(self, now: float) -> None:
+        """The wait is over: send again, and wait twice as long."""
+        self._tries += 1
+        self._timeout = min(2 * self._timeout, LONGEST_TIMEOUT)  # spec: dtls/timer-doubles
+        self._sent_at = now
+        self.deadline = now + self._timeout
+
+    def may_echo(self, now: float) -> bool:
+        """Should the flight go again, since the peer repeated its own? Not twice in a moment."""
+        if not self.items or now - self._sent_at < MINIMUM_ECHO_GAP:
+            return False
+        self._sent_at = now
+        if self.deadline < math.inf:
+            self.deadline = now + self._timeout
+        return True
+
+    def end(self) -> None:
+        """Nothing will be repeated any more."""
+        self.items = ()
+        self.deadline = math.inf
+
+    def datagrams(self, records: RecordLayer) -> Iterator[bytes]:
+        """The whole flight, in new records: as few datagrams as the size allows."""
+        limit = self.maximum_datagram
+        if self._tries >= TRIES_BEFORE_SMALLER:
+            limit = min(limit, SMALL_DATAGRAM)  # spec: dtls/smaller-after-tries
+        datagram = bytearray()
+        for item in self.items:
+            offset = 0
+            while True:
+                room = limit - len(datagram)
+                if datagram and room < _least_room(item, offset):
+                    yield bytes(datagram)
+                    datagram.clear()
+                    continue
+                record, offset = _next_record(item, offset, room, records)
+                datagram += record
+                if isinstance(item, CipherChange) or offset >= len(item.body):
+                    break
+        if datagram:
+            yield bytes(datagram)
+
+
+def _epoch(item: Item) -> int:
+    return 1 if isinstance(item, Message) and item.type == FINISHED else 0
+
+
+def _overhead(item: Message) -> int:
+    return RECORD_HEADER.size + FRAGMENT_HEADER_SIZE + (OVERHEAD if _epoch(item) else 0)
+
+
+def _least_room(item: Item, offset: int) -> int:
+    """With less room than this left, a new datagram is better than a sliver of the message in the old one."""
+    if isinstance(item, CipherChange):
+        return RECORD_HEADER.size + 1
+    return _overhead(item) + min(len(item.body) - offset, LEAST_FRAGMENT)
+
+
+def _next_record(item: Item, offset: int, room: int, records: RecordLayer) -> tuple[bytes, int]:
+    """The record with as much of the item from `offset` on as `room` octets take, and the offset of what is left."""
+    if isinstance(item, CipherChange):
+        return records.seal(0, dtls.CHANGE_CIPHER_SPEC, b"\x01"), 0
+    body = item.body[offset : offset + room - _overhead(item)]
+    fragment = dtls.serialize_fragment(Fragment(item.type, len(item.body), item.number, offset, body))
+    return records.seal(_epoch(item), dtls.HANDSHAKE, fragment), offset + len(body)

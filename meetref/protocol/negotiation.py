@@ -1,0 +1,148 @@
+"""What two ends of a connection agree on by offer and answer: the values, and our own numbers for them.
+
+A participant has two connections: on *up* the client offers what it sends, on *down* the server offers its slots.
+So on both the sender offers and the receiver answers: `offering.py` is the one half, `answering.py` the other.
+Specification: RFC 9429 (JSEP), RFC 9143 (BUNDLE), RFC 4588 (RTX), the uris of each header extension below.
+Leaves out: layers (simulcast), data channels, other codecs: each brings its own rows here.
+Read next: `protocol/description.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from meetref.wire.candidate import Candidate
+
+Kind = Literal["audio", "video"]
+Setup = Literal["active", "passive", "actpass"]
+
+MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
+AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+TRANSPORT_SEQUENCE = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+
+AUDIO_LEVEL_ID = 1
+TRANSPORT_SEQUENCE_ID = 3
+MID_ID = 4
+
+
+@dataclass(slots=True, frozen=True)
+class Transport:
+    """One end of the connection that all sections share: ICE credentials, DTLS fingerprints and role, candidates."""
+
+    ufrag: str
+    password: str = field(repr=False)
+    fingerprints: tuple[tuple[str, str], ...] = ()
+    setup: Setup = "actpass"
+    candidates: tuple[Candidate, ...] = ()
+    ice_options: tuple[str, ...] = ("trickle", "ice2")
+    end_of_candidates: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class Codec:
+    """A codec under a payload type; `feedback` names what the receiver may send, as in `rtcp-fb` lines."""
+
+    name: str
+    clock_rate: int
+    channels: int
+    payload_type: int
+    parameters: dict[str, str] = field(default_factory=dict)
+    feedback: tuple[str, ...] = ()
+
+
+OPUS_PAYLOAD_TYPE = 111
+VP8_PAYLOAD_TYPE = 96
+RTX_PAYLOAD_TYPE = 97
+
+OPUS = Codec("opus", 48000, 2, OPUS_PAYLOAD_TYPE, {"minptime": "10", "useinbandfec": "1"}, ("transport-cc",))
+VP8 = Codec("VP8", 90000, 1, VP8_PAYLOAD_TYPE, {}, ("transport-cc", "ccm fir", "nack", "nack pli"))
+RTX = Codec("rtx", 90000, 1, RTX_PAYLOAD_TYPE, {"apt": str(VP8_PAYLOAD_TYPE)})
+
+CODECS: dict[Kind, Codec] = {"audio": OPUS, "video": VP8}
+"""The one codec of each kind, under the payload type that our own offers give it."""
+
+EXTENSIONS: dict[Kind, dict[str, int]] = {
+    "audio": {AUDIO_LEVEL: AUDIO_LEVEL_ID, TRANSPORT_SEQUENCE: TRANSPORT_SEQUENCE_ID, MID: MID_ID},
+    "video": {TRANSPORT_SEQUENCE: TRANSPORT_SEQUENCE_ID, MID: MID_ID},
+}
+"""The header extensions of each kind, under the ids of our own offers: one meaning per id in the whole BUNDLE group."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class SentTrack:
+    """A section that the offerer fills: on *up* a client's track, on *down* a slot, whoever sits there.
+
+    `ssrc` and `rtx_ssrc` are the section's own for as long as the connection lives. Tracks of one `stream` are played
+    in sync. With `active` false the section stays where it is and sends nothing.
+    """
+
+    mid: str
+    kind: Kind
+    ssrc: int
+    rtx_ssrc: int | None = None
+    cname: str
+    stream: str
+    track: str = ""
+    active: bool = True
+
+
+Slot = SentTrack
+"""On *down* a track that is sent is a slot: the section stays, the people change."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class AcceptedTrack:
+    """What the answerer takes of one offered section. `payload_type` is None where the section was rejected.
+
+    `receiving` is false while the answerer wants nothing (rejected, or inactive). `extensions` maps uri to id.
+    """
+
+    mid: str
+    kind: Kind
+    receiving: bool
+    payload_type: int | None = None
+    rtx_payload_type: int | None = None
+    extensions: dict[str, int] = field(default_factory=dict)
+    feedback: tuple[str, ...] = ()
+
+    @property
+    def rtx(self) -> bool:
+        """Whether lost packets are resent on a stream of their own."""
+        return self.rtx_payload_type is not None
+
+    @property
+    def transport_sequence(self) -> bool:
+        """Whether packets carry the transport-wide number and the answerer reports on it."""
+        return TRANSPORT_SEQUENCE in self.extensions and "transport-cc" in self.feedback
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class ReceivedTrack:
+    """What arrives on one accepted section.
+
+    `codecs` maps payload types, `rtx` the payload type of retransmissions to the one they repair, `extensions` uri to
+    id, `rtx_of` the SSRC of retransmissions to the SSRC they repair. `active` tells whether anything is sent now.
+    """
+
+    mid: str
+    kind: Kind
+    codecs: dict[int, Codec]
+    rtx: dict[int, int] = field(default_factory=dict)
+    extensions: dict[str, int] = field(default_factory=dict)
+    ssrcs: tuple[int, ...] = ()
+    rtx_of: dict[int, int] = field(default_factory=dict)
+    cname: str | None = None
+    streams: tuple[str, ...] = ()
+    track: str | None = None
+    active: bool = True
+
+    @property
+    def ssrc(self) -> int | None:
+        """The first SSRC of the media itself, where the description tells one."""
+        return self.ssrcs[0] if self.ssrcs else None
+
+    @property
+    def rtx_ssrc(self) -> int | None:
+        """The SSRC on which the first one is repaired."""
+        return next((repair for repair, media in self.rtx_of.items() if media == self.ssrc), None)

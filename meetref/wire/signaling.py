@@ -1,0 +1,291 @@
+"""Every message that the page (or a bot) and the server exchange over the signaling WebSocket.
+
+One text frame is one JSON object; its `type` names one of the structs below, and a field that is not
+in the struct is an error. This file is the only definition: validation, encoding, the protocol page in the docs
+and the bounds all come from it.
+Stands below `app/signaling` (the WebSocket) and `meeting/participant` (what the messages do).
+Leaves out: SDP and candidates are text here; `wire/sdp` and `wire/candidate` read them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from meetref.wire.reader import Malformed
+
+MAXIMUM_MESSAGE_SIZE = 256 * 1024  # octets; an SDP with 25 seats has about 60,000
+MAXIMUM_CHAT_LENGTH = 4000  # characters
+
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+RoomName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
+Identity = Annotated[str, Meta(min_length=1, max_length=64)]
+SDP = Annotated[str, Meta(max_length=200_000)]
+Sequence = Annotated[int, Meta(ge=0, lt=2**53)]
+
+Source = Literal["microphone", "camera", "screen", "screen-sound"]
+MicrophoneState = Literal["on", "muted", "none"]
+CameraState = Literal["on", "off", "none"]
+
+
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A message; the subclasses say which."""
+
+
+# --- what a client says ---------------------------------------------------------------------------
+
+
+class Resume(Message):
+    """Who the client was before its WebSocket broke, and the secret that proves it."""
+
+    participant: Identity
+    secret: Identity
+
+
+class Join(Message, tag="join"):
+    """The first message on a WebSocket. With `resume`, a participant whose WebSocket broke comes back as itself.
+
+    `last_sequence` is the number of the last chat message the client has; exactly the later ones follow.
+    `token` is needed where the server was given a room secret.
+    """
+
+    room: RoomName
+    name: Name
+    token: Annotated[str, Meta(max_length=4096)] | None = None
+    resume: Resume | None = None
+    last_sequence: Sequence = 0
+    microphone: MicrophoneState = "none"
+    camera: CameraState = "none"
+    bot: bool = False
+
+
+class Leave(Message, tag="leave"):
+    """The person leaves for good; the others are told at once."""
+
+
+class UpOffer(Message, tag="up-offer"):
+    """The SDP offer of the client's *up* connection. `tracks` says what each `mid` carries; `number` counts the offers."""
+
+    number: Sequence
+    sdp: SDP
+    tracks: Annotated[dict[Annotated[str, Meta(max_length=16)], Source], Meta(max_length=16)]
+
+
+class UpCandidate(Message, tag="up-candidate"):
+    """A trickled candidate of *up*; the empty text says that there are no more."""
+
+    candidate: Annotated[str, Meta(max_length=512)]
+
+
+class DownAnswer(Message, tag="down-answer"):
+    """The SDP answer to the server's offer `number` for *down*."""
+
+    number: Sequence
+    sdp: SDP
+
+
+class DownCandidate(Message, tag="down-candidate"):
+    """A trickled candidate of *down*; the empty text says that there are no more."""
+
+    candidate: Annotated[str, Meta(max_length=512)]
+
+
+class DownRestart(Message, tag="down-restart"):
+    """The client lost its *down* connection and asks for a new offer with new ICE credentials."""
+
+
+class Devices(Message, tag="devices"):
+    """What the person sends now: shown to the others as muted microphone or closed camera."""
+
+    microphone: MicrophoneState
+    camera: CameraState
+    screen: bool = False
+
+
+class SayChat(Message, tag="say"):
+    """A chat message. `client_id` is the client's own name for it: said twice, it is stored once."""
+
+    client_id: Identity
+    text: Annotated[str, Meta(min_length=1, max_length=MAXIMUM_CHAT_LENGTH)]
+
+
+class Pong(Message, tag="pong"):
+    """The answer to `ping`, with its number."""
+
+    number: Sequence
+
+
+ClientMessage = (
+    Join
+    | Leave
+    | UpOffer
+    | UpCandidate
+    | DownAnswer
+    | DownCandidate
+    | DownRestart
+    | Devices
+    | SayChat
+    | Pong
+)
+
+
+# --- what the server says -------------------------------------------------------------------------
+
+
+class Person(Message):
+    """Somebody in the room, as the others see them."""
+
+    id: Identity
+    name: Name
+    microphone: MicrophoneState = "none"
+    camera: CameraState = "none"
+    screen: bool = False
+    bot: bool = False
+
+
+class Seat(Message):
+    """Who sits in one seat of the viewer's *down* connection: an audio and a video slot, or one of the two.
+
+    `audio` and `video` are the slots' mids (null: this seat has no such slot). `person` is null on an empty seat;
+    `source` says whether the seat shows the person (`camera`, with the microphone) or the person's `screen`
+    (with the shared sound). `audio_from` and `video_from` are the first RTP timestamps that belong to
+    this person (null until their first packet has gone); the page changes name and tile there.
+    """
+
+    seat: int
+    audio: str | None = None
+    video: str | None = None
+    person: Identity | None = None
+    source: Literal["camera", "screen"] = "camera"
+    audio_from: int | None = None
+    video_from: int | None = None
+
+
+class Joined(Message, tag="joined"):
+    """The answer to `join`: who you are, the secret to resume with, and everybody in the room, yourself included.
+
+    `resumed` tells a returning client that its connections are still alive; otherwise it builds new ones.
+    `sequence` is the number of the room's last chat message; those after the client's `last_sequence` follow as `chat`.
+    """
+
+    participant: Identity
+    secret: Identity
+    room: RoomName
+    resumed: bool
+    people: list[Person]
+    sequence: Sequence
+
+
+class PersonChanged(Message, tag="person"):
+    """Somebody is new in the room, or changed: the whole of what is known about them."""
+
+    person: Person
+
+
+class PersonLeft(Message, tag="person-left"):
+    """Somebody is gone. `reason` is `left`, `lost` (the connection died) or `removed`."""
+
+    id: Identity
+    reason: Literal["left", "lost", "removed"]
+
+
+class UpAnswer(Message, tag="up-answer"):
+    """The SDP answer to the client's *up* offer `number`. The server's candidates are in it."""
+
+    number: Sequence
+    sdp: SDP
+
+
+class DownOffer(Message, tag="down-offer"):
+    """The SDP offer of the server's *down* connection. The server's candidates are in it."""
+
+    number: Sequence
+    sdp: SDP
+
+
+class Seats(Message, tag="seats"):
+    """Who sits where from now on: always the whole list, one entry a seat."""
+
+    seats: list[Seat]
+
+
+class Chat(Message, tag="chat"):
+    """A chat message as it stands in the room's log. To its author it is the acknowledgement too."""
+
+    sequence: Sequence
+    client_id: Identity
+    person: Identity
+    name: Name
+    text: str
+    sent_at: float
+    """Seconds since 1970 by the server's clock."""
+
+
+class Ping(Message, tag="ping"):
+    """Are you there? Sent every few seconds; a client that hears none for `timeout` seconds should reconnect."""
+
+    number: Sequence
+    timeout: float
+
+
+class Error(Message, tag="error"):
+    """Something could not be done. The connection goes on, except for the codes marked with *.
+
+    `code` is one of the fixed words below, `message` says in a sentence what happened and what to do, `about` is the
+    `type` of the message it answers, where that could be read.
+    """
+
+    code: Literal[
+        "malformed",  # not JSON, an unknown type, or a wrong field
+        "too-large",
+        "too-fast",  # more messages in a short time than a person makes
+        "not-joined",
+        "already-joined",
+        "not-allowed",  # * the token is missing, wrong or expired
+        "room-full",  # *
+        "server-full",  # *
+        "bad-sdp",
+        "bad-candidate",
+        "wrong-state",
+        "chat-unavailable",  # the log cannot take it now; say it again later
+        "replaced",  # * the same participant resumed on another WebSocket
+        "closing",  # * the server stops
+    ]
+    message: str
+    about: str | None = None
+
+
+ServerMessage = Joined | PersonChanged | PersonLeft | UpAnswer | DownOffer | Seats | Chat | Ping | Error
+
+_from_client = msgspec.json.Decoder(ClientMessage)
+_from_server = msgspec.json.Decoder(ServerMessage)
+M = TypeVar("M")
+
+_encoder = msgspec.json.Encoder()
+
+
+def parse_client(text: str | bytes) -> ClientMessage:
+    """What a client said. Raises `Malformed` with words for its author."""
+    return _parse(_from_client, text)
+
+
+def parse_server(text: str | bytes) -> ServerMessage:
+    """What the server said. Raises `Malformed`."""
+    return _parse(_from_server, text)
+
+
+def serialize(message: ClientMessage | ServerMessage) -> str:
+    """The one JSON text of a message."""
+    return _encoder.encode(message).decode()
+
+
+def _parse(decoder: msgspec.json.Decoder[M], text: str | bytes) -> M:
+    octets = text.encode() if isinstance(text, str) else text
+    if len(octets) > MAXIMUM_MESSAGE_SIZE:
+        raise Malformed(f"message of {len(octets)} octets, at most {MAXIMUM_MESSAGE_SIZE} are read")
+    try:
+        return decoder.decode(octets)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise Malformed(str(error)) from None

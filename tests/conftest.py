@@ -1,0 +1,160 @@
+"""What every test may use: peers, requirements, seeds, and Hypothesis' settings.
+
+    @pytest.mark.peer("openssl")          needs a program or package that nobody here wrote
+    @pytest.mark.spec("stun/magic", ...)  proves these requirements when it passes
+    @pytest.mark.soak(ci=3, full=1000)    the argument `seed` takes 3 values, and 1000 with --soak
+    @pytest.mark.slow                     takes more than ten seconds; leave out with -m "not slow"
+
+Options: --peers=optional|required|none, --soak, --seed N. What passed is written to .cache/spec-results.json,
+from which `meetref spec report` tells which requirements are verified.
+Read next: tests/peer_registry.py (how each peer is found), docs/testing.md.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.peer_registry import PEERS, why_absent
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / ".cache" / "spec-results.json"
+IN_CI = bool(os.environ.get("CI"))
+
+settings.register_profile("default", max_examples=100, deadline=None)
+settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("soak", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+OUTCOMES: pytest.StashKey[dict[str, bool]] = pytest.StashKey()
+REQUIREMENTS: pytest.StashKey[dict[str, list[str]]] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("meetref")
+    wishes = ("optional", "required", "none")
+    group.addoption("--peers", choices=wishes, default="optional", help="absent peers: skip, fail; none: skip them all")
+    group.addoption("--soak", action="store_true", help="take the full number of seeds of every test marked soak")
+    group.addoption("--seed", type=int, default=None, help="run the tests marked soak with this one seed")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for line in (
+        "peer(name, ...): needs these peers (tests/peer_registry.py)",
+        "spec(id, ...): proves these requirements of spec/*.toml",
+        "soak(ci, full): runs with many seeds, given as the argument `seed`",
+        "slow: takes more than ten seconds",
+    ):
+        config.addinivalue_line("markers", line)
+    config.stash[OUTCOMES] = {}
+    config.stash[REQUIREMENTS] = {}
+    settings.load_profile("soak" if config.getoption("--soak") else "ci" if IN_CI else "default")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    seeds = f", today's seed {_today()}" if IN_CI else ""
+    return f"meetref: Python {platform.python_version()}, peers {config.getoption('--peers')}{seeds}"
+
+
+# --- seeds ----------------------------------------------------------------------------------------
+
+
+def _today() -> int:
+    return int(datetime.datetime.now(tz=datetime.UTC).strftime("%Y%m%d"))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    marker = metafunc.definition.get_closest_marker("soak")
+    if marker is None:
+        return
+    if "seed" not in metafunc.fixturenames:
+        raise pytest.UsageError(f"{metafunc.definition.nodeid} is marked soak and takes no argument `seed`")
+    metafunc.parametrize("seed", list(_seeds(metafunc.config, **marker.kwargs)), ids=lambda seed: f"seed={seed}")
+
+
+def _seeds(config: pytest.Config, ci: int, full: int) -> list[int]:
+    """A few fixed seeds; in CI also some that change from day to day, so that the year covers a thousand."""
+    one = config.getoption("--seed")
+    if one is not None:
+        return [one]
+    if config.getoption("--soak"):
+        return list(range(full))
+    changing = [_today() * 100 + number for number in range(max(1, ci // 3))] if IN_CI else []
+    return list(range(ci)) + changing
+
+
+# --- peers ----------------------------------------------------------------------------------------
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        for name in _marked(item, "peer"):
+            if name not in PEERS:
+                raise pytest.UsageError(f"{item.nodeid}: no peer is called {name!r}; there are {', '.join(PEERS)}")
+    if config.getoption("--soak") or config.getoption("--seed") is not None:
+        soaked = [item for item in items if item.get_closest_marker("soak")]
+        config.hook.pytest_deselected(items=[item for item in items if item not in soaked])
+        items[:] = soaked
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    wish = item.config.getoption("--peers")
+    for name in _marked(item, "peer"):
+        if wish == "none":
+            pytest.skip(f"peer {name}: left out by --peers=none")
+        reason = why_absent(name)
+        if reason is not None and wish == "required":
+            pytest.fail(f"peer {name} is required and absent: {reason}", pytrace=False)
+        if reason is not None:
+            pytest.skip(f"peer {name} is absent: {reason}")
+
+
+def _marked(item: pytest.Item, marker: str) -> list[str]:
+    return [name for mark in item.iter_markers(marker) for name in mark.args]
+
+
+# --- requirements ---------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    ids = _marked(item, "spec")
+    if ids or "tests/vectors/" in item.nodeid:
+        outcomes = item.config.stash[OUTCOMES]
+        if report.failed:
+            outcomes[item.nodeid] = False
+        elif report.when == "call" and report.passed:
+            outcomes.setdefault(item.nodeid, True)
+        item.config.stash[REQUIREMENTS][item.nodeid] = ids
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Merge what ran now into what ran before: a test that was not run keeps its last result."""
+    outcomes = session.config.stash[OUTCOMES]
+    if not outcomes:
+        return
+    tests = _read_results()
+    for nodeid, passed in outcomes.items():
+        tests[nodeid] = {"passed": passed, "spec": session.config.stash[REQUIREMENTS][nodeid]}
+    tests = {nodeid: result for nodeid, result in tests.items() if (ROOT / nodeid.split("::")[0]).exists()}
+    RESULTS.parent.mkdir(exist_ok=True)
+    unfinished = RESULTS.with_suffix(f".{os.getpid()}")
+    unfinished.write_text(json.dumps({"tests": tests}, indent=1, sort_keys=True) + "\n")
+    unfinished.replace(RESULTS)
+
+
+def _read_results() -> dict[str, Any]:
+    try:
+        tests: dict[str, Any] = json.loads(RESULTS.read_text())["tests"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    return tests

@@ -1,0 +1,70 @@
+"""The shape that the vector sets of rtp, rtcp and vp8 share: groups of numbered codec cases.
+
+Stands below `tests/generate/{rtp,rtcp,vp8}.py`. Specification: the vector format of this project (docs/vectors.md).
+Numbers are given in the order of writing and never again: new cases go to the end of a set.
+Read next: `tests/generate/rtp.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+Case = dict[str, Any]
+
+AIORTC = {"implementation": "aiortc", "version": "1.16.0", "date": "2026-11-24"}
+TSHARK = {"implementation": "tshark", "version": "4.0.17", "date": "2026-11-24"}
+
+
+class Cases:
+    """Collects one set. `notes` explains the flags that its cases carry."""
+
+    def __init__(self, name: str, notes: dict[str, tuple[str, str]]) -> None:
+        self.name = name
+        self._notes = {flag: {"description": what, "effect": effect} for flag, (what, effect) in notes.items()}
+        self._groups: list[dict[str, Any]] = []
+        self._number = 0
+
+    def group(self, operation: str, source: str, verified_by: Sequence[tuple[dict[str, str], str]] = ()) -> None:
+        """Begin a group: all its cases take `operation`, and were confirmed by (implementation, how)."""
+        group: dict[str, Any] = {"params": {"operation": operation}, "provenance": "generated", "source": source}
+        group["verified_by"] = [{**implementation, "how": how} for implementation, how in verified_by]
+        if len(verified_by) < 2:
+            group["provisional"] = True
+        self._groups.append({**group, "tests": []})
+
+    def valid(self, comment: str, reqs: str, given: bytes | Case, out: Any, flags: Sequence[str] = ()) -> None:
+        """A case with an expected result; `reqs` are names of requirements, with or without their stem."""
+        self._add(comment, reqs, given, flags)["out"] = out
+
+    def invalid(self, comment: str, reqs: str, given: bytes | Case, flags: Sequence[str] = ()) -> None:
+        """A case that is to be dropped."""
+        self._add(comment, reqs, given, flags).update(result="invalid", reaction="drop")
+
+    def acceptable(self, comment: str, reqs: str, given: bytes | Case, out: Any, flags: Sequence[str] = ()) -> None:
+        """A case where the document leaves room: the result, or dropping it."""
+        self._add(comment, reqs, given, flags).update(out=out, result="acceptable", allowed=["drop"])
+
+    def _add(self, comment: str, reqs: str, given: bytes | Case, flags: Sequence[str]) -> Case:
+        self._number += 1
+        stem = self.name.partition("-")[0]
+        case: Case = {
+            "id": f"{self.name}-{self._number:04d}",
+            "comment": comment,
+            "reqs": [name if "/" in name else f"{stem}/{name}" for name in reqs.split()],
+            "flags": list(flags),
+            "in": {"hex": given.hex()} if isinstance(given, bytes) else given,
+            "result": "valid",
+        }
+        self._groups[-1]["tests"].append(case)
+        return case
+
+    def finish(self) -> dict[str, Any]:
+        """The JSON object of the set."""
+        return {
+            "schema": "codec",
+            "set": self.name,
+            "version": "1.0.0",
+            "notes": self._notes,
+            "groups": self._groups,
+        }

@@ -1,0 +1,72 @@
+"""The peers that nobody here wrote, and how to find out whether they are on this machine.
+
+A peer is a program on the PATH, a Python package, or something the kernel must allow. Adding one is adding a row.
+`why_absent` answers once a session; its words are the reason of the skip, so they say what to install.
+Read next: tests/conftest.py (what a test sees), docs/testing.md.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+
+Probe = Callable[[], str | None]
+"""Gives the reason of an absence, or None when the peer is there."""
+
+
+def program(name: str, package: str) -> Probe:
+    """A program on the PATH; `package` is what Debian calls the package that brings it."""
+
+    def probe() -> str | None:
+        return None if shutil.which(name) else f"no program {name} on the PATH (apt install {package})"
+
+    return probe
+
+
+def module(name: str, package: str) -> Probe:
+    """A Python package; `package` is its name on PyPI."""
+
+    def probe() -> str | None:
+        return None if importlib.util.find_spec(name) else f"no Python package {name} (pip install {package})"
+
+    return probe
+
+
+def network_namespaces() -> str | None:
+    """Hosts of a test's own: needs root and a kernel that grants namespaces."""
+    if shutil.which("ip") is None:
+        return "no program ip on the PATH (apt install iproute2)"
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    name = f"meetref-probe-{os.getpid()}"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, timeout=10)
+    subprocess.run(["ip", "netns", "delete", name], capture_output=True, timeout=10)
+    return None if made.returncode == 0 else f"no network namespace can be made: {made.stderr.strip()}"
+
+
+PEERS: dict[str, Probe] = {
+    "aioice": module("aioice", "aioice"),
+    "aiortc": module("aiortc", "aiortc"),
+    "chromedriver": program("chromedriver", "chromium-driver"),
+    "chromium": program("chromium", "chromium"),
+    "coturn": program("turnserver", "coturn"),
+    "ffmpeg": program("ffmpeg", "ffmpeg"),
+    "firefox": program("firefox-esr", "firefox-esr"),
+    "gnutls": program("gnutls-cli", "gnutls-bin"),
+    "ip-netns": network_namespaces,
+    "libsrtp": module("pylibsrtp", "pylibsrtp"),
+    "nftables": program("nft", "nftables"),
+    "openssl": program("openssl", "openssl"),
+    "pyopenssl": module("OpenSSL", "pyopenssl"),
+    "tshark": program("tshark", "tshark"),
+}
+
+
+@functools.cache
+def why_absent(name: str) -> str | None:
+    """None when the peer is here, else a sentence that says what is missing."""
+    return PEERS[name]()
