@@ -16,7 +16,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection
+from trio_websocket import ConnectionClosed, ConnectionRejected, HandshakeError, WebSocketConnection
 from wsproto.utilities import LocalProtocolError
 
 from meetref.app.limits import TokenBucket
@@ -53,8 +53,6 @@ In = TypeVar("In", bound=ClientMessage | ServerMessage)
 C = TypeVar("C", bound="Conversation[Any, Any]")
 Connect = Callable[[trio.Nursery], Awaitable[WebSocketConnection]]
 
-PEER_ERRORS = (ConnectionClosed, LocalProtocolError, trio.BrokenResourceError, trio.ClosedResourceError)
-
 
 class ChannelClosed(Exception):
     """There will be no more messages. `clean`: the peer said goodbye; otherwise it was lost. `why` is a sentence."""
@@ -63,6 +61,16 @@ class ChannelClosed(Exception):
         super().__init__(why)
         self.clean = clean
         self.why = why
+
+
+PEER_ERRORS = (
+    ChannelClosed,
+    ConnectionClosed,
+    HandshakeError,
+    LocalProtocolError,
+    trio.BrokenResourceError,
+    trio.ClosedResourceError,
+)
 
 
 @dataclass(slots=True, frozen=True)
@@ -278,9 +286,11 @@ async def hold(
                 task_status.started(channel)
                 await channel.run(nursery)
         except BaseExceptionGroup as group:
-            _, ours = group.split(PEER_ERRORS)
-            if ours is not None or channel is None:
-                raise
+            theirs, ours = group.split(PEER_ERRORS)
+            if ours is not None:
+                raise ours from None
+            if channel is None:
+                raise ChannelClosed(False, _sentence(theirs)) from None
         finally:
             if channel is not None:
                 channel.finish()
@@ -304,6 +314,15 @@ def _ended_by_peer(closed: ConnectionClosed) -> _End:
         return _End(False, "the connection broke", GOING_AWAY)
     clean = reason.code in (NORMAL, GOING_AWAY)
     return _End(clean, reason.reason or ("said goodbye" if clean else f"closed with {reason.code}"), NORMAL)
+
+
+def _sentence(error: BaseException | None) -> str:
+    """Why there is no channel, from the first of the errors that say so."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, ConnectionRejected):
+        return f"the server refused: {error.status_code} {(error.body or b'').decode(errors='replace').strip()[:200]}"
+    return error.why if isinstance(error, ChannelClosed) else "the connection broke during the handshake"
 
 
 def _short(why: str) -> str:

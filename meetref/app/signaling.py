@@ -11,10 +11,9 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 
 import trio
-from trio_websocket import HandshakeError, WebSocketConnection, wrap_client_stream, wrap_server_stream
+from trio_websocket import WebSocketConnection, wrap_client_stream, wrap_server_stream
 
 from meetref.app.channel import Channel, ChannelClosed, ClientChannel, hold
 from meetref.app.door import SIGNALING_PATH
@@ -50,7 +49,7 @@ async def serve_channel(stream: trio.abc.Stream, remote: Address, attend: Attend
     async with trio.open_nursery() as nursery:
         try:
             channel = await nursery.start(hold, Channel, connect, remote, name=f"signaling {remote}")
-        except* ChannelClosed:
+        except ChannelClosed:
             return
         try:
             await attend(channel)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import trio
 
-from meetref.net.datagram import DatagramSocket, Tap
+from meetref.net.datagram import DatagramSocket
 from meetref.net.network import Network
 from meetref.protocol.machine import Datagram
 from meetref.wire.address import Address
@@ -48,11 +48,6 @@ class Port:
     def send_datagram(self, datagram: Datagram) -> None:
         """One datagram; the form that `net/driver.Driver` wants."""
         self.send((datagram.data,), datagram.local, datagram.remote)
-
-    def set_tap(self, tap: Tap | None) -> None:
-        """Show every datagram of every socket to `tap`, or stop that."""
-        for socket in self.sockets.values():
-            socket.tap = tap
 
     async def run(self, receive: Callable[[list[Datagram], float], None]) -> None:
         """Hand each batch with its `now` to `receive`, a task for each socket, until the port is closed."""

@@ -9,6 +9,7 @@ Read next: `net/virtualflow.py`, `net/virtuallistener.py` (how streams come to b
 from __future__ import annotations
 
 from functools import partial
+from operator import index
 from typing import TYPE_CHECKING
 
 import trio
@@ -96,7 +97,7 @@ class VirtualStream(trio.abc.HalfCloseableStream):
             self._finish()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        if max_bytes is not None and max_bytes < 1:
+        if max_bytes is not None and index(max_bytes) < 1:
             raise ValueError("max_bytes must be at least 1")
         with self._receiving:
             await trio.lowlevel.checkpoint()

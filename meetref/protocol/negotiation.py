@@ -117,6 +117,23 @@ class AcceptedTrack:
         return TRANSPORT_SEQUENCE in self.extensions and "transport-cc" in self.feedback
 
 
+@dataclass(slots=True, frozen=True)
+class TakenAnswer:
+    """What the peer's answer says: its end of the connection, and one entry a section, in the order of the offer."""
+
+    remote: Transport
+    tracks: tuple[AcceptedTrack, ...]
+
+    @property
+    def accepted(self) -> dict[str, AcceptedTrack]:
+        """The tracks that are wanted now, by mid."""
+        return {track.mid: track for track in self.tracks if track.receiving}
+
+
+DownAnswer = TakenAnswer
+"""On *down* the viewer answers, on *up* the server does; both are read alike."""
+
+
 @dataclass(slots=True, frozen=True, kw_only=True)
 class ReceivedTrack:
     """What arrives on one accepted section.

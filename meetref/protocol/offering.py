@@ -9,7 +9,7 @@ kept for the next one, so sections only ever grow. Read next: `protocol/answerin
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from meetref.protocol.description import (
     REPAIRED,
@@ -34,6 +34,7 @@ from meetref.protocol.negotiation import (
     AcceptedTrack,
     SentTrack,
     Setup,
+    TakenAnswer,
     Transport,
 )
 from meetref.wire import sdp
@@ -47,19 +48,6 @@ from meetref.wire.sdpattributes import (
     serialize_source,
     serialize_source_group,
 )
-
-
-@dataclass(slots=True, frozen=True)
-class TakenAnswer:
-    """What the peer's answer says: its end of the connection, and one entry a section, in the order of the offer."""
-
-    remote: Transport
-    tracks: tuple[AcceptedTrack, ...]
-
-    @property
-    def accepted(self) -> dict[str, AcceptedTrack]:
-        """The tracks that are wanted now, by mid."""
-        return {track.mid: track for track in self.tracks if track.receiving}
 
 
 def offer(

@@ -27,8 +27,19 @@ NAME = rtcp.named(0xCAFEBABE, "alice")
 
 
 def values(packets: list[rtcp.Packet]) -> list[dict[str, Any]]:
-    """Packets as JSON has them: the class as `type`, octets in hexadecimal, NTP times (64 bits) as text."""
-    return [{"type": type(packet).__name__, **_plain(asdict(packet))} for packet in packets]
+    """Packets as JSON has them: the class as `type`, octets in hexadecimal, NTP times (64 bits) as text.
+
+    Of the arrivals of a transport-wide feedback only those that are there stand in the object, by their place.
+    """
+    return [{"type": type(packet).__name__, **_fields(packet)} for packet in packets]
+
+
+def _fields(packet: rtcp.Packet) -> dict[str, Any]:
+    fields: dict[str, Any] = _plain(asdict(packet))
+    if isinstance(packet, rtcp.TransportFeedback):
+        fields["statuses"] = len(packet.arrivals)
+        fields["arrivals"] = {str(at): ticks for at, ticks in enumerate(packet.arrivals) if ticks is not None}
+    return fields
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,6 @@ Deliberately not `net/driver`: a peer test that fails should point at the protoc
 
 from __future__ import annotations
 
-import math
 import os
 import subprocess
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -49,8 +48,7 @@ class Door:
         self.endpoint.start(trio.current_time())
         await self.flush()
         while True:
-            deadline = self.endpoint.next_timeout()
-            with trio.move_on_at(deadline if deadline < math.inf else math.inf):
+            with trio.move_on_at(self.endpoint.next_timeout()):
                 data, source = await self.socket.recvfrom(65536)
                 self.endpoint.remote = Address(*source[:2])
                 self.endpoint.receive_datagram(
@@ -136,7 +134,7 @@ async def open_door(role: Literal["client", "server"], **settings: Any) -> Async
 
 
 @asynccontextmanager
-async def open_program(command: Sequence[str]) -> AsyncIterator[Program]:
+async def open_program(command: Sequence[str], **environment: str) -> AsyncIterator[Program]:
     async with trio.open_nursery() as nursery:
         process: trio.Process = await nursery.start(
             lambda task_status: trio.run_process(
@@ -145,6 +143,7 @@ async def open_program(command: Sequence[str]) -> AsyncIterator[Program]:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 check=False,
+                env=os.environ | environment,
                 task_status=task_status,
             )
         )

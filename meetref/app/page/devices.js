@@ -34,7 +34,7 @@ export class Devices extends EventTarget {
 
   /** Open what is wanted: both at once (one question to the person), and if that fails each alone. */
   async open() {
-    const kinds = Object.keys(KINDS).filter((kind) => this[kind].wanted && !this[kind].track);
+    const kinds = Object.keys(KINDS).filter((kind) => this[kind].wanted && !this[kind].track && !this[kind].opening);
     for (const kind of kinds) this[kind].opening = true;
     this.#changed();
     if (!(await this.#openTogether(kinds))) for (const kind of kinds) await this.#openAlone(kind);

@@ -7,6 +7,9 @@
 
 import { transport } from "./stats.js";
 
+/** The version of the page, which is that of the project. */
+export const VERSION = "0.1.0";
+
 const EMPTY = { connection: "left", reason: null, room: null, sound: "playing", people: [], chat: [], transports: [] };
 
 /** The whole state of a session; `sound` is told by the page, which knows what the browser lets it play. */

@@ -1,0 +1,119 @@
+/**
+ * The page begins here: which of its views is shown, and what leads from one to the next.
+ *
+ * `/` is the start page; `/ROOM` the lobby of a room, or with `?join=now` the meeting itself (docs/page.md). One view is in the
+ * document at a time. `window.meetref` is for tests and for the curious.
+ * Read next: `session.js` for what happens, `meeting.js` for what is seen.
+ */
+
+import { Devices } from "./devices.js";
+import { element } from "./elements.js";
+import { Lobby } from "./lobby.js";
+import { Meeting } from "./meeting.js";
+import { recall } from "./memory.js";
+import { errorScreen, leftScreen } from "./screens.js";
+import { Session } from "./session.js";
+import { signalingURL } from "./signaling.js";
+import { roomName, Start } from "./start.js";
+import { describe, VERSION } from "./state.js";
+import { environmentTrouble } from "./trouble.js";
+
+const app = document.getElementById("app");
+const query = new URLSearchParams(location.search);
+const current = { view: null, session: null, devices: null };
+
+function show(view) {
+  current.view?.close();
+  current.view = view;
+  app.replaceChildren(view.root);
+  view.focus();
+  return view;
+}
+
+/** Show what the address says. */
+function route() {
+  leaveSilently();
+  const path = decodeURIComponent(location.pathname.slice(1));
+  document.title = path ? `${path} · meetref` : "meetref";
+  const trouble = environmentTrouble();
+  if (trouble) return show(errorScreen(trouble));
+  if (!path) return show(new Start({ enter: go }));
+  const room = roomName(path);
+  if (room !== path) return show(wrongName(path, room));
+  const devices = takeDevices();
+  const name = (query.get("name") ?? "").trim().slice(0, 64);
+  if (query.get("join") === "now") return enterNow(room, name || recall("name") || "Guest", devices);
+  return show(new Lobby({ room, name, devices, join: (chosen) => enter(room, chosen, devices) }));
+}
+
+/** Without the lobby: signaling, devices and the first offer start at the same time. */
+async function enterNow(room, name, devices) {
+  const session = enter(room, name, devices);
+  await devices.open();
+  const said = [devices.microphone, devices.camera].map(({ trouble }) => trouble?.words).filter(Boolean);
+  if (session === current.session) for (const words of said) session.notice(words, "trouble");
+}
+
+/** Into the meeting, with the devices as they are; those that are still opening follow. */
+function enter(room, name, devices) {
+  const session = new Session({ url: signalingURL(location), room, name, token: query.get("token"), devices });
+  current.session = session;
+  session.addEventListener("over", () => over(session, { room, name }));
+  show(new Meeting(session));
+  session.start();
+  return session;
+}
+
+function over(session, { room, name }) {
+  if (session !== current.session) return;
+  const wishes = { microphone: session.devices.microphone.wanted, camera: session.devices.camera.wanted };
+  current.devices?.close();
+  const again = () => {
+    const devices = takeDevices();
+    for (const [kind, wanted] of Object.entries(wishes)) devices[kind].wanted = wanted;
+    enterNow(room, name, devices);
+  };
+  const home = () => go("");
+  show(session.ending ? errorScreen({ ...session.ending, again, home }) : leftScreen({ rejoin: again, home }));
+}
+
+function wrongName(path, room) {
+  const words = room ? `Rooms have names of small letters, digits and hyphens. Did you mean "${room}"?` : "Rooms have names of small letters, digits and hyphens.";
+  return errorScreen({ title: `"${path}" is not the name of a room`, words, again: room ? () => go(room) : null, home: () => go("") });
+}
+
+function go(room) {
+  history.pushState(null, "", `/${room}`);
+  query.delete("join");
+  route();
+}
+
+function takeDevices() {
+  current.devices?.close();
+  current.devices = new Devices();
+  return current.devices;
+}
+
+/** Whatever is going on ends, without a screen of its own. */
+function leaveSilently() {
+  const { session } = current;
+  current.session = null;
+  session?.leave();
+  current.devices?.close();
+  current.devices = null;
+}
+
+addEventListener("popstate", route);
+addEventListener("pagehide", () => current.session?.leave());
+
+window.meetref = {
+  version: VERSION,
+  state: () => describe(current.session, current.view instanceof Meeting ? current.view.sound : "playing"),
+};
+
+try {
+  route();
+} catch (error) {
+  app.replaceChildren(element("p", { class: "noscript" }, `The page could not start: ${error.message}. Load it again, or use another browser.`));
+  throw error;
+}
