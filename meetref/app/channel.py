@@ -1,7 +1,7 @@
 """A conversation in signaling messages over a WebSocket: bounded both ways, with an end that says why.
 
-Stands above `wire/signaling` and trio-websocket; `app/signaling` opens channels, the meeting floor and the bots use them.
-`send` never waits, so that a room can tell forty people something in one go; `receive` gives only messages that make sense.
+Stands above `wire/signaling` and trio-websocket; `app/signaling` opens channels, rooms and bots use them.
+`send` never waits, so that a room can tell forty people in one go; `receive` gives only messages that make sense.
 Source: RFC 6455 section 7.4 (close codes); the bounds are our own.
 Leaves out: what messages mean, except `ping` and `pong`.
 Read next: `app/signaling.py`.
@@ -20,6 +20,7 @@ from trio_websocket import ConnectionClosed, ConnectionRejected, HandshakeError,
 from wsproto.utilities import LocalProtocolError
 
 from meetref.app.limits import TokenBucket
+from meetref.meeting.channel import ChannelClosed
 from meetref.wire.address import Address
 from meetref.wire.reader import Malformed
 from meetref.wire.signaling import (
@@ -52,15 +53,6 @@ Out = TypeVar("Out", bound=ClientMessage | ServerMessage)
 In = TypeVar("In", bound=ClientMessage | ServerMessage)
 C = TypeVar("C", bound="Conversation[Any, Any]")
 Connect = Callable[[trio.Nursery], Awaitable[WebSocketConnection]]
-
-
-class ChannelClosed(Exception):
-    """There will be no more messages. `clean`: the peer said goodbye; otherwise it was lost. `why` is a sentence."""
-
-    def __init__(self, clean: bool, why: str) -> None:
-        super().__init__(why)
-        self.clean = clean
-        self.why = why
 
 
 PEER_ERRORS = (
@@ -117,12 +109,12 @@ class Conversation(Generic[In, Out]):
             end = self._end or _End(False, "the connection is closed", NORMAL)
             raise ChannelClosed(end.clean, end.why) from None
 
-    def close(self, why: str = "", *, code: int = NORMAL) -> None:
-        """Say goodbye: what was sent before still goes, then the close frame with `code` and `why`.
+    def close(self, code: str = "") -> None:
+        """Say goodbye: what was sent before still goes, then the close frame with the word `code` as its reason.
 
         Never waits; within a second everything is over, even for a task that is being cancelled.
         """
-        self._finish(_End(True, why or "closed here", code))
+        self._finish(_End(True, code, GOING_AWAY if code == "closing" else NORMAL))
         self._life.deadline = min(self._life.deadline, trio.current_time() + GOODBYE_TIMEOUT)
 
     async def run(self, nursery: trio.Nursery) -> None:
@@ -270,7 +262,7 @@ async def hold(
 ) -> None:
     """Keep a channel alive as a task; it is handed out by `task_status` when the handshake is done.
 
-    Until then it can be cancelled; afterwards `close` ends it, so that a goodbye gets out while everything is cancelled.
+    Until then it can be cancelled; afterwards `close` ends it, so that a goodbye gets out even then.
     Raises `ChannelClosed` when there is no handshake.
     """
     channel: C | None = None

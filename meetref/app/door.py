@@ -164,7 +164,7 @@ class Door:
                 raise Refused(error.error_status_hint, "This is not a request that can be read.", counter) from None
             if isinstance(event, h11.Request):
                 break
-            more = await stream.receive_some(4096)
+            more = bytes(await stream.receive_some(4096))
             if not more:
                 raise Refused(0, "", "gone")
             early += more

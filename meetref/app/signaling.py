@@ -15,10 +15,11 @@ from contextlib import asynccontextmanager
 import trio
 from trio_websocket import WebSocketConnection, wrap_client_stream, wrap_server_stream
 
-from meetref.app.channel import Channel, ChannelClosed, ClientChannel, hold
+from meetref.app.channel import Channel, ClientChannel, hold
 from meetref.app.door import SIGNALING_PATH
 from meetref.app.origin import HostNames, is_same_origin
 from meetref.app.visitor import Head, ReplayingStream, Visitor
+from meetref.meeting.channel import ChannelClosed
 from meetref.net.network import Network
 from meetref.wire.address import Address
 from meetref.wire.signaling import MAXIMUM_MESSAGE_SIZE
@@ -81,15 +82,21 @@ async def open_client_channel(
     async def connect(nursery: trio.Nursery) -> WebSocketConnection:
         return await wrap_client_stream(nursery, held, host, path, max_message_size=FAR_TOO_LARGE)  # type: ignore[arg-type]
 
+    ended: ChannelClosed | None = None
     try:
         async with trio.open_nursery() as nursery:
-            channel = await nursery.start(hold, ClientChannel, connect, address, name=f"signaling to {address}")
             try:
-                yield channel
-            finally:
-                channel.close()
+                channel = await nursery.start(hold, ClientChannel, connect, address, name=f"signaling to {address}")
+                try:
+                    yield channel
+                finally:
+                    channel.close()
+            except ChannelClosed as closed:
+                ended = closed  # leaves the nursery alone, and not in a group
     finally:
         await trio.aclose_forcefully(stream)
+    if ended is not None:
+        raise ended
 
 
 def _why_refused(head: Head, hosts: HostNames) -> tuple[int, str] | None:

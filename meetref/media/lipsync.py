@@ -11,6 +11,9 @@ Leaves out: clock drift within one call beyond following the reports; a browser'
 
 from __future__ import annotations
 
+from meetref.media.clock import Timeline, from_ntp
+from meetref.media.sequence import difference
+
 DRIFT_PER_SECOND = 100e-6
 """How fast the smallest delay seen may be forgotten: two quartz clocks differ by less than this."""
 
@@ -37,44 +40,39 @@ class PublisherClock:
 class TrackClock:
     """One track's RTP timestamps on our clock; by arrival until the first sender report, by the reports from then on."""
 
-    __slots__ = ("_base", "_base_timestamp", "_report", "clock_rate", "publisher")
+    __slots__ = ("_base", "_base_timestamp", "_reports", "clock_rate", "publisher")
 
     def __init__(self, publisher: PublisherClock, clock_rate: int) -> None:
         self.publisher = publisher
         self.clock_rate = clock_rate
-        self._report: tuple[float, int] | None = None
+        self._reports = Timeline(clock_rate)
         self._base: float | None = None
         self._base_timestamp = 0
 
-    def on_sender_report(self, wall: float, timestamp: int, now: float) -> None:
-        """`timestamp` is the RTP time of the moment `wall` (seconds on the publisher's clock)."""
-        self.publisher.observe(wall, now)
-        self._report = (wall, timestamp)
+    def on_sender_report(self, ntp: int, timestamp: int, now: float) -> None:
+        """`timestamp` is the RTP time of the moment `ntp` (64 bits, the publisher's clock)."""
+        self.publisher.observe(from_ntp(ntp), now)
+        self._reports.on_sender_report(ntp, timestamp)
 
     def on_packet(self, timestamp: int, now: float) -> None:
         """Follow the arrivals: the earliest one, relative to its timestamp, is the anchor."""
-        if self._base is None or now < self._base + self._elapsed(timestamp, self._base_timestamp):
+        if self._base is None or now < self._base + self._elapsed(timestamp):
             self._base, self._base_timestamp = now, timestamp
 
     def captured_at(self, timestamp: int, now: float) -> float:
         """When, on our clock, the moment with this RTP timestamp was; never later than `now`."""
-        if self._report is not None and self.publisher.offset is not None:
-            wall, at = self._report
-            return min(now, wall + self._elapsed(timestamp, at) + self.publisher.offset)
-        if self._base is None:
-            return now
-        return min(now, self._base + self._elapsed(timestamp, self._base_timestamp))
+        wall = self._reports.wall_of(timestamp)
+        if wall is not None and self.publisher.offset is not None:
+            return min(now, wall + self.publisher.offset)
+        return now if self._base is None else min(now, self._base + self._elapsed(timestamp))
 
     def timestamp_at(self, moment: float) -> int | None:
         """The source's RTP timestamp of a moment on our clock; None before anything is known."""
-        if self._report is not None and self.publisher.offset is not None:
-            wall, at = self._report
-            return (at + round((moment - self.publisher.offset - wall) * self.clock_rate)) & 0xFFFFFFFF
+        if self._reports.known and self.publisher.offset is not None:
+            return self._reports.timestamp_at(moment - self.publisher.offset)
         if self._base is None:
             return None
         return (self._base_timestamp + round((moment - self._base) * self.clock_rate)) & 0xFFFFFFFF
 
-    def _elapsed(self, timestamp: int, since: int) -> float:
-        """Seconds from one timestamp to the other; either may be the later one (half of the circle each way)."""
-        ahead = (timestamp - since) & 0xFFFFFFFF
-        return (ahead - (1 << 32) if ahead >= 1 << 31 else ahead) / self.clock_rate
+    def _elapsed(self, timestamp: int) -> float:
+        return difference(timestamp, self._base_timestamp, 32) / self.clock_rate

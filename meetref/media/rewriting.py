@@ -16,6 +16,8 @@ from struct import Struct
 from meetref.wire import rtp, vp8
 
 HALF_SEQUENCE = 1 << 15
+HALF_PICTURE = 1 << 14
+HALF_TL0 = 1 << 7
 
 # Version 2 with extension; marker and payload type; sequence; timestamp; SSRC; one-byte extensions of so many words.
 _AUDIO = Struct("!BBHIIHHBHBBBH")
@@ -100,7 +102,15 @@ class Rewriter:
     )
 
     def __init__(
-        self, *, ssrc: int, payload_type: int, clock_rate: int, transport_id: int, level_id: int, first_sequence: int, first_timestamp: int
+        self,
+        *,
+        ssrc: int,
+        payload_type: int,
+        clock_rate: int,
+        transport_id: int,
+        level_id: int,
+        first_sequence: int,
+        first_timestamp: int,
     ) -> None:
         self.ssrc = ssrc
         self.payload_type = payload_type
@@ -152,24 +162,36 @@ class Rewriter:
             self.last_sequence = sequence
             self.last_timestamp = timestamp
         second = packet.marker | self.payload_type
-        if packet.picture is not None:
-            data = self._with_picture(packet, second, sequence, timestamp, transport_sequence)
-        elif self._level_octet:
-            data = (
-                _AUDIO.pack(
-                    0x90, second, sequence, timestamp, self.ssrc, _ONE_BYTE, 2,
-                    self._transport_octet, transport_sequence, self._level_octet, packet.level, 0, 0,
-                )  # fmt: skip
-                + packet.payload
-            )
-        else:
-            data = (
-                _PLAIN.pack(
-                    0x90, second, sequence, timestamp, self.ssrc, _ONE_BYTE, 1,
-                    self._transport_octet, transport_sequence, 0,
-                )  # fmt: skip
-                + packet.payload
-            )
         self.packets += 1
-        self.octets += len(data)
-        return data
+        self.octets += len(packet.payload)
+        if packet.picture is not None:
+            return self._with_picture(packet, second, sequence, timestamp, transport_sequence)
+        if self._level_octet:
+            header = _AUDIO.pack(
+                _VERSION_AND_EXTENSION, second, sequence, timestamp, self.ssrc, _ONE_BYTE, 2,
+                self._transport_octet, transport_sequence, self._level_octet, packet.level, 0, 0,
+            )  # fmt: skip
+        else:
+            header = _PLAIN.pack(
+                _VERSION_AND_EXTENSION, second, sequence, timestamp, self.ssrc, _ONE_BYTE, 1,
+                self._transport_octet, transport_sequence, 0,
+            )  # fmt: skip
+        return header + packet.payload
+
+    def _with_picture(
+        self, packet: Incoming, second: int, sequence: int, timestamp: int, transport_sequence: int
+    ) -> bytes:
+        """A VP8 packet: its picture id always has 15 bits here, whatever the publisher's has."""
+        picture = (packet.picture or 0) + self._picture_offset & 0x7FFF
+        if (picture - self.last_picture) & 0x7FFF < HALF_PICTURE:
+            self.last_picture = picture
+        common = (
+            _VERSION_AND_EXTENSION, second, sequence, timestamp, self.ssrc, _ONE_BYTE, 1,
+            self._transport_octet, transport_sequence, 0, packet.lead, 0x8000 | picture,
+        )  # fmt: skip
+        if packet.tl0 is None:
+            return _PICTURE.pack(*common) + packet.tail
+        tl0 = packet.tl0 + self._tl0_offset & 0xFF
+        if (tl0 - self.last_tl0) & 0xFF < HALF_TL0:
+            self.last_tl0 = tl0
+        return _PICTURE_TL0.pack(*common, tl0) + packet.tail

@@ -51,7 +51,8 @@ class Chat:
         self._room = room
         self._log = log
         self._tell = tell
-        self._told = -1
+        self.told = -1
+        """The number of the last message that was told; -1 before the first look into the log."""
 
     async def say(self, person: str, name: str, message: signaling.SayChat) -> signaling.Chat:
         """Store a message, tell it, and give it back with its number; one that was stored before is not told again.
@@ -60,12 +61,12 @@ class Chat:
         Raises what the log raises when it cannot take it.
         """
         async with self.order:
-            if self._told < 0:
-                self._told = await self._log.last(self._room)
+            if self.told < 0:
+                self.told = await self._log.last(self._room)
             body: dict[str, object] = {"person": person, "name": name, "text": message.text}
             stored = _message(await self._log.append(self._room, KIND, message.client_id, body))
-            if stored.sequence > self._told:
-                self._told = stored.sequence
+            if stored.sequence > self.told:
+                self.told = stored.sequence
                 self._tell(stored)
             return stored
 

@@ -13,6 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from meetref.media.clock import to_ntp
 from meetref.media.rewriting import Rewriter
 from meetref.meeting.forwarder import Kind, Link, Repair, Retransmission, Slot, Verbatim
 from meetref.protocol.machine import Datagram, Dice, Event
@@ -22,16 +23,15 @@ from meetref.protocol.negotiation import (
     RTX_PAYLOAD_TYPE,
     TRANSPORT_SEQUENCE_ID,
     VP8_PAYLOAD_TYPE,
-    DownAnswer,
 )
 from meetref.protocol.negotiation import Slot as OfferedSlot
+from meetref.protocol.negotiation import TakenAnswer
 from meetref.protocol.peer import Connected, Peer
 from meetref.protocol.srtp import LockRefused
-from meetref.wire import rtcp
+from meetref.wire import rtcp, rtcpfeedback, transportfeedback
 from meetref.wire.reader import Malformed
 
 REPORT_INTERVAL = 1.0
-NTP_OF_1970 = 2_208_988_800
 MAXIMUM_COMPOUND = 1100
 """Octets of sender reports in one datagram; 38 of them fit."""
 
@@ -78,8 +78,13 @@ class Down(Link):
         ssrc, rtx_ssrc = (int.from_bytes(self._dice(4)) for _ in range(2))
         self.offered.append(
             OfferedSlot(
-                mid=mid, kind=kind, stream=stream, track=f"{stream}-{kind}", ssrc=ssrc,
-                rtx_ssrc=rtx_ssrc if kind == "video" else None, cname=self._cname,
+                mid=mid,
+                kind=kind,
+                stream=stream,
+                track=f"{stream}-{kind}",
+                ssrc=ssrc,
+                rtx_ssrc=rtx_ssrc if kind == "video" else None,
+                cname=self._cname,
             )  # fmt: skip
         )
         rewriter = Rewriter(
@@ -88,7 +93,8 @@ class Down(Link):
             clock_rate=48000 if kind == "audio" else 90000,
             transport_id=TRANSPORT_SEQUENCE_ID,
             level_id=AUDIO_LEVEL_ID if kind == "audio" else 0,
-            first_sequence=int.from_bytes(self._dice(2)) & 0x7FFF,  # RFC 3711 section 3.3.1: a start below half loses no roll-over
+            first_sequence=int.from_bytes(self._dice(2))
+            & 0x7FFF,  # RFC 3711 section 3.3.1: a start below half loses no roll-over
             first_timestamp=int.from_bytes(self._dice(4)),
         )
         repair: Repair = Verbatim()
@@ -99,7 +105,7 @@ class Down(Link):
         slot = self.slots[mid] = Slot(mid=mid, kind=kind, link=self, rewriter=rewriter, repair=repair)
         self._by_ssrc[ssrc] = slot
 
-    def answered(self, answer: DownAnswer) -> None:
+    def answered(self, answer: TakenAnswer) -> None:
         """Take what the viewer's answer agreed to."""
         for mid, section in answer.accepted.items():
             slot = self.slots.get(mid)
@@ -143,16 +149,17 @@ class Down(Link):
 
     def _on_control(self, packet: rtcp.Packet, now: float) -> None:
         match packet:
-            case rtcp.Nack(media_ssrc=ssrc, lost=lost):
+            case rtcpfeedback.Nack(media_ssrc=ssrc, lost=lost):
                 slot = self._by_ssrc.get(ssrc)
-                for sequence in lost if slot is not None else ():
-                    slot.resend(sequence, now)
-            case rtcp.PictureLoss(media_ssrc=ssrc):
+                if slot is not None:
+                    for sequence in lost:
+                        slot.resend(sequence, now)
+            case rtcpfeedback.PictureLoss(media_ssrc=ssrc):
                 self._want_keyframe(ssrc, now)
-            case rtcp.FullIntra(entries=entries):
+            case rtcpfeedback.FullIntra(entries=entries):
                 for ssrc, _ in entries:
                     self._want_keyframe(ssrc, now)
-            case rtcp.TransportFeedback():
+            case transportfeedback.TransportFeedback():
                 self.ignored["transport-wide feedback"] += 1
 
     def _want_keyframe(self, ssrc: int, now: float) -> None:
@@ -187,8 +194,7 @@ class Down(Link):
 
     def _report(self, now: float) -> None:
         """Sender reports of every slot that ever sent, the idle ones too: their line must not end."""
-        wall = now + self._wall_offset + NTP_OF_1970
-        ntp = int(wall * (1 << 32)) & 0xFFFF_FFFF_FFFF_FFFF
+        ntp = to_ntp(now + self._wall_offset)
         packets: list[rtcp.Packet] = []
         for slot in self.slots.values():
             rewriter = slot.rewriter
@@ -197,7 +203,7 @@ class Down(Link):
                     ssrc=rewriter.ssrc, ntp=ntp, rtp_timestamp=slot.reported_timestamp(now),
                     packet_count=rewriter.packets & 0xFFFFFFFF, octet_count=rewriter.octets & 0xFFFFFFFF, blocks=[],
                 )  # fmt: skip
-                packets += [report, rtcp.SourceDescription([(rewriter.ssrc, self._cname)])]
+                packets += [report, rtcp.named(rewriter.ssrc, self._cname)]
         step = MAXIMUM_COMPOUND // 60  # a report and its name
         for start in range(0, len(packets), 2 * step):
             self.peer.send_control(rtcp.serialize(packets[start : start + 2 * step]))

@@ -50,7 +50,8 @@ class Track:
         self.clock = clock
         self.slots: list[Slot] = []
         self.keyframes = KeyframeGate()
-        self.level = 127
+        self.on_level: Callable[[int, float], None] | None = None
+        """Told the level of every audio packet (0 is loudest) while somebody listens: in large rooms."""
         self._ask = ask
 
     def forward(self, packet: Incoming, now: float) -> None:
@@ -185,7 +186,13 @@ class Retransmission:
         offset = rtp.payload_offset(packet)
         header = bytearray(packet[:offset])
         rtp.fixed.pack_into(
-            header, 0, header[0], header[1] & 0x80 | self.payload_type, self.sequence, int.from_bytes(packet[4:8]), self.ssrc
+            header,
+            0,
+            header[0],
+            header[1] & 0x80 | self.payload_type,
+            self.sequence,
+            int.from_bytes(packet[4:8]),
+            self.ssrc,
         )
         header[17:19] = link.transport_sequence.to_bytes(2)  # behind the fixed header, 0xBEDE, its length and the id
         self.sequence = (self.sequence + 1) & 0xFFFF

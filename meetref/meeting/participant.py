@@ -275,7 +275,9 @@ class Participant:
             elif isinstance(event, StateChanged) and event.state in ("failed", "closed") and self.down is down:
                 self._drop_down()
 
-        await self._start("down", lambda task_status: self._place.exchange.serve(down, deliver, task_status=task_status))
+        await self._start(
+            "down", lambda task_status: self._place.exchange.serve(down, deliver, task_status=task_status)
+        )
         self.offer_down()
 
     def offer_down(self) -> None:
@@ -368,7 +370,9 @@ class Participant:
     def _log_state(self, name: str, peer: Peer, event: Event) -> None:
         match event:
             case Connected(dtls):
-                logger.info("%s %s connected: DTLS %s %s %s", self.person.name, name, dtls.version, dtls.cipher, dtls.group)
+                logger.info(
+                    "%s %s connected: DTLS %s %s %s", self.person.name, name, dtls.version, dtls.cipher, dtls.group
+                )
             case StateChanged(state, reason):
                 logger.info("%s %s %s%s", self.person.name, name, state, f": {reason}" if reason else "")
 

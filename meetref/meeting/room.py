@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 import trio
 
@@ -19,7 +20,7 @@ from meetref.meeting.channel import Channel, ChannelClosed
 from meetref.meeting.chat import Chat, Log
 from meetref.meeting.forwarder import Track
 from meetref.meeting.participant import Participant, Place
-from meetref.meeting.seats import Content, step_for
+from meetref.meeting.seats import VOICES, Content, step_for
 from meetref.wire import signaling
 
 logger = logging.getLogger("meetref.meeting")
@@ -42,26 +43,22 @@ class Room:
         self.name = name
         self.people: dict[str, Participant] = {}
         self.chat = Chat(name, log, self._tell_everybody)
+        self.opened = trio.Event()
         self.nursery: trio.Nursery | None = None
         self._log_errors = log_errors
-        self._loudest = Loudest()
+        self._loudest: Loudest[Content] = Loudest(VOICES)
 
-    async def open(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Be there until `close`."""
+    async def live(self) -> None:
+        """Be there until the last person has left."""
         async with trio.open_nursery() as nursery:
             self.nursery = nursery
             nursery.start_soon(self._listen, name="loudest")
-            task_status.started()
-
-    def close(self) -> None:
-        if self.nursery is not None:
-            self.nursery.cancel_scope.cancel()
+            self.opened.set()
 
     async def hold(
         self, participant: Participant, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """A participant's whole stay. What goes wrong in it ends this stay and nobody else's."""
-        self.people[participant.id] = participant
         try:
             await participant.live(task_status=task_status)
         except* Exception as errors:  # the one place that may end a person's meeting for a bug of ours
@@ -69,9 +66,12 @@ class Room:
             participant.reason = "removed"
         finally:
             del self.people[participant.id]
-            self._loudest.remove(participant.id)
+            for content in self._sounds_of(participant):
+                self._loudest.leave(content)
             self._tell_everybody(signaling.PersonLeft(id=participant.id, reason=participant.reason))
             self.arrange()
+            if not self.people and self.nursery is not None:
+                self.nursery.cancel_scope.cancel()
 
     # --- Company: what participants tell ------------------------------------------------------------
 
@@ -86,7 +86,9 @@ class Room:
             stored = await self.chat.say(participant.id, participant.person.name, message)
         except self._log_errors as error:
             participant.tell(
-                signaling.Error(code="chat-unavailable", message=f"Not stored: {error}. Say it again later.", about="say")
+                signaling.Error(
+                    code="chat-unavailable", message=f"Not stored: {error}. Say it again later.", about="say"
+                )
             )
             return
         if stored.sequence <= told:
@@ -129,7 +131,7 @@ class Room:
         grown = seats.grow(step_for(len(contents)))
         moved = seats.seat(contents)
         if seats.voices:
-            moved |= seats.hear([Content(*key) for key in self._loudest.loudest if key[0] != viewer.id])
+            moved |= seats.hear([content for content in self._loudest.loudest if content.person != viewer.id])
         if seats.show(self._find, now) or moved or grown:
             viewer.tell(seats.message())
         if grown:
@@ -149,17 +151,23 @@ class Room:
         """Follow the loudest voices, as long as the room is open."""
         while True:
             await trio.sleep(LISTEN_EVERY)
-            if any(viewer.seats is not None and viewer.seats.voices for viewer in self.people.values()):
-                self._hear_all(trio.current_time())
+            if not any(viewer.seats is not None and viewer.seats.voices for viewer in self.people.values()):
+                continue
+            for participant in self.people.values():
+                self._listen_to(participant)
+            change = self._loudest.handle_timeout(trio.current_time())
+            if change.left or change.joined:
+                self.arrange()
 
-    def _hear_all(self, now: float) -> None:
-        for participant in self.people.values():
-            for content in (Content(participant.id, "screen"), Content(participant.id, "camera")):
-                track = participant.track(content.sound)
-                if track is not None:
-                    self._loudest.receive((content.person, content.source), track.level, now)
-        if self._loudest.update(now):
-            self.arrange()
+    def _listen_to(self, participant: Participant) -> None:
+        for content in self._sounds_of(participant):
+            track = participant.track(content.sound)
+            if track is not None and track.on_level is None:
+                track.on_level = partial(self._loudest.hear, content)
+
+    @staticmethod
+    def _sounds_of(participant: Participant) -> tuple[Content, Content]:
+        return Content(participant.id, "camera"), Content(participant.id, "screen")
 
 
 class Rooms:
@@ -212,6 +220,7 @@ class Rooms:
         resumed = participant is not None
         if participant is None:
             participant = self._newcomer(room, join)
+            room.people[participant.id] = participant  # from here on the room does not close
             assert room.nursery is not None
             await room.nursery.start(room.hold, participant, name=participant.person.name)
         participant.attach(channel)
@@ -250,14 +259,16 @@ class Rooms:
         room = self.rooms.get(name)
         if room is None:
             room = self.rooms[name] = Room(name, self._log, self._log_errors)
-            opened = trio.Event()
             assert self._nursery is not None
-            self._nursery.start_soon(self._keep, room, opened, name=f"room {name}")
-            await opened.wait()
+            self._nursery.start_soon(self._keep, room, name=f"room {name}")
+        await room.opened.wait()
         return room
 
-    async def _keep(self, room: Room, opened: trio.Event) -> None:
-        ...
+    async def _keep(self, room: Room) -> None:
+        try:
+            await room.live()
+        finally:
+            del self.rooms[room.name]
 
     def _newcomer(self, room: Room, join: signaling.Join) -> Participant:
         identity, secret = (self._place.dice(size).hex() for size in (8, 16))

@@ -14,7 +14,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from meetref.media import rewriting
+from meetref.media import clock, rewriting
 from meetref.media.feedback import ArrivalRecorder
 from meetref.media.lipsync import PublisherClock, TrackClock
 from meetref.media.reception import Reception
@@ -24,7 +24,7 @@ from meetref.meeting.forwarder import Track
 from meetref.protocol.machine import Datagram, Dice, Event
 from meetref.protocol.negotiation import AUDIO_LEVEL, MID, TRANSPORT_SEQUENCE, ReceivedTrack
 from meetref.protocol.peer import Connected, Peer
-from meetref.wire import rtcp, rtp
+from meetref.wire import rtcp, rtcpfeedback, rtp
 from meetref.wire.reader import Malformed
 from meetref.wire.signaling import Source
 
@@ -67,9 +67,9 @@ class Up:
         self._described: dict[str, ReceivedTrack] = {}
         self._by_ssrc: dict[int, str] = {}
         self._mid_id = 0
-        self._arrivals = ArrivalRecorder()
-        self._report_at = math.inf
         self._ssrc = int.from_bytes(dice(4))
+        self._arrivals = ArrivalRecorder(self._ssrc)
+        self._report_at = math.inf
         self._wanted: set[str] = set()
 
     # --- what signaling tells -----------------------------------------------------------------------
@@ -96,8 +96,8 @@ class Up:
 
     def _track(self, section: ReceivedTrack, source: Source) -> Track:
         mid = section.mid
-        clock = TrackClock(self._clock, CLOCK_RATES[section.kind])
-        return Track(owner=self.owner, source=source, kind=section.kind, clock=clock, ask=lambda: self._want(mid))
+        captured = TrackClock(self._clock, CLOCK_RATES[section.kind])
+        return Track(owner=self.owner, source=source, kind=section.kind, clock=captured, ask=lambda: self._want(mid))
 
     def _want(self, mid: str) -> None:
         self._wanted.add(mid)
@@ -184,7 +184,8 @@ class Up:
         track = stream.track
         if track.kind == "audio":
             packet = rewriting.read_audio(plain, extended, stream.level_id)
-            track.level = packet.level
+            if track.on_level is not None:
+                track.on_level(packet.level, now)
         else:
             packet = rewriting.read_video(plain, extended)
             if packet.starts:
@@ -202,8 +203,8 @@ class Up:
             if isinstance(packet, rtcp.SenderReport):
                 stream = self.streams.get(packet.ssrc)
                 if stream is not None:
-                    stream.reception.on_sender_report(packet.ntp >> 16 & 0xFFFFFFFF, now)
-                    stream.track.clock.on_sender_report(packet.ntp / (1 << 32), packet.rtp_timestamp, now)
+                    stream.reception.on_sender_report(clock.middle(packet.ntp), now)
+                    stream.track.clock.on_sender_report(packet.ntp, packet.rtp_timestamp, now)
 
     # --- the five methods -----------------------------------------------------------------------------
 
@@ -225,13 +226,13 @@ class Up:
         if not self.connected:
             return
         if self._arrivals.next_timeout() <= now:
-            for feedback in self._arrivals.build(now, self._ssrc):
+            for feedback in self._arrivals.build(now):
                 self._send(feedback)
         for stream in self.streams.values():
             if stream.losses.next_timeout() <= now:
                 lost = [extended & 0xFFFF for extended in stream.losses.due(now)]
                 if lost:
-                    self._send(rtcp.Nack(self._ssrc, stream.ssrc, lost))
+                    self._send(rtcpfeedback.Nack(self._ssrc, stream.ssrc, lost))
                 if stream.losses.gave_up():
                     stream.track.want_keyframe(now)
         for mid, track in self.tracks.items():
@@ -247,7 +248,7 @@ class Up:
             track = self.tracks[mid]
             for stream in self.streams.values():
                 if stream.track is track:
-                    self._send(rtcp.PictureLoss(self._ssrc, stream.ssrc))
+                    self._send(rtcpfeedback.PictureLoss(self._ssrc, stream.ssrc))
         self._wanted.clear()
         yield from self.peer.transmits()
 
@@ -265,5 +266,5 @@ class Up:
         blocks = [stream.reception.report_block(stream.ssrc, now) for stream in self.streams.values()]
         self._send(
             rtcp.ReceiverReport(self._ssrc, blocks),
-            rtcp.SourceDescription([(self._ssrc, self.owner)]),
+            rtcp.named(self._ssrc, self.owner),
         )

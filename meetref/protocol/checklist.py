@@ -9,14 +9,13 @@ Read next: `protocol/ice.py`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-from meetref.protocol.pair import Pair, Remote, State, may_pair, peer_reflexive_priority
+from meetref.protocol.pair import Input, Pair, Remote, State, may_pair, peer_reflexive_priority
 from meetref.wire.address import Address
 from meetref.wire.candidate import Candidate
 
 MAXIMUM_PAIRS = 100  # RFC 8445 section 6.1.2.5
-REMOVABLE = (State.FAILED, State.WAITING)
 
 
 class Checklist:
@@ -81,15 +80,18 @@ class Checklist:
             return self.pairs.get(path)
         pair = Pair(local, remote.address, self.locals[local], remote)
         if len(self.pairs) >= self.maximum_pairs:  # spec: ice/pairs-bounded
-            worst = min(self._removable(), key=lambda other: (other.state is not State.FAILED, self.rank(other)), default=None)
+            worst = self._worst(from_check)
             if worst is None or not (from_check or worst.state is State.FAILED or self.rank(worst) < self.rank(pair)):
                 return None
             self._remove(worst)
         self.pairs[path] = pair
         return pair
 
-    def _removable(self) -> Iterator[Pair]:
-        return (pair for pair in self.pairs.values() if pair.state in REMOVABLE and not pair.heard_from)
+    def _worst(self, from_check: bool) -> Pair | None:
+        """The pair whose place a new one may take. One that a check proves may displace a check under way."""
+        order = [State.FAILED, State.WAITING, State.IN_PROGRESS] if from_check else [State.FAILED, State.WAITING]
+        removable = (pair for pair in self.pairs.values() if pair.state in order)
+        return min(removable, key=lambda pair: (order.index(pair.state), self.rank(pair)), default=None)
 
     def _forget_a_remote(self) -> bool:
         """Give up the oldest of the peer's candidates that leads nowhere (yet), so that a new path has a place."""
@@ -105,8 +107,8 @@ class Checklist:
 
     def _remove(self, pair: Pair) -> None:
         del self.pairs[pair.local, pair.remote]
-        if pair in self.triggered:
-            self.triggered.remove(pair)
+        pair.step(Input.FORGOTTEN)
+        self.untrigger(pair)
 
     # --- what to check next -----------------------------------------------------------------------
 
@@ -114,6 +116,10 @@ class Checklist:
         """Check this pair before all ordinary ones (RFC 8445 section 6.1.4.1)."""
         if pair not in self.triggered:
             self.triggered.append(pair)
+
+    def untrigger(self, pair: Pair) -> None:
+        if pair in self.triggered:
+            self.triggered.remove(pair)
 
     def next_to_check(self, *, ordinary: bool) -> Pair | None:
         """The pair whose turn it is: triggered ones first, then, if `ordinary`, the best that waits."""

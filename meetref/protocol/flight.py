@@ -55,8 +55,10 @@ class Flight:
     def begin(self, items: Sequence[Item], now: float, *, awaits_answer: bool) -> None:
         """A new flight replaces the one before, which was answered. `awaits_answer` is False for the last of all.
 
-        The wait that proved long enough stays: RFC 6347 section 4.2.4.1.
+        A wait that had to be lengthened stays so until a flight is answered at once (RFC 6347 section 4.2.4.1).
         """
+        if self._tries == 0:
+            self._timeout = FIRST_TIMEOUT
         self.items = items
         self._tries = 0
         self._sent_at = now

@@ -21,13 +21,13 @@ PEER_REFLEXIVE_PREFERENCE = 110  # the type preference of RFC 8445 section 5.1.2
 
 
 class State(Enum):
-    """Where a pair stands. `LOST` is final: its consent ran out or was withdrawn (RFC 7675 section 5.1)."""
+    """Where a pair stands. `GONE` is final: consent was lost (RFC 7675 section 5.1) or its place was needed."""
 
     WAITING = "waiting"
     IN_PROGRESS = "in-progress"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    LOST = "lost"
+    GONE = "gone"
 
 
 class Input(Enum):
@@ -39,6 +39,7 @@ class Input(Enum):
     ROLE_CONFLICT = "role conflict"
     CHECKED_BY_PEER = "checked by peer"
     CONSENT_LOST = "consent lost"
+    FORGOTTEN = "forgotten"
 
 
 TRANSITIONS: dict[tuple[State, Input], State] = {
@@ -47,26 +48,30 @@ TRANSITIONS: dict[tuple[State, Input], State] = {
     (State.WAITING, Input.CHECK_FAILED): State.WAITING,
     (State.WAITING, Input.ROLE_CONFLICT): State.WAITING,
     (State.WAITING, Input.CHECKED_BY_PEER): State.WAITING,
-    (State.WAITING, Input.CONSENT_LOST): State.LOST,
+    (State.WAITING, Input.CONSENT_LOST): State.GONE,
+    (State.WAITING, Input.FORGOTTEN): State.GONE,
     (State.IN_PROGRESS, Input.CHECK_SENT): State.IN_PROGRESS,
     (State.IN_PROGRESS, Input.ANSWERED): State.SUCCEEDED,
     (State.IN_PROGRESS, Input.CHECK_FAILED): State.FAILED,
     (State.IN_PROGRESS, Input.ROLE_CONFLICT): State.WAITING,
     (State.IN_PROGRESS, Input.CHECKED_BY_PEER): State.WAITING,
-    (State.IN_PROGRESS, Input.CONSENT_LOST): State.LOST,
+    (State.IN_PROGRESS, Input.CONSENT_LOST): State.GONE,
+    (State.IN_PROGRESS, Input.FORGOTTEN): State.GONE,
     (State.SUCCEEDED, Input.CHECK_SENT): State.SUCCEEDED,
     (State.SUCCEEDED, Input.ANSWERED): State.SUCCEEDED,
     (State.SUCCEEDED, Input.CHECK_FAILED): State.FAILED,
     (State.SUCCEEDED, Input.ROLE_CONFLICT): State.SUCCEEDED,
     (State.SUCCEEDED, Input.CHECKED_BY_PEER): State.SUCCEEDED,
-    (State.SUCCEEDED, Input.CONSENT_LOST): State.LOST,
+    (State.SUCCEEDED, Input.CONSENT_LOST): State.GONE,
+    (State.SUCCEEDED, Input.FORGOTTEN): State.GONE,
     (State.FAILED, Input.CHECK_SENT): State.FAILED,
     (State.FAILED, Input.ANSWERED): State.FAILED,
     (State.FAILED, Input.CHECK_FAILED): State.FAILED,
     (State.FAILED, Input.ROLE_CONFLICT): State.FAILED,
     (State.FAILED, Input.CHECKED_BY_PEER): State.WAITING,
-    (State.FAILED, Input.CONSENT_LOST): State.LOST,
-    **{(State.LOST, anything): State.LOST for anything in Input},
+    (State.FAILED, Input.CONSENT_LOST): State.GONE,
+    (State.FAILED, Input.FORGOTTEN): State.GONE,
+    **{(State.GONE, anything): State.GONE for anything in Input},
 }
 
 

@@ -98,6 +98,10 @@ class Peer:
         self._transmits: deque[Datagram] = deque()
         self._events: deque[Event] = deque()
 
+    @property
+    def remote_credentials(self) -> ice.Credentials | None:
+        return self._remote.credentials if self._remote is not None else None
+
     # --- what the owner tells ---------------------------------------------------------------------
 
     def add_local_candidates(self, candidates: Iterable[Candidate], now: float) -> None:
@@ -299,4 +303,3 @@ class Peer:
             if state in ("failed", "closed"):
                 self.srtp = None
             self._events.append(StateChanged(state, reason))
-

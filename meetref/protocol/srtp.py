@@ -9,10 +9,11 @@ Read next: `protocol/peer.py`, which decides when a session may be used.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 
 from pylibsrtp import Error, Policy
 from pylibsrtp import Session as Library
+
+from meetref.protocol.keyschedule import SRTPKeys
 
 MAXIMUM_PACKET = 1340
 """Octets of a packet that `lock` takes: what still fits the library's buffer behind its longest trailer."""
@@ -32,17 +33,6 @@ _POLICIES = {
 }
 
 
-@dataclass(slots=True, frozen=True)
-class SRTPKeys:
-    """What a handshake exports for media: the profile's number and, for each direction, master key and salt."""
-
-    profile: int
-    local_key: bytes = field(repr=False)
-    local_salt: bytes = field(repr=False)
-    remote_key: bytes = field(repr=False)
-    remote_salt: bytes = field(repr=False)
-
-
 class LockRefused(Exception):
     """A packet was not locked: it is too large, or its index was used already or is too old (RFC 3711 section 9.1)."""
 
@@ -59,21 +49,21 @@ class Session:
     def lock(self, packet: bytes) -> bytes:
         """An RTP packet, locked. Raises `LockRefused`; the same index is never locked twice."""
         try:
-            return self._outbound.protect(packet)  # type: ignore[no-any-return]
+            return self._outbound.protect(packet)
         except (Error, TypeError, ValueError) as error:
             raise LockRefused(str(error)) from None
 
     def lock_control(self, packet: bytes) -> bytes:
         """A compound RTCP packet, locked. Raises `LockRefused`."""
         try:
-            return self._outbound.protect_rtcp(packet)  # type: ignore[no-any-return]
+            return self._outbound.protect_rtcp(packet)
         except (Error, TypeError, ValueError) as error:
             raise LockRefused(str(error)) from None
 
     def unlock(self, packet: bytes) -> bytes | None:
         """The RTP packet inside, or None when its tag is wrong or its index was seen before."""
         try:
-            return self._inbound.unprotect(packet)  # type: ignore[no-any-return]
+            return self._inbound.unprotect(packet)
         except (Error, TypeError, ValueError) as error:
             self.refused[str(error)] += 1
             return None
@@ -81,7 +71,7 @@ class Session:
     def unlock_control(self, packet: bytes) -> bytes | None:
         """The compound RTCP packet inside, or None."""
         try:
-            return self._inbound.unprotect_rtcp(packet)  # type: ignore[no-any-return]
+            return self._inbound.unprotect_rtcp(packet)
         except (Error, TypeError, ValueError) as error:
             self.refused[str(error)] += 1
             return None

@@ -11,6 +11,8 @@ from __future__ import annotations
 from struct import Struct
 from typing import Any
 
+Octets = bytes  # inside `Reader` the name `bytes` is a method
+
 UINT16 = Struct("!H")
 UINT24_TOP = Struct("!BH")
 UINT32 = Struct("!I")
@@ -77,10 +79,10 @@ class Reader:
         start = self._advance(size, what)
         return self.data[start : start + size]
 
-    def rest(self) -> bytes:
+    def rest(self) -> Octets:
         return self.bytes(self.remaining)
 
-    def vector(self, length_size: int, what: str = "vector") -> bytes:
+    def vector(self, length_size: int, what: str = "vector") -> Octets:
         """A run of octets behind its own length, a number of 1, 2 or 3 octets (TLS presentation language)."""
         size = {1: self.uint8, 2: self.uint16, 3: self.uint24}[length_size](f"{what} length")
         return self.bytes(size, what)

@@ -30,7 +30,7 @@ MicrophoneState = Literal["on", "muted", "none"]
 CameraState = Literal["on", "off", "none"]
 
 
-class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Message(msgspec.Struct, forbid_unknown_fields=True):
     """A message; the subclasses say which."""
 
 
@@ -66,8 +66,13 @@ class Leave(Message, tag="leave"):
 
 
 class UpOffer(Message, tag="up-offer"):
-    """The SDP offer of the client's *up* connection. `tracks` says what each `mid` carries; `number` counts the offers."""
+    """The SDP offer of the client's *up* connection. `tracks` says what each `mid` carries.
 
+    `connection` counts the client's *up* connections: another number means that this is a new one, which replaces
+    the old one. `number` counts the offers.
+    """
+
+    connection: Sequence
     number: Sequence
     sdp: SDP
     tracks: Annotated[dict[Annotated[str, Meta(max_length=16)], Source], Meta(max_length=16)]
@@ -194,13 +199,19 @@ class PersonLeft(Message, tag="person-left"):
 class UpAnswer(Message, tag="up-answer"):
     """The SDP answer to the client's *up* offer `number`. The server's candidates are in it."""
 
+    connection: Sequence
     number: Sequence
     sdp: SDP
 
 
 class DownOffer(Message, tag="down-offer"):
-    """The SDP offer of the server's *down* connection. The server's candidates are in it."""
+    """The SDP offer of the server's *down* connection. The server's candidates are in it.
 
+    `connection` counts the server's *down* connections: at another number the client closes the old one and makes a
+    new one.
+    """
+
+    connection: Sequence
     number: Sequence
     sdp: SDP
 
@@ -268,12 +279,14 @@ _encoder = msgspec.json.Encoder()
 
 def parse_client(text: str | bytes) -> ClientMessage:
     """What a client said. Raises `Malformed` with words for its author."""
-    return _parse(_from_client, text)
+    message: ClientMessage = _parse(_from_client, text)
+    return message
 
 
 def parse_server(text: str | bytes) -> ServerMessage:
     """What the server said. Raises `Malformed`."""
-    return _parse(_from_server, text)
+    message: ServerMessage = _parse(_from_server, text)
+    return message
 
 
 def serialize(message: ClientMessage | ServerMessage) -> str:

@@ -9,6 +9,7 @@ import os
 import subprocess
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,9 +52,7 @@ class Door:
             with trio.move_on_at(self.endpoint.next_timeout()):
                 data, source = await self.socket.recvfrom(65536)
                 self.endpoint.remote = Address(*source[:2])
-                self.endpoint.receive_datagram(
-                    Datagram(data, self.local, self.endpoint.remote), trio.current_time()
-                )
+                self.endpoint.receive_datagram(Datagram(data, self.local, self.endpoint.remote), trio.current_time())
             if self.endpoint.next_timeout() <= trio.current_time():
                 self.endpoint.handle_timeout(trio.current_time())
             await self.flush()
@@ -136,17 +135,16 @@ async def open_door(role: Literal["client", "server"], **settings: Any) -> Async
 @asynccontextmanager
 async def open_program(command: Sequence[str], **environment: str) -> AsyncIterator[Program]:
     async with trio.open_nursery() as nursery:
-        process: trio.Process = await nursery.start(
-            lambda task_status: trio.run_process(
-                list(command),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                check=False,
-                env=os.environ | environment,
-                task_status=task_status,
-            )
+        run = partial(
+            trio.run_process,
+            list(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            env=os.environ | environment,
         )
+        process: trio.Process = await nursery.start(run)
         program = Program(process)
         assert process.stdout is not None
         nursery.start_soon(program.read, process.stdout)
@@ -168,8 +166,14 @@ def make_identity(folder: Path, kind: str) -> tuple[str, str]:
     key, certificate = folder / f"{kind}.key", folder / f"{kind}.pem"
     algorithm = ["rsa:2048"] if kind == "RSA" else ["ec", "-pkeyopt", f"ec_paramgen_curve:{kind}"]
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", *algorithm, "-nodes", "-subj", "/CN=peer", "-days", "30"]
-        + ["-keyout", str(key), "-out", str(certificate)],
+        [
+            *["openssl", "req", "-x509", "-nodes", "-subj", "/CN=peer", "-newkey"],
+            *algorithm,
+            "-keyout",
+            key,
+            "-out",
+            certificate,
+        ],
         check=True,
         capture_output=True,
     )

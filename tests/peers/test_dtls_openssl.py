@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from ssl import PEM_cert_to_DER_cert
 
 import pytest
 import trio
 
 from meetref.protocol.certificate import fingerprint_of
 from meetref.wire.address import Address
-from tests.peers.dtls_loop import LABEL, Closed, Connected, Door, Failed, free_port, make_identity
+from tests.peers.dtls_loop import LABEL, Closed, Connected, Door, Failed, free_port, make_identity, open_program
 from tests.peers.dtls_loop import open_door as open_door
-from tests.peers.dtls_loop import open_program
 
 pytestmark = [pytest.mark.peer("openssl")]
 
@@ -86,7 +86,9 @@ async def test_openssl_as_server(kind: str, extra: list[str], settings: dict[str
                 assert connected.group == ("P-256" if "-groups" in extra else "X25519")
                 assert connected.extended_master_secret
                 pem = (tmp_path / f"{kind}.pem").read_text()
-                assert fingerprint_of(connected.peer_certificate, "sha-256") == fingerprint_of(der_of(pem), "sha-256")
+                assert fingerprint_of(connected.peer_certificate, "sha-256") == fingerprint_of(
+                    PEM_cert_to_DER_cert(pem), "sha-256"
+                )
                 await door.say(b"from us to you\n")
                 await program.until("from us to you")
                 await program.say("from you to us\n")
@@ -111,7 +113,8 @@ async def test_the_only_common_profile_is_taken(profiles: str, chosen: int, tmp_
 async def test_a_client_without_certificate_is_refused(tmp_path: Path) -> None:
     with trio.fail_after(PATIENCE):
         async with open_door("server") as door:
-            async with open_program(["openssl", "s_client", "-connect", str(door.local), "-dtls1_2"]) as program:
+            command = ["openssl", "s_client", "-connect", str(door.local), "-dtls1_2"]
+            async with open_program(command) as program:
                 await program.until("alert handshake failure")
                 assert door.happened == [Failed("handshake_failure", "the peer has no certificate")]
 
@@ -130,9 +133,3 @@ async def test_renegotiation_is_refused(tmp_path: Path) -> None:
                 # We go on after our warning; OpenSSL, refused, prefers to end it.
                 await program.until("no renegotiation")
                 assert "handshake message after the handshake" in door.ignored
-
-
-def der_of(pem: str) -> bytes:
-    from ssl import PEM_cert_to_DER_cert
-
-    return PEM_cert_to_DER_cert(pem)

@@ -25,7 +25,7 @@ export class Chat {
     });
     this.sendButton = element("button", { class: "icon-button accent", type: "submit", test: "chat-send", "aria-label": "Send" }, icon("send"));
     this.form = element("form", { class: "compose" }, this.input, this.sendButton);
-    this.root = element("div", { class: "chat", id: "panel-chat", role: "tabpanel", "aria-label": "Chat" }, this.list, this.form);
+    this.root = element("div", { class: "page", id: "panel-chat", role: "tabpanel", "aria-label": "Chat" }, this.list, this.form);
     this.#listen();
     this.draw();
   }

@@ -8,6 +8,8 @@
  */
 
 export const SHAPE = 16 / 9;
+const SCREEN_SHAPE = 1.5; // the room for a shared screen on a tall stage
+const LEVEL = 0.97; // tiles almost as large in more columns: wide rows look calmer than a tall heap
 const SMALLEST = 148; // pixels of width; below, a grid scrolls instead
 
 /** The largest 16:9 rectangle inside another, centred. */
@@ -25,7 +27,7 @@ export function bestColumns(count, width, height, gap) {
     const byWidth = (width - gap * (columns - 1)) / columns;
     const byHeight = ((height - gap * (rows - 1)) / rows) * SHAPE;
     const tile = Math.min(byWidth, byHeight);
-    if (tile > best.width + 0.5) best = { columns, width: tile };
+    if (tile > best.width * LEVEL) best = { columns, width: tile };
   }
   return best;
 }
@@ -74,14 +76,14 @@ export function spotlight(count, area, gap) {
   const places = Math.min(count, room);
   const main = wide
     ? { ...area, width: area.width - (count ? columns * (width + gap) : 0) }
-    : { ...area, height: area.height - (count ? rows * (height + gap) : 0) };
+    : { ...area, height: Math.min(area.width / SCREEN_SHAPE, area.height - (count ? rows * (height + gap) : 0)) };
   const tiles = [];
   for (let index = 0; index < places; index += 1) {
     const row = Math.floor(index / columns);
     const inRow = Math.min(columns, places - row * columns);
     const used = Math.ceil(places / columns) * (height + gap) - gap;
     const left = wide ? area.x + area.width - columns * (width + gap) + gap : area.x + (area.width - inRow * (width + gap) + gap) / 2;
-    const top = wide ? area.y + (area.height - used) / 2 : area.y + area.height - used;
+    const top = wide ? area.y + (area.height - used) / 2 : main.y + main.height + gap;
     tiles.push({ x: left + (index % columns) * (width + gap), y: top + row * (height + gap), width, height });
   }
   return { main, tiles, shown: count > room ? room - 1 : count, height: area.height };
@@ -101,6 +103,7 @@ function stripBelow(count, area, gap) {
   const columns = Math.max(1, Math.min(count, Math.max(2, Math.floor((area.width + gap) / (140 + gap)))));
   const width = Math.min(200, (area.width - gap * (columns - 1)) / Math.max(2, columns));
   const height = width / SHAPE;
-  const most = Math.max(1, Math.floor((area.height * 0.5 + gap) / (height + gap)));
+  const screen = Math.min(area.height * 0.6, area.width / SCREEN_SHAPE);
+  const most = Math.max(1, Math.floor((area.height - screen) / (height + gap)));
   return { columns, rows: Math.min(most, Math.ceil(count / columns) || 1), width, height };
 }

@@ -79,7 +79,7 @@ function over(session, { room, name }) {
 
 function wrongName(path, room) {
   const words = room ? `Rooms have names of small letters, digits and hyphens. Did you mean "${room}"?` : "Rooms have names of small letters, digits and hyphens.";
-  return errorScreen({ title: `"${path}" is not the name of a room`, words, again: room ? () => go(room) : null, home: () => go("") });
+  return errorScreen({ title: `"${path}" is not the name of a room`, words, again: room ? () => go(room) : null, againWords: `Go to "${room}"`, home: () => go("") });
 }
 
 function go(room) {

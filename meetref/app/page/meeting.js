@@ -91,7 +91,7 @@ export class Meeting {
     for (const event of ["people", "connection", "sharing", "heard", "measured"]) session.addEventListener(event, this.soon);
     session.seats.addEventListener("changed", this.soon);
     panel.addEventListener("changed", () => {
-      this.root.classList.toggle("with-panel", Boolean(panel.open));
+      if (panel.open === "chat") this.notices.clear("chat");
       this.soon();
     });
     this.sounds.addEventListener("changed", this.soon);

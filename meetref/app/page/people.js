@@ -17,7 +17,7 @@ export class People {
     this.list = element("ul", { class: "persons", test: "people-list", "aria-label": "People in the meeting" });
     this.root = element(
       "div",
-      { class: "people", id: "panel-people", role: "tabpanel", "aria-label": "People" },
+      { class: "page", id: "panel-people", role: "tabpanel", "aria-label": "People" },
       this.list,
       element("div", { class: "compose" }, copyButton(session.room, { test: "copy-link", wide: true })),
     );

@@ -34,9 +34,9 @@ export function leftScreen({ rejoin, home }) {
 }
 
 /** Something ended the meeting, or keeps it from beginning. */
-export function errorScreen({ title, words, again, home }) {
+export function errorScreen({ title, words, again, againWords = "Try again", home }) {
   const actions = [];
-  if (again) actions.push({ words: "Try again", test: "rejoin", primary: true, act: again });
+  if (again) actions.push({ words: againWords, test: "rejoin", primary: true, act: again });
   if (home) actions.push({ words: "To the start page", test: "home", act: home });
   return new Screen({ test: "error", drawing: "warning", title, words, actions });
 }

@@ -50,6 +50,12 @@ export class Session extends EventTarget {
     return this.people.get(this.identity?.participant) ?? null;
   }
 
+  /** Oneself, also before the server has said who that is. */
+  get self() {
+    const { devices } = this;
+    return this.me ?? { id: "", name: this.name, microphone: devices.state("microphone"), camera: devices.state("camera") };
+  }
+
   /** Everybody but oneself, in the order of coming. */
   get others() {
     return [...this.people.values()].filter(({ id }) => id !== this.identity?.participant);

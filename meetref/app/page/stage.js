@@ -12,7 +12,7 @@ import { duet, grid, spotlight } from "./layout.js";
 import { pauseReason } from "./state.js";
 import { Tile, watchFrames } from "./tiles.js";
 
-const MOST = 25; // tiles
+const MOST = 25; // tiles in the grid
 const WORDS_AFTER = 2.5; // seconds before a missing picture is spoken of
 const REASONS = { "no seat": "", "no frames": "Paused", reconnecting: "Reconnecting …", "waiting for the first frame": "Waiting for the picture …" };
 
@@ -61,14 +61,14 @@ export class Stage {
     const rest = this.order.filter((entry) => entry !== large);
     const plan = large ? spotlight(rest.length, area, gap) : this.#plan(rest, area, gap);
     if (large) this.#place(large, plan.main);
-    const shown = plan.shown ?? rest.length;
+    const shown = plan.shown ?? (rest.length > MOST ? MOST - 1 : rest.length);
     rest.forEach((entry, index) => this.#place(entry, index < shown ? plan.tiles[index] : null));
     this.#placeMore(rest.length - shown, plan.tiles[shown]);
     this.field.style.height = `${Math.max(clientHeight, plan.height + 2 * edge)}px`;
   }
 
   #plan(rest, area, gap) {
-    if (rest.length !== 2 || rest[0].key !== "me" || area.width < area.height * 1.2) return grid(rest.length, area, gap);
+    if (rest.length !== 2 || rest[0].key !== "me" || area.width < area.height * 1.2) return grid(Math.min(MOST, rest.length), area, gap);
     const { tiles, height } = duet(area, gap);
     return { tiles: tiles.reverse(), height };
   }
@@ -107,9 +107,11 @@ export class Stage {
     seats.sort((one, other) => one.number - other.number);
     const seated = new Set(seats.filter(({ occupant }) => occupant.source === "camera").map(({ occupant }) => occupant.person));
     const others = session.others.filter(({ id }) => !seated.has(id));
-    const own = session.me ? [this.#own()] : [];
-    if (session.sharing.active && session.me) own.push(this.#ownScreen());
-    return [...own, ...seats.map((seat) => this.#seat(seat)), ...others.map((person) => this.#standing(person))].slice(0, MOST);
+    const own = [this.#own()];
+    if (session.sharing.active) own.push(this.#ownScreen());
+    const screens = seats.filter(({ occupant }) => occupant.source === "screen");
+    const faces = seats.filter(({ occupant }) => occupant.source !== "screen");
+    return [...screens.map((seat) => this.#seat(seat)), ...own, ...faces.map((seat) => this.#seat(seat)), ...others.map((person) => this.#standing(person))];
   }
 
   #own() {
@@ -120,7 +122,7 @@ export class Stage {
       look: { test: "self", mirrored: true },
       show: (tile) => {
         tile.play(track);
-        tile.show({ ...this.#about(session.me), name: `${session.me.name} (you)`, picture: Boolean(track) });
+        tile.show({ ...this.#about(session.self), name: `${session.self.name} (you)`, picture: Boolean(track) });
       },
     };
   }
@@ -132,7 +134,7 @@ export class Stage {
       look: { test: "own-screen", fitted: true },
       show: (tile) => {
         tile.play(session.sharing.video);
-        tile.show({ id: session.me.id, name: "Your screen", muted: false, speaking: false, picture: true });
+        tile.show({ id: session.self.id, name: "Your screen", muted: false, speaking: false, picture: true });
       },
     };
   }

@@ -1,0 +1,177 @@
+"""A whole server on a network: media port, rooms, event log, signaling and HTTP, put together.
+
+Stands on everything; `app/serve` opens it on the kernel from the command line, stories open it on the virtual network.
+Here the floors meet: the meeting is given the log's calls, the door the meeting's.
+Source: docs/architecture.md (two doors).
+Leaves out: options and their safety (`app/serve`), TLS material (`app/certificates`).
+Read next: `meeting/room.py`, `app/door.py`.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from meetref.app.door import Door
+from meetref.app.http import Site, make_http_answer
+from meetref.app.metrics import Family, by_word
+from meetref.app.origin import HostNames
+from meetref.app.signaling import serve_signaling
+from meetref.app.visitor import Visitor
+from meetref.archive.log import LogUnavailable, open_log
+from meetref.meeting.exchange import Exchange
+from meetref.meeting.participant import Place
+from meetref.meeting.room import Rooms
+from meetref.net import taskview
+from meetref.net.network import Network
+from meetref.net.port import Port, open_port
+from meetref.protocol.certificate import Certificate
+from meetref.wire import signaling
+from meetref.wire.address import Address
+from meetref.wire.candidate import Candidate
+
+HOST_TYPE_PREFERENCE = 126  # RFC 8445 section 5.1.2.2
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Settings:
+    """What a server is told. `listen` are the hosts of the TCP port; `announce` is an address that a NAT in front has.
+
+    With `only_local`, media too is only for this machine. `log` is the event log's file; `inline_log` uses no thread.
+    """
+
+    listen: Sequence[str] = ("127.0.0.1",)
+    port: int = 8080
+    media_port: int | None = None
+    only_local: bool = True
+    announce: Sequence[str] = ()
+    log: str | Path = ":memory:"
+    inline_log: bool = False
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+    hosts: HostNames = field(default_factory=HostNames)
+    admin_token: str | None = field(default=None, repr=False)
+    admit: Callable[[signaling.Join], None] = lambda join: None
+    key_log: Callable[[str], None] | None = None
+    maximum_rooms: int = 200
+    maximum_people: int = 100
+
+
+class Server:
+    """A running server. `port` is the media port, `http_port` the number of the TCP port."""
+
+    def __init__(self, *, port: Port, exchange: Exchange, rooms: Rooms, door: Door, http_port: int) -> None:
+        self.port = port
+        self.exchange = exchange
+        self.rooms = rooms
+        self.door = door
+        self.http_port = http_port
+
+    def families(self) -> Iterable[Family]:
+        """What `/metrics` shows."""
+        people = [person for room in self.rooms.rooms.values() for person in room.people.values()]
+        yield Family("meetref_rooms", "gauge", "Rooms that are open.").add(len(self.rooms.rooms))
+        yield Family("meetref_people", "gauge", "People in all rooms.").add(len(people))
+        yield Family("meetref_connections", "gauge", "Peer connections, up and down.").add(len(self.exchange))
+        for word in ("datagrams_in", "datagrams_out", "octets_in", "octets_out", "dropped"):
+            total = sum(getattr(socket.counters, word) for socket in self.port.sockets.values())
+            yield Family(f"meetref_{word}_total", "counter", f"UDP: {word.replace('_', ' ')}.").add(total)
+        yield by_word("meetref_media_ignored_total", "Datagrams that were dropped, by reason.", self.exchange.ignored)
+        yield by_word("meetref_door_total", "What became of TCP connections.", self.door.counters)
+        ignored: dict[str, float] = {}
+        for person in people:
+            for connection in (person.up, person.down):
+                for word, count in connection.ignored.items() if connection is not None else ():
+                    ignored[word] = ignored.get(word, 0) + count
+        yield by_word("meetref_packets_ignored", "Packets that present connections dropped, by reason.", ignored)
+
+
+@asynccontextmanager
+async def open_server(network: Network, settings: Settings) -> AsyncIterator[Server]:
+    """Run a server until the block ends; everybody is told goodbye then. Raises `OSError` where a port is taken."""
+    async with open_log(settings.log, inline=settings.inline_log, wall_clock=network.wall_clock) as log:
+        listeners = []
+        number = settings.port
+        for host in settings.listen:
+            listeners.append(await network.open_listener(Address(host, number)))
+            number = listeners[0].local.port
+        media_port = settings.media_port if settings.media_port is not None else number
+        port = await open_port(network, network.addresses(), media_port, only_local=settings.only_local)
+        exchange = Exchange(port)
+        place = Place(
+            exchange=exchange,
+            certificate=Certificate.generate(network.dice, now_wall=network.wall_clock()),
+            dice=network.dice,
+            wall_offset=network.wall_clock() - trio.current_time(),
+            candidates=tuple(candidates_of(port, settings.announce)),
+            may_check=partial(may_check, frozenset(network.addresses()), settings.only_local),
+            key_log=settings.key_log,
+        )
+        rooms = Rooms(
+            place,
+            log,
+            log_errors=(LogUnavailable,),
+            admit=settings.admit,
+            maximum_rooms=settings.maximum_rooms,
+            maximum_people=settings.maximum_people,
+        )
+
+        async def answer_signaling(visitor: Visitor) -> None:
+            await serve_signaling(visitor, rooms.attend, hosts=settings.hosts)
+
+        def families() -> Iterable[Family]:
+            return server.families()
+
+        site = Site(settings.hosts, tree=tree, families=families, admin_token=settings.admin_token)
+        door = Door(answer_http=make_http_answer(site), answer_signaling=answer_signaling, tls=settings.tls)
+        server = Server(port=port, exchange=exchange, rooms=rooms, door=door, http_port=number)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(port.run, exchange.receive_batch, name="media")
+            await nursery.start(rooms.run, name="rooms")
+            for listener in listeners:
+                await nursery.start(door.serve, listener, name="door")
+            try:
+                yield server
+            finally:
+                nursery.cancel_scope.cancel()
+
+
+def tree() -> Any:
+    """The live task tree as JSON."""
+    return taskview.as_data(taskview.tree())
+
+
+def candidates_of(port: Port, announce: Sequence[str]) -> Iterable[Candidate]:
+    """A host candidate for each local address, and for each that a NAT in front of us has; loopback last."""
+    hosts = [*announce, *(address.host for address in port.locals if not announce or address.host not in announce)]
+    hosts.sort(key=lambda host: ip_address(host).is_loopback)
+    for index, host in enumerate(hosts):
+        priority = HOST_TYPE_PREFERENCE << 24 | (65535 - index) << 8 | 255
+        yield Candidate(str(index + 1), 1, "udp", priority, host, port.number, "host")
+
+
+def may_check(own: frozenset[str], only_local: bool, address: Address) -> bool:
+    """May we send checks where a client tells us to (RFC 8445 section 19.5.1)? A server is no port scanner.
+
+    On a laptop only this machine is checked; elsewhere the addresses of the world, and private ones only where one of ours
+    is of the same kind. Whoever checks us with our credentials is answered in any case.
+    """
+    if only_local:
+        return address.host in own
+    host = ip_address(address.host)
+    if host.is_loopback or host.is_link_local or host.is_multicast or host.is_unspecified or address.host in own:
+        return False
+    serves_private = any(_is_private(mine) for mine in own)
+    return host.is_global or (serves_private and _is_private(address.host))
+
+
+def _is_private(host: str) -> bool:
+    address = ip_address(host)
+    return address.is_private and not address.is_loopback and not address.is_link_local

@@ -1,0 +1,109 @@
+"""The messages of connectivity checks: making requests and answers, and telling whether one is genuine.
+
+Stands above `wire/stun`, below `protocol/ice`, which decides when to send them and what they change.
+Specification: RFC 8445 sections 7.2 and 7.3, RFC 8489 section 9.1 (short-term credentials).
+Leaves out: error answers to requests that are not authentic. Their source may be forged, so an answer would hit
+somebody else; a real peer repeats its check. Read next: `protocol/ice.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from dataclasses import dataclass, field
+
+from meetref.protocol.machine import Dice
+from meetref.wire import attribute, stun
+from meetref.wire.address import Address
+from meetref.wire.attribute import Attribute, ErrorCode
+from meetref.wire.reader import Malformed
+
+UFRAG = re.compile(r"[A-Za-z0-9+/]{4,256}")
+PASSWORD = re.compile(r"[A-Za-z0-9+/]{22,256}")
+
+REASONS = {400: "Bad Request", 420: "Unknown Attribute", 487: "Role Conflict"}
+
+
+@dataclass(slots=True, frozen=True)
+class Credentials:
+    """What one side tells the other by signaling: a name for its checks and the key that protects them."""
+
+    ufrag: str
+    password: str = field(repr=False)
+
+    @property
+    def are_sound(self) -> bool:
+        """Whether they have the characters and the lengths of RFC 8839 section 5.4."""
+        # spec: ice/credential-size
+        return bool(UFRAG.fullmatch(self.ufrag) and PASSWORD.fullmatch(self.password))
+
+
+def make_credentials(dice: Dice) -> Credentials:
+    """Fresh credentials with 48 and 144 random bits (RFC 8445 section 5.3 asks for 24 and 128)."""
+    return Credentials(b64encode(dice(6)).decode(), b64encode(dice(18)).decode())
+
+
+@dataclass(slots=True, frozen=True)
+class Question:
+    """What a check says besides the credentials. `tie_breaker` has 64 bits."""
+
+    priority: int
+    controlling: bool
+    tie_breaker: int
+    nominates: bool
+
+
+def request(transaction: bytes, question: Question, own: Credentials, peer: Credentials) -> bytes:
+    """A check, as it goes to the peer (RFC 8445 section 7.2.2: the peer's name first, the peer's password)."""
+    role = attribute.ICE_CONTROLLING if question.controlling else attribute.ICE_CONTROLLED
+    attributes = [
+        Attribute(attribute.USERNAME, f"{peer.ufrag}:{own.ufrag}"),  # spec: ice/check-username
+        Attribute(attribute.PRIORITY, question.priority),
+        Attribute(role, question.tie_breaker),  # spec: ice/role-attribute
+    ]
+    if question.nominates:
+        attributes.append(Attribute(attribute.USE_CANDIDATE, True))
+    message = stun.Message(stun.Class.REQUEST, stun.BINDING, transaction, attributes)
+    return stun.serialize(message, integrity_key=peer.password.encode())  # spec: ice/check-protected
+
+
+def success(asked: stun.Message, seen_from: Address, own: Credentials) -> bytes:
+    """The answer to a check. It tells the peer the address that its check was `seen_from`."""
+    answer = [Attribute(attribute.XOR_MAPPED_ADDRESS, seen_from)]  # spec: stun/mapped-address
+    message = stun.Message(stun.Class.SUCCESS, asked.method, asked.transaction, answer)
+    return stun.serialize(message, integrity_key=own.password.encode())
+
+
+def error(asked: stun.Message, code: int, own: Credentials) -> bytes:
+    """The refusal of a genuine check; 420 lists what was not understood."""
+    answer = [Attribute(attribute.ERROR_CODE, ErrorCode(code, REASONS[code]))]
+    if code == 420:
+        answer.append(Attribute(attribute.UNKNOWN_ATTRIBUTES, asked.unknown_required))
+    message = stun.Message(stun.Class.ERROR, asked.method, asked.transaction, answer)
+    return stun.serialize(message, integrity_key=own.password.encode())
+
+
+def read(data: bytes) -> stun.Message | str:
+    """A message that may be part of a check, or a few words on why it is not."""
+    try:
+        message = stun.parse(data)
+    except Malformed:
+        return "not a STUN message"
+    if not stun.verify_fingerprint(data):  # spec: ice/fingerprint-required
+        return "fingerprint missing or wrong"
+    if message.method != stun.BINDING:
+        return "not a Binding message"
+    return message
+
+
+def doubt_request(message: stun.Message, data: bytes, own: Credentials) -> str | None:
+    """Why a request is not genuine; None when it is."""
+    username = message.get(attribute.USERNAME)
+    if username is None or message.integrity is None:
+        return "request without credentials"
+    ours, colon, _ = username.partition(":")
+    if not colon or ours != own.ufrag:  # spec: ice/username-checked
+        return "request to somebody else"
+    if not stun.verify_integrity(data, own.password.encode()):
+        return "request with wrong integrity"
+    return None

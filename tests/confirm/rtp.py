@@ -1,0 +1,127 @@
+"""Who else reads vectors/rtp as we do: aiortc's RTP module and tshark.
+
+`confirm` compares every case of the groups that name a witness, and raises where the witness disagrees; a witness
+that is not on this machine confirms nothing. Stands above `tests/confirm/dissection.py`.
+Read next: tests/generate/rtp.py.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version as installed_version
+from typing import Any
+
+from tests.confirm import dissection
+from tests.confirm.witness import Group, cases_of, entry
+
+FIELDS = (
+    *("rtp.p_type", "rtp.marker", "rtp.seq", "rtp.timestamp", "rtp.ssrc", "rtp.csrc.item", "rtp.payload"),
+    *("rtp.padding.count", "rtp.ext.profile", "rtp.ext.rfc5285.id", "rtp.ext.rfc5285.data", "rtp.hdr_ext"),
+)
+
+
+def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, str]]:
+    """The `verified_by` entries that could be confirmed here. Raises `AssertionError` where a witness disagrees."""
+    entries = []
+    groups = cases_of(data, "aiortc")
+    if groups:
+        for group in groups:
+            for case in group.tests:
+                _ask_aiortc(group, case)
+        entries.append(entry("aiortc", installed_version("aiortc"), groups))
+    groups = cases_of(data, "tshark")
+    if groups:
+        try:
+            _ask_tshark([case for group in groups for case in group.tests])
+        except dissection.Absent:
+            return entries
+        entries.append(entry("tshark", dissection.version(), groups))
+    return entries
+
+
+def _ask_aiortc(group: Group, case: dict[str, Any]) -> None:
+    from aiortc import rtp
+
+    given = case["in"]
+    data = bytes.fromhex(given["hex"])
+    if case["result"] == "invalid":
+        assert _aiortc_refuses(data), f"aiortc takes {case['id']}"
+    elif group.operation == "parse":
+        assert _aiortc_fields(data, case["out"]) == case["out"], f"aiortc reads {case['id']} otherwise"
+    elif group.operation == "retransmission":
+        repeated = rtp.wrap_rtx(rtp.RtpPacket.parse(data), given["payload_type"], given["sequence"], given["ssrc"])
+        _same_but_extension(repeated, case)
+    else:
+        _same_but_extension(rtp.unwrap_rtx(rtp.RtpPacket.parse(data), given["payload_type"], given["ssrc"]), case)
+
+
+def _same_but_extension(packet: Any, case: dict[str, Any]) -> None:
+    """aiortc keeps only extensions that it was told of, so those are left out on both sides."""
+    from meetref.wire import rtp
+
+    wanted = rtp.parse(bytes.fromhex(case["out"]["hex"]))
+    wanted.extension_profile, wanted.extensions = None, {}
+    assert packet.serialize() == rtp.serialize(wanted), f"aiortc makes {case['id']} otherwise"
+
+
+def _aiortc_refuses(data: bytes) -> bool:
+    from aiortc import rtp
+
+    try:
+        rtp.RtpPacket.parse(data)
+        if data[0] & 0x10:
+            rtp.unpack_header_extensions(int.from_bytes(data[12:14]), data[16 : 16 + int.from_bytes(data[14:16]) * 4])
+    except ValueError:
+        return True
+    return False
+
+
+def _aiortc_fields(data: bytes, wanted: dict[str, Any]) -> dict[str, Any]:
+    from aiortc import rtp
+
+    packet = rtp.RtpPacket.parse(data)
+    seen = {
+        "payload_type": packet.payload_type,
+        "marker": bool(packet.marker),
+        "sequence": packet.sequence_number,
+        "timestamp": packet.timestamp,
+        "ssrc": packet.ssrc,
+        "csrcs": packet.csrc,
+        "payload": packet.payload.hex(),
+        "padding_size": packet.padding_size,
+        "extension_body": wanted["extension_body"],  # of which it says nothing
+    }
+    profile, extensions = None, []
+    if data[0] & 0x10:
+        at = 12 + 4 * len(packet.csrc)
+        profile = int.from_bytes(data[at : at + 2])
+        body = data[at + 4 : at + 4 + int.from_bytes(data[at + 2 : at + 4]) * 4]
+        extensions = [[number, value.hex()] for number, value in rtp.unpack_header_extensions(profile, body)]
+    return {**seen, "extension_profile": profile, "extensions": extensions}
+
+
+def _ask_tshark(cases: list[dict[str, Any]]) -> None:
+    rows = dissection.dissect([bytes.fromhex(case["in"]["hex"]) for case in cases], "rtp", FIELDS)
+    for case, row in zip(cases, rows, strict=True):
+        assert not row["_ws.malformed"], f"tshark calls {case['id']} malformed"
+        seen, wanted = _tshark_fields(row), case["out"]
+        # An empty element has no data field, so values are compared only as a sequence.
+        expected = {**wanted, "extensions": [value for _, value in wanted["extensions"] if value]}
+        assert seen == {**expected, "ids": [number for number, _ in wanted["extensions"]]}, case["id"]
+
+
+def _tshark_fields(row: dissection.Row) -> dict[str, Any]:
+    number = dissection.numbers
+    return {
+        "payload_type": number(row["rtp.p_type"])[0],
+        "marker": bool(number(row["rtp.marker"])[0]),
+        "sequence": number(row["rtp.seq"])[0],
+        "timestamp": number(row["rtp.timestamp"])[0],
+        "ssrc": number(row["rtp.ssrc"])[0],
+        "csrcs": number(row["rtp.csrc.item"]),
+        "payload": "".join(row["rtp.payload"]).replace(":", ""),
+        "padding_size": sum(number(row["rtp.padding.count"])),
+        "extension_profile": number(row["rtp.ext.profile"])[0] if row["rtp.ext.profile"] else None,
+        "extensions": [value.replace(":", "") for value in row["rtp.ext.rfc5285.data"]],
+        "ids": number(row["rtp.ext.rfc5285.id"]),
+        "extension_body": "".join(f"{word:08x}" for word in number(row["rtp.hdr_ext"])),
+    }

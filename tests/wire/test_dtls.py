@@ -1,0 +1,78 @@
+"""Records and fragments: what is written can be read, and nothing else than `Malformed` escapes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meetref.wire import dtls
+from meetref.wire.dtls import Fragment, Record
+from meetref.wire.reader import Malformed
+
+records = st.builds(
+    Record,
+    st.sampled_from(list(dtls.CONTENT_TYPES)),
+    st.integers(0xFE00, 0xFEFF),
+    st.integers(0, 0xFFFF),
+    st.integers(0, 2**48 - 1),
+    st.binary(max_size=60),
+)
+
+
+@st.composite
+def fragments(draw: st.DrawFn) -> Fragment:
+    body, offset, more = draw(st.binary(max_size=40)), draw(st.integers(0, 5000)), draw(st.integers(0, 5000))
+    length = offset + len(body) + more
+    return Fragment(draw(st.integers(0, 255)), length, draw(st.integers(0, 0xFFFF)), offset, body)
+
+
+@given(st.lists(records, max_size=3))
+def test_record_round_trip(several: list[Record]) -> None:
+    assert dtls.parse(b"".join(map(dtls.serialize, several))) == several
+
+
+@given(st.lists(fragments(), max_size=3))
+def test_fragment_round_trip(several: list[Fragment]) -> None:
+    assert list(dtls.fragments(b"".join(map(dtls.serialize_fragment, several)))) == several
+
+
+@given(st.binary(max_size=80))
+def test_any_octets_are_values_or_malformed(data: bytes) -> None:
+    for parse in (dtls.records, dtls.fragments):
+        try:
+            list(parse(data))
+        except Malformed:
+            pass
+
+
+@pytest.mark.spec("dtls/record-header-invalid", "dtls/record-too-long", "dtls/record-within-datagram")
+@pytest.mark.parametrize(
+    ("header", "why"),
+    [
+        ("18 fefd 0000 000000000000 0000", "type 24"),
+        ("16 0303 0000 000000000000 0000", "version 0x0303"),
+        ("17 fefd 0001 000000000000 4801", "18433 octets"),
+        ("16 fefd 0000 000000000000 0001", "record payload"),
+        ("16 fefd 0000", "record header"),
+        ("2e 0000", "record header"),
+    ],
+)
+def test_records_that_are_none(header: str, why: str) -> None:
+    with pytest.raises(Malformed, match=why):
+        dtls.parse(bytes.fromhex(header))
+
+
+@pytest.mark.spec("dtls/record-within-datagram")
+def test_what_stands_before_a_damaged_record_counts() -> None:
+    good = Record(dtls.ALERT, 0xFEFD, 0, 7, b"\x02\x28")
+    found = dtls.records(dtls.serialize(good) + b"\x16\xfe")
+    assert next(found) == good
+    with pytest.raises(Malformed):
+        next(found)
+
+
+@pytest.mark.spec("dtls/fragments-agree")
+def test_a_fragment_stays_within_its_message() -> None:
+    with pytest.raises(Malformed, match="in a message of 3 octets"):
+        list(dtls.fragments(dtls.serialize_fragment(Fragment(1, 3, 0, 2, b"xx"))))
