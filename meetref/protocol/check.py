@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from dataclasses import dataclass, field
+from typing import Literal
 
 from meetref.protocol.machine import Dice
 from meetref.wire import attribute, stun
@@ -43,23 +44,53 @@ def make_credentials(dice: Dice) -> Credentials:
     return Credentials(b64encode(dice(6)).decode(), b64encode(dice(18)).decode())
 
 
-@dataclass(slots=True, frozen=True)
-class Question:
-    """What a check says besides the credentials. `tie_breaker` has 64 bits."""
+@dataclass(slots=True)
+class Role:
+    """Whether we choose the pair, or the peer does; `tie_breaker` (64 bits) decides when both think the same."""
 
-    priority: int
     controlling: bool
     tie_breaker: int
+
+    def conflict(self, message: stun.Message) -> Literal["none", "peer must switch", "we must switch"]:
+        """Compare with what the peer's check says of its own role (RFC 8445 section 7.3.1.1)."""
+        theirs = message.get(attribute.ICE_CONTROLLING if self.controlling else attribute.ICE_CONTROLLED)
+        if theirs is None:
+            return "none"
+        # spec: ice/role-conflict
+        we_control = self.tie_breaker >= theirs
+        return "peer must switch" if we_control == self.controlling else "we must switch"
+
+
+@dataclass(slots=True, frozen=True)
+class Question:
+    """What a check of ours says besides the credentials."""
+
+    priority: int
+    role: Role
     nominates: bool
+
+
+@dataclass(slots=True, frozen=True)
+class Heard:
+    """What an authentic check of the peer's said; a `priority` of None was not said."""
+
+    ufrag: str
+    priority: int | None
+    nominates: bool
+
+    @classmethod
+    def of(cls, message: stun.Message) -> Heard:
+        ufrag = message.get(attribute.USERNAME).partition(":")[2]
+        return cls(ufrag, message.get(attribute.PRIORITY), message.get(attribute.USE_CANDIDATE) is not None)
 
 
 def request(transaction: bytes, question: Question, own: Credentials, peer: Credentials) -> bytes:
     """A check, as it goes to the peer (RFC 8445 section 7.2.2: the peer's name first, the peer's password)."""
-    role = attribute.ICE_CONTROLLING if question.controlling else attribute.ICE_CONTROLLED
+    role = attribute.ICE_CONTROLLING if question.role.controlling else attribute.ICE_CONTROLLED
     attributes = [
         Attribute(attribute.USERNAME, f"{peer.ufrag}:{own.ufrag}"),  # spec: ice/check-username
         Attribute(attribute.PRIORITY, question.priority),
-        Attribute(role, question.tie_breaker),  # spec: ice/role-attribute
+        Attribute(role, question.role.tie_breaker),  # spec: ice/role-attribute
     ]
     if question.nominates:
         attributes.append(Attribute(attribute.USE_CANDIDATE, True))

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
+from meetref.protocol.check import Role
 from meetref.protocol.pair import Input, Pair, Remote, State, may_pair, peer_reflexive_priority
-from meetref.wire.address import Address
+from meetref.wire.address import Address, canonical_host
 from meetref.wire.candidate import Candidate
+from meetref.wire.reader import Malformed
 
 MAXIMUM_PAIRS = 100  # RFC 8445 section 6.1.2.5
 
@@ -24,8 +26,8 @@ class Checklist:
     `maximum_remotes` counts the peer's candidates, signaled and discovered; `maximum_pairs` the pairs.
     """
 
-    def __init__(self, *, controlling: bool, maximum_remotes: int, maximum_pairs: int = MAXIMUM_PAIRS) -> None:
-        self.controlling = controlling
+    def __init__(self, role: Role, *, maximum_remotes: int, maximum_pairs: int = MAXIMUM_PAIRS) -> None:
+        self._role = role
         self.maximum_remotes = maximum_remotes
         self.maximum_pairs = maximum_pairs
         self.locals: dict[Address, Candidate] = {}
@@ -35,7 +37,7 @@ class Checklist:
         self._may_check: dict[Address, bool] = {}
 
     def rank(self, pair: Pair) -> int:
-        return pair.priority(self.controlling)
+        return pair.priority(self._role.controlling)
 
     def add_local(self, candidate: Candidate) -> None:
         address = Address(candidate.host, candidate.port)
@@ -142,3 +144,18 @@ class Checklist:
 
     def unfinished(self) -> list[Pair]:
         return [pair for pair in self.pairs.values() if pair.state in (State.WAITING, State.IN_PROGRESS)]
+
+
+def doubt_candidate(candidate: Candidate, ufrag: str | None) -> str | None:
+    """Why a signaled candidate is not for us; None when it is. `ufrag` is the peer's, where known."""
+    if candidate.transport != "udp":
+        return "candidate not over UDP"
+    if candidate.component != 1:
+        return "candidate of another component"
+    if None not in (candidate.ufrag, ufrag) and candidate.ufrag != ufrag:
+        return "candidate of another generation"  # spec: ice/candidate-generation
+    try:
+        canonical_host(candidate.host)
+    except Malformed:
+        return "candidate with a name"
+    return None

@@ -1,9 +1,9 @@
 """ICE: finding a path to the peer by trying them all, keeping to one, and noticing when it dies.
 
-Stands above `checklist` (the pairs), `check` (the messages), `transaction` (the requests under way), `selection` and
-`consent` (the choice); below `protocol/peer`. Specification: RFC 8445, with RFC 8838 (trickle), RFC 7675 (consent), RFC 8863 (patience).
-Leaves out: server-reflexive and relayed candidates of our own, TCP and restarts inside an agent (a restart is a new
-agent); a second pair is nominated when the first falls silent, which RFC 8445 section 8.1.1 forbids and peers need.
+Stands above `checklist` (the pairs), `prober` (our checks), `check` (their messages), `selection` and `consent`.
+Specification: RFC 8445, with RFC 8838 (trickle), RFC 7675 (consent), RFC 8863 (patience).
+Leaves out: server-reflexive and relayed candidates of our own, TCP, and restarts inside an agent (a restart is a new
+agent). It nominates anew when the first choice falls silent, which RFC 8445 section 8.1.1 forbids and moving peers need.
 Read next: `protocol/peer.py`, which brings ICE and DTLS together; tests/protocol/test_ice.py.
 """
 
@@ -16,16 +16,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from meetref.protocol import check
-from meetref.protocol.check import Credentials, make_credentials
-from meetref.protocol.checklist import Checklist
+from meetref.protocol.check import Credentials, Heard, Role, make_credentials
+from meetref.protocol.checklist import Checklist, doubt_candidate
 from meetref.protocol.machine import Datagram, Dice, Event, Ignored
 from meetref.protocol.pair import Input, Pair, Remote, State
+from meetref.protocol.prober import Prober
 from meetref.protocol.selection import Selection
-from meetref.protocol.transaction import FIRST_WAIT, PACE, PATIENCE, Pace, Transaction, Transactions
-from meetref.wire import attribute, stun
+from meetref.protocol.transaction import PATIENCE, Transaction
+from meetref.wire import stun
 from meetref.wire.address import Address, canonical_host
 from meetref.wire.candidate import Candidate
-from meetref.wire.reader import Malformed
 
 __all__ = ["Agent", "Credentials", "Pair", "PairSelected", "PathOpened", "StateChanged", "make_credentials"]
 
@@ -33,7 +33,6 @@ AgentState = Literal["new", "checking", "connected", "disconnected", "failed", "
 Path = tuple[Address, Address]
 
 MAXIMUM_EARLY_CHECKS = 32
-CONSENT_ANSWERED_WITHIN = 10.0  # seconds for which the answer to one consent request is waited for
 FRESH_FOR = 4.0  # seconds after an answer in which a pair that is not selected is not checked again
 REPEATED_AFTER = 0.05  # seconds before a check of the peer's repeats one of ours that is under way
 
@@ -60,15 +59,6 @@ class PathOpened(Event):
     remote: Address
 
 
-@dataclass(slots=True, frozen=True)
-class Heard:
-    """What an authentic check of the peer's said."""
-
-    ufrag: str
-    priority: int | None
-    nominates: bool
-
-
 class Agent:
     """One side of ICE, for one stream with one component. A machine (protocol/machine.py).
 
@@ -86,28 +76,25 @@ class Agent:
         maximum_remote_candidates: int = 100,
     ) -> None:
         self.credentials = credentials
-        self.remote_credentials: Credentials | None = None
         self.state: AgentState = "new"
         self.ignored: Counter[str] = Counter()
         self._dice = dice
         self._may_check = may_check
-        self._tie_breaker = int.from_bytes(dice(8), "big")
-        self._checklist = Checklist(controlling=controlling, maximum_remotes=maximum_remote_candidates)
+        self._role = Role(controlling, int.from_bytes(dice(8), "big"))
+        self._checklist = Checklist(self._role, maximum_remotes=maximum_remote_candidates)
+        self._prober = Prober(self._checklist, self._role, credentials, dice)
         self._selection = Selection(self._checklist)
-        self._transactions = Transactions()
-        self._pace = Pace()
         self._early: dict[Path, Heard] = {}
         self._nominating: Transaction | None = None
         self._all_candidates_known = False
-        self._patience_ends_at = math.inf
+        self._fails_at = math.inf
         self._is_over = False
         self._due_at: float | None = None
-        self._transmits: deque[Datagram] = deque()
         self._events: deque[Event] = deque()
 
     @property
     def controlling(self) -> bool:
-        return self._checklist.controlling
+        return self._role.controlling
 
     @property
     def selected(self) -> Pair | None:
@@ -135,25 +122,28 @@ class Agent:
 
     def set_remote_credentials(self, credentials: Credentials, now: float) -> None:
         """What the peer's description says. Until then its checks are answered and remembered."""
-        if self.remote_credentials is not None or self.state == "closed":
-            if self.remote_credentials != credentials:
+        if self._prober.peer is not None:
+            if self._prober.peer != credentials:
                 self._ignore("other credentials without a restart")
             return
-        if not credentials.are_sound:
-            self._ignore("credentials of a wrong form")
+        if not credentials.are_sound or self.state == "closed":
+            self._ignore("credentials of a wrong form, or too late")
             return
-        self.remote_credentials = credentials
-        self._patience_ends_at = now + PATIENCE
+        self._prober.peer = credentials
+        self._fails_at = now + PATIENCE
         self._become("checking")
         early, self._early = self._early, {}
-        for (local, remote), heard in early.items():  # spec: ice/early-checks
+        for (local, remote), heard in early.items():
             if heard.ufrag == credentials.ufrag:
                 self._checked_by_peer(local, remote, heard, now)
         self._work(now)
 
     def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
         """One of the peer's candidates, in any order with everything else (RFC 8838)."""
-        why = self._doubt_candidate(candidate)
+        peer = self._prober.peer
+        why = doubt_candidate(candidate, peer.ufrag if peer is not None else None)
+        if self._all_candidates_known:
+            why = "candidate after the last"  # spec: ice/end-of-candidates
         if why is not None:
             self._ignore(why)
             return
@@ -161,22 +151,6 @@ class Agent:
         if not self._checklist.add_remote(Remote(address, candidate.type, candidate.priority), self._may_check):
             self._ignore("too many candidates")
         self._work(now)
-
-    def _doubt_candidate(self, candidate: Candidate) -> str | None:
-        if self._all_candidates_known:
-            return "candidate after the last"  # spec: ice/end-of-candidates
-        if candidate.transport != "udp":
-            return "candidate not over UDP"
-        if candidate.component != 1:
-            return "candidate of another component"
-        peer = self.remote_credentials
-        if candidate.ufrag is not None and peer is not None and candidate.ufrag != peer.ufrag:
-            return "candidate of another generation"  # spec: ice/candidate-generation
-        try:
-            canonical_host(candidate.host)
-        except Malformed:
-            return "candidate with a name"
-        return None
 
     def end_of_remote_candidates(self, now: float) -> None:
         """The peer says that there are no more."""
@@ -210,18 +184,16 @@ class Agent:
     def handle_timeout(self, now: float) -> None:
         if self.state == "closed" or self._is_over:
             return
-        for transaction in self._transactions.given_up(now):
+        for transaction in self._prober.transactions.given_up(now):
             self._check_failed(transaction, now)
-        for transaction in self._transactions.due(now):
-            pair = transaction.pair
-            self._transmits.append(Datagram(transaction.request, pair.local, pair.remote))
+        self._prober.repeat(now)
         self._watch(now)
         self._nominate_if_due(now)
         self._work(now)
 
     def transmits(self) -> Iterator[Datagram]:
-        while self._transmits:
-            yield self._transmits.popleft()
+        while self._prober.transmits:
+            yield self._prober.transmits.popleft()
 
     def events(self) -> Iterator[Event]:
         while self._events:
@@ -236,50 +208,38 @@ class Agent:
         if why is not None:
             self._ignore(why)  # spec: ice/unauthentic-request
             return
+        conflict = self._role.conflict(message)
         if message.unknown_required:  # spec: stun/unknown-required-request
             answer = check.error(message, 420, self.credentials)
-        elif self._peer_must_switch(message):
+        elif conflict == "peer must switch":
             answer = check.error(message, 487, self.credentials)
         else:
             answer = check.success(message, datagram.remote, self.credentials)
-            self._hear(message, datagram, now)
         # spec: ice/answer-path
-        self._transmits.append(Datagram(answer, datagram.local, datagram.remote))
-
-    def _peer_must_switch(self, message: stun.Message) -> bool:
-        """Settle who is controlling, should both think to be, or none (RFC 8445 section 7.3.1.1)."""
-        same_role = attribute.ICE_CONTROLLING if self.controlling else attribute.ICE_CONTROLLED
-        theirs = message.get(same_role)
-        if theirs is None:
-            return False
-        # spec: ice/role-conflict
-        we_control = self._tie_breaker >= theirs
-        if we_control == self.controlling:
-            return True
-        self._switch_role()
-        return False
+        self._prober.transmits.append(Datagram(answer, datagram.local, datagram.remote))
+        if message.unknown_required or conflict == "peer must switch":
+            return
+        if conflict == "we must switch":
+            self._switch_role()
+        self._hear(Heard.of(message), datagram.local, datagram.remote, now)
 
     def _switch_role(self) -> None:
-        self._checklist.controlling = not self.controlling
+        self._role.controlling = not self._role.controlling
         self._nominating = None
         for pair in self._checklist.pairs.values():
             pair.nominated_at = -math.inf
 
-    def _hear(self, message: stun.Message, datagram: Datagram, now: float) -> None:
-        """Take what an authentic check says (RFC 8445 sections 7.3.1.3 to 7.3.1.5)."""
-        ufrag = message.get(attribute.USERNAME).partition(":")[2]
-        nominates = message.get(attribute.USE_CANDIDATE) is not None
-        heard = Heard(ufrag, message.get(attribute.PRIORITY), nominates)
-        path = (datagram.local, datagram.remote)
-        if self.remote_credentials is not None:
-            if ufrag == self.remote_credentials.ufrag:
-                self._checked_by_peer(*path, heard, now)
-            else:
-                self._ignore("request from somebody else")
-        elif path in self._early or len(self._early) < MAXIMUM_EARLY_CHECKS:
-            if path not in self._early:
-                self._events.append(PathOpened(*path))
-            self._early[path] = heard
+    def _hear(self, heard: Heard, local: Address, remote: Address, now: float) -> None:
+        """Take an authentic check's word, or keep it until we know whose it is."""
+        peer = self._prober.peer
+        if peer is not None and heard.ufrag == peer.ufrag:
+            self._checked_by_peer(local, remote, heard, now)
+        elif peer is not None:
+            self._ignore("request from somebody else")
+        elif (local, remote) in self._early or len(self._early) < MAXIMUM_EARLY_CHECKS:  # spec: ice/early-checks
+            if (local, remote) not in self._early:
+                self._events.append(PathOpened(local, remote))
+            self._early[local, remote] = heard
         else:
             self._ignore("too many early checks")
 
@@ -297,7 +257,7 @@ class Agent:
                 self._consider(pair, now)
         if self._should_answer_with_a_check(pair, now):
             pair.step(Input.CHECKED_BY_PEER)  # spec: ice/triggered-check
-            self._transactions.rest(pair, now)
+            self._prober.transactions.rest(pair, now)
             self._checklist.trigger(pair)
 
     def _should_answer_with_a_check(self, pair: Pair, now: float) -> bool:
@@ -311,68 +271,44 @@ class Agent:
     def _work(self, now: float) -> None:
         """Send the checks whose turn it is, as the pace allows, and see how things stand."""
         self._due_at = None
-        if self.remote_credentials is None or self.state == "closed" or self._is_over:
+        if self._is_over or self.state == "closed":
             return
-        while now >= self._pace.next_at and (pair := self._next_to_check()) is not None:
-            self._checklist.untrigger(pair)
-            self._pace.spend(now)
-            self._send_check(pair, now)
-        if now >= self._patience_ends_at and self.selected is None and not self._checklist.unfinished():
-            self._become("failed")  # spec: ice/patience
+        self._prober.send_waiting(now, ordinary=self._looks_around)
+        if now >= self._fails_at:
+            self._fails_at = -math.inf
+            if self.selected is None:  # spec: ice/patience
+                self._become("checking" if self._checklist.unfinished() else "failed")
 
-    def _next_to_check(self) -> Pair | None:
-        settled = self._selection.is_concluded and self.state == "connected"
-        return self._checklist.next_to_check(ordinary=not settled)
-
-    def _send_check(self, pair: Pair, now: float, *, nominates: bool = False, once: bool = False) -> Transaction:
-        assert self.remote_credentials is not None
-        identifier = self._dice(12)
-        question = check.Question(pair.check_priority, self.controlling, self._tie_breaker, nominates)
-        octets = check.request(identifier, question, self.credentials, self.remote_credentials)
-        # The formula's N is the number of checklists: one (RFC 5245 says so; RFC 8445 would multiply minutes).
-        first_wait = max(FIRST_WAIT, PACE * len(self._checklist.unfinished()))  # spec: ice/first-wait
-        transaction = Transaction(identifier, pair, octets, self.controlling, nominates, first_wait, now)
-        if once:
-            transaction.rest(now + CONSENT_ANSWERED_WITHIN)
-        else:
-            transaction.plan()
-        self._transactions.add(transaction)
-        pair.step(Input.CHECK_SENT)
-        pair.checked_at = now
-        pair.unanswered_since = min(pair.unanswered_since, now)
-        self._transmits.append(Datagram(octets, pair.local, pair.remote))
-        return transaction
+    @property
+    def _looks_around(self) -> bool:
+        """Whether pairs that nobody asks about are worth a check."""
+        return not (self._selection.is_concluded and self.state == "connected")
 
     def _receive_answer(self, message: stun.Message, datagram: Datagram, now: float) -> None:
-        transaction = self._transactions.find(message.transaction)
-        if transaction is None or self.remote_credentials is None:
-            self._ignore("answer to no request")  # spec: stun/unknown-transaction
+        outcome = self._prober.read_answer(message, datagram)
+        if isinstance(outcome, str):
+            self._ignore(outcome)
             return
-        if not stun.verify_integrity(datagram.data, self.remote_credentials.password.encode()):
-            self._ignore("answer with wrong integrity")  # spec: stun/unauthentic-answer
-            return
-        code = message.get(attribute.ERROR_CODE)
-        mapped = message.get(attribute.XOR_MAPPED_ADDRESS)
-        if message.kind is stun.Class.ERROR and code is not None and code.code >= 500:
-            return  # a passing trouble (RFC 8489 section 14.8): the repetitions go on
-        self._transactions.close(transaction)
-        symmetric = (datagram.local, datagram.remote) == (transaction.pair.local, transaction.pair.remote)
-        if not symmetric or message.unknown_required:  # spec: ice/symmetric-answer stun/unknown-required-answer
-            self._check_failed(transaction, now)
-        elif message.kind is stun.Class.SUCCESS and mapped is not None:
-            self._check_succeeded(transaction, mapped, now)
-        else:
-            self._check_refused(transaction, code.code if code is not None else 0, now)
+        match outcome.result:
+            case "succeeded":
+                outcome.transaction.pair.mapped = outcome.mapped
+                self._check_succeeded(outcome.transaction, now)
+            case "role-conflict":
+                self._check_met_conflict(outcome.transaction)
+            case "forbidden":
+                self._lose(outcome.transaction.pair, Input.CONSENT_LOST, now)  # spec: ice/consent-revoked
+            case "failed":
+                self._check_failed(outcome.transaction, now)
 
-    def _check_succeeded(self, transaction: Transaction, mapped: Address, now: float) -> None:
+    def _check_succeeded(self, transaction: Transaction, now: float) -> None:
         pair = transaction.pair
         pair.step(Input.ANSWERED)
         if pair.state is not State.SUCCEEDED:
             return
-        pair.mapped, pair.answered_at, pair.unanswered_since = mapped, now, math.inf
+        pair.answered_at, pair.unanswered_since = now, math.inf
         if transaction.sends == 1:  # a repeated request does not tell which sending was answered
             pair.round_trip_time = now - transaction.sent_at
-        self._transactions.rest(pair, now)
+        self._prober.transactions.rest(pair, now)
         self._checklist.untrigger(pair)
         if transaction is self._nominating:
             self._nominating = None
@@ -385,20 +321,14 @@ class Agent:
             self._consider(pair, now)
         self._nominate_if_due(now)
 
-    def _check_refused(self, transaction: Transaction, code: int, now: float) -> None:
-        pair = transaction.pair
-        if code == 487:
-            if transaction is self._nominating:
-                self._nominating = None
-            if transaction.controlling == self.controlling:  # else we have switched since
-                self._switch_role()  # spec: ice/role-conflict-answer
-                self._tie_breaker = int.from_bytes(self._dice(8), "big")
-            pair.step(Input.ROLE_CONFLICT)
-            self._checklist.trigger(pair)
-        elif code == 403:
-            self._lose(pair, Input.CONSENT_LOST, now)  # spec: ice/consent-revoked
-        else:
-            self._check_failed(transaction, now)
+    def _check_met_conflict(self, transaction: Transaction) -> None:
+        if transaction is self._nominating:
+            self._nominating = None
+        if transaction.controlling == self.controlling:  # else we have switched since
+            self._switch_role()  # spec: ice/role-conflict-answer
+            self._role.tie_breaker = int.from_bytes(self._dice(8), "big")
+        transaction.pair.step(Input.ROLE_CONFLICT)
+        self._checklist.trigger(transaction.pair)
 
     def _check_failed(self, transaction: Transaction, now: float) -> None:
         if transaction is self._nominating:
@@ -443,7 +373,7 @@ class Agent:
 
     def _nominate(self, pair: Pair, now: float) -> None:
         # spec: ice/nomination
-        self._nominating = self._send_check(pair, now, nominates=True)
+        self._nominating = self._prober.send(pair, now, nominates=True)
 
     def _watch(self, now: float) -> None:
         """Do what the silence of the selected pair asks for (protocol/consent.py)."""
@@ -455,7 +385,7 @@ class Agent:
             return
         if now >= consent.asks_at:
             consent.asked(now, self._dice)
-            self._send_check(consent.pair, now, once=True)
+            self._prober.send(consent.pair, now, once=True)
         if now >= consent.searches_at:
             consent.searched = True
             for pair in self._selection.to_search(now):
@@ -471,7 +401,7 @@ class Agent:
         pair.step(how)
         if pair is not self.selected or pair.state is State.SUCCEEDED:
             return
-        self._transactions.forget(pair)
+        self._prober.transactions.forget(pair)
         self._selection.drop()
         best = self._checklist.best_valid(now)
         if best is not None:
@@ -485,19 +415,16 @@ class Agent:
 
     def _stop(self) -> None:
         self._selection.drop()
-        self._transactions.clear()
+        self._prober.transactions.clear()
         self._early.clear()
         self._due_at = math.inf
 
     def _soonest(self) -> float:
         if self.state == "closed" or self._is_over:
             return math.inf
-        soonest = min(self._transactions.next_timeout(), self._selection.next_timeout(self.state == "disconnected"))
-        if self.remote_credentials is not None and self._next_to_check() is not None:
-            soonest = min(soonest, self._pace.next_at)
-        if self.state == "checking":
-            soonest = min(soonest, self._patience_ends_at)
-        return soonest
+        quiet = self.state == "disconnected"
+        soonest = min(self._selection.next_timeout(quiet), self._prober.next_timeout(ordinary=self._looks_around))
+        return min(soonest, self._fails_at) if self._fails_at > -math.inf else soonest
 
     def _become(self, state: AgentState) -> None:
         if state != self.state:

@@ -116,7 +116,7 @@ def _payload_feedback(packet: Any, kind: str) -> dict[str, Any]:
     if kind == "ReceiverEstimate":
         assert packet.fmt == rtp.RTCP_PSFB_APP
         bitrate, ssrcs = rtp.unpack_remb_fci(packet.fci)
-        return {**sender, "bitrate_bps": bitrate, "ssrcs": ssrcs}
+        return {**sender, "bitrate_bps": str(bitrate), "ssrcs": ssrcs}
     if kind == "FullIntra":
         assert packet.fmt == rtp.RTCP_PSFB_FIR
         entries = [packet.fci[at : at + 8] for at in range(0, len(packet.fci), 8)]
@@ -219,7 +219,7 @@ def _compare_texts(case: dict[str, Any], row: dissection.Row) -> None:
     for packet in case["out"]:
         texts += [text for chunk in packet.get("chunks", []) for _, text in chunk["items"]]
         texts += [packet["reason"]] if packet.get("reason") else []
-        rates += [packet["bitrate_bps"]] if "bitrate_bps" in packet else []
+        rates += [int(packet["bitrate_bps"])] if "bitrate_bps" in packet else []
     wanted = [bytes.fromhex(text).decode() for text in texts if text]
     assert row["rtcp.sdes.text"] == wanted, f"{case['id']}: tshark reads {row['rtcp.sdes.text']}"
     exponents = dissection.numbers(row["rtcp.psfb.remb.fci.br_exp"])

@@ -28,7 +28,7 @@ NAME = rtcp.named(0xCAFEBABE, "alice")
 
 
 def values(packets: list[rtcp.Packet]) -> list[dict[str, Any]]:
-    """Packets as JSON has them: the class as `type`, octets in hexadecimal, NTP times (64 bits) as text.
+    """Packets as JSON has them: the class as `type`, octets in hexadecimal, NTP times and bitrates as text.
 
     Of the arrivals of a transport-wide feedback only those that are there stand in the object, by their place.
     """
@@ -47,7 +47,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, dict):
-        return {key: str(item) if key == "ntp" else _plain(item) for key, item in value.items()}
+        return {key: str(item) if key in ("ntp", "bitrate_bps") else _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value

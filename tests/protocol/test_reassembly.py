@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ def test_any_cut_in_any_order_gives_the_message(size: int, seed: int) -> None:
     dice = random.Random(seed)
     body = dice.randbytes(size)
     cuts = sorted({0, size, *(dice.randrange(size + 1) for _ in range(dice.randrange(8)))})
-    pieces = [(start, min(size, end + dice.randrange(20))) for start, end in zip(cuts, cuts[1:], strict=False)]
+    pieces = [(start, min(size, end + dice.randrange(20))) for start, end in pairwise(cuts)]
     pieces = pieces or [(0, 0)]
     pieces += dice.choices(pieces, k=3)
     dice.shuffle(pieces)

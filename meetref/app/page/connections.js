@@ -60,11 +60,14 @@ class Connection extends EventTarget {
   }
 }
 
+let upConnections = 0; // so many were made: the server must tell a new one from a new offer of the old one
+
 /** The connection on which this person's sound and pictures go to the server. */
 export class Up extends Connection {
   constructor(send) {
     super("up", send);
     this.slots = new Map();
+    this.connection = ++upConnections;
     this.number = 0;
     this.offered = false; // an offer is out and not answered
     this.again = false;
@@ -104,12 +107,18 @@ export class Up extends Connection {
     if (!this.offered || this.closed || this.pc.signalingState !== "have-local-offer") return;
     const tracks = {};
     for (const [source, { mid }] of this.slots) tracks[mid] = source;
-    const sent = this.send({ type: "up-offer", number: this.number, sdp: this.pc.localDescription.sdp, tracks });
+    const sent = this.send({
+      type: "up-offer",
+      connection: this.connection,
+      number: this.number,
+      sdp: this.pc.localDescription.sdp,
+      tracks,
+    });
     if (sent) this.release(); // if not, signaling is still on its way, and the offer is repeated when it is there
   }
 
-  async answer({ number, sdp }) {
-    if (!this.offered || number !== this.number || this.closed) return;
+  async answer({ connection, number, sdp }) {
+    if (!this.offered || connection !== this.connection || number !== this.number || this.closed) return;
     await this.pc.setRemoteDescription({ type: "answer", sdp });
     this.offered = false;
     if (this.again) await this.negotiate();
@@ -133,11 +142,13 @@ export class Up extends Connection {
 export class Down extends Connection {
   constructor(send) {
     super("down", send);
+    this.connection = null; // the server's number for it, known from its first offer on
     this.queue = Promise.resolve();
   }
 
   /** Answer an offer of the server's, one after the other; `described` is dispatched when its tracks are there. */
-  offer({ number, sdp }) {
+  offer({ connection, number, sdp }) {
+    this.connection = connection;
     this.queue = this.queue.then(() => this.#answer(number, sdp));
     return this.queue;
   }

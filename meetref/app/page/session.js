@@ -26,7 +26,7 @@ export class Session extends EventTarget {
     this.ending = null; // the screen to show when it is over
     this.identity = null; // {participant, secret}
     this.people = new Map();
-    this.healers = [];
+    this.healers = {};
     this.told = null;
     this.chat = new Conversation({ send: (message) => this.send(message) });
     this.seats = new Seats();
@@ -103,24 +103,32 @@ export class Session extends EventTarget {
     devices.addEventListener("found", (this.onFound = ({ detail }) => this.notice(`A ${detail.kind} was connected. Turn it on when you like.`)));
     sharing.addEventListener("changed", () => this.#shared());
     sharing.addEventListener("trouble", ({ detail }) => this.notice(detail, "trouble"));
-    this.onNetwork = () => this.healers.forEach((healer) => healer.hurry());
+    this.onNetwork = () => Object.values(this.healers).forEach((healer) => healer.hurry());
     navigator.connection?.addEventListener?.("change", this.onNetwork);
     addEventListener("online", this.onNetwork);
   }
 
   /** New peer connections; the first offer is made at once, and sent as soon as we have joined. */
   #build() {
-    for (const healer of this.healers) healer.close();
-    this.seats.clear();
-    this.up = new Up((message) => this.send(message));
-    this.down = new Down((message) => this.send(message));
-    this.healers = [this.up, this.down].map((connection) => new Healer(connection, () => this.signaling.joined));
-    for (const connection of [this.up, this.down]) connection.addEventListener("state", () => this.#assess());
-    const { down } = this;
-    down.addEventListener("described", () => this.seats.attach(down.pc));
-    down.addEventListener("refused", ({ detail }) => this.notice(`The browser could not read what the server offers: ${detail.message}`, "trouble"));
-    this.up.negotiate().catch(({ message }) => this.notice(`The browser could not make an offer: ${message}`, "trouble"));
-    this.#plug();
+    this.#renew("up");
+    this.#renew("down");
+  }
+
+  /** A new connection in the place of an old one. */
+  #renew(direction) {
+    this.healers[direction]?.close();
+    const connection = new { up: Up, down: Down }[direction]((message) => this.send(message));
+    this[direction] = connection;
+    this.healers[direction] = new Healer(connection, () => this.signaling.joined);
+    connection.addEventListener("state", () => this.#assess());
+    if (direction === "up") {
+      connection.negotiate().catch(({ message }) => this.notice(`The browser could not make an offer: ${message}`, "trouble"));
+      this.#plug();
+    } else {
+      this.seats.clear();
+      connection.addEventListener("described", () => this.seats.attach(connection.pc));
+      connection.addEventListener("refused", ({ detail }) => this.notice(`The browser could not read what the server offers: ${detail.message}`, "trouble"));
+    }
   }
 
   /** What goes up: whatever tracks there are now. */
@@ -136,12 +144,19 @@ export class Session extends EventTarget {
       person: () => this.#person(message.person),
       "person-left": () => this.#personLeft(message),
       "up-answer": () => this.up.answer(message).catch((error) => this.notice(`The server's answer could not be used: ${error.message}`, "trouble")),
-      "down-offer": () => this.down.offer(message),
+      "down-offer": () => this.#downOffer(message),
       seats: () => this.seats.assign(message.seats),
       chat: () => this.chat.receive(message),
       error: () => this.#error(message),
     }[message.type];
     act?.(); // an unknown type is from a newer server, and not for us
+  }
+
+  /** An offer of a connection that the server made anew needs a new one here, too. */
+  #downOffer(message) {
+    const { connection } = this.down;
+    if (connection !== null && connection !== message.connection) this.#renew("down");
+    this.down.offer(message);
   }
 
   #joined({ participant, secret, people, resumed }) {
@@ -154,7 +169,7 @@ export class Session extends EventTarget {
     this.told = null;
     this.#tell();
     this.chat.repeat();
-    for (const healer of this.healers) healer.hurry();
+    for (const healer of Object.values(this.healers)) healer.hurry();
     if (resumed) this.#compare(before);
     this.#assess();
     this.#changed("people");
@@ -185,6 +200,7 @@ export class Session extends EventTarget {
   #error({ code, message, about }) {
     const screen = ending(code);
     if (screen) this.#finish("failed", screen);
+    else if (code === "wrong-state" && about === "up-offer") this.#renew("up");
     else if (about === "say") setTimeout(() => this.chat.repeat(), 1500);
     else if (code === "not-joined") this.signaling.reopen();
     else this.notice(message, "trouble");
@@ -241,7 +257,7 @@ export class Session extends EventTarget {
     Object.assign(this, { connection, ending: screen, reason: screen?.title ?? null });
     clearInterval(this.timer);
     this.signaling.close(last);
-    for (const healer of this.healers) healer.close();
+    for (const healer of Object.values(this.healers)) healer.close();
     this.sharing.stop();
     for (const [event, handler] of [["changed", this.onDevices], ["lost", this.onLost], ["found", this.onFound]]) {
       this.devices.removeEventListener(event, handler);
