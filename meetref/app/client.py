@@ -2,9 +2,9 @@
 
 The server offers *down* and answers *up*; here the roles are turned, on the same ICE, DTLS and SRTP. Bots, the virtual
 meetings and the labs are made of it.
-Stands on `app/signaling` (client channel), `protocol/peer`, `net/driver`; `app/bot` gives it a voice and a face.
+Stands on `app/signaling` (client channel), `app/clientlink` (one connection), `app/receiver` (what arrives).
 Specification: RFC 9429; the messages are `wire/signaling`.
-Leaves out: devices and what people do; the owner sends media through `send_audio` and `send_video`.
+Leaves out: coming back after the WebSocket broke; a bot whose server is gone has nothing more to do.
 Read next: `app/bot.py`.
 """
 
@@ -13,23 +13,200 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 import trio
 
+from meetref.app.clientlink import ClientLink, open_link
+from meetref.app.receiver import Receiver
+from meetref.app.sender import Sender
 from meetref.app.signaling import open_client_channel
 from meetref.meeting.channel import ChannelClosed
-from meetref.net.driver import Driver
 from meetref.net.network import Network
-from meetref.net.port import open_port
 from meetref.protocol import answering, offering
 from meetref.protocol.certificate import Certificate
-from meetref.protocol.ice import Credentials
-from meetref.protocol.machine import Datagram, Event
-from meetref.protocol.negotiation import SentTrack, Setup, Transport
-from meetref.protocol.peer import Peer, Remote, StateChanged
+from meetref.protocol.negotiation import Kind, SentTrack
 from meetref.wire import signaling
 from meetref.wire.address import Address
-from meetref.wire.candidate import Candidate
 
 logger = logging.getLogger("meetref.client")
+
+
+class Client:
+    """Somebody in a room. `people`, `seats` and `chat` are as the server told them last.
+
+    `senders` has a `Sender` for each source that is published; `receivers` a `Receiver` for each slot, by mid.
+    `key_log` of `open_client` is told the secrets of both connections.
+    """
+
+    def __init__(
+        self, network: Network, certificate: Certificate, say: Callable[[signaling.ClientMessage], None]
+    ) -> None:
+        self.network = network
+        self.certificate = certificate
+        self.joined = trio.Event()
+        self.closed = trio.Event()
+        self.identity: signaling.Joined | None = None
+        self.people: dict[str, signaling.Person] = {}
+        self.seats: list[signaling.Seat] = []
+        self.chat: list[signaling.Chat] = []
+        self.errors: list[signaling.Error] = []
+        self.senders: dict[signaling.Source, Sender] = {}
+        self.receivers: dict[str, Receiver] = {}
+        self.up: ClientLink | None = None
+        self.down: ClientLink | None = None
+        self.key_log: Callable[[str], None] | None = None
+        self._say = say
+        self._nursery: trio.Nursery | None = None
+        self._tracks: list[SentTrack] = []
+        self._by_ssrc: dict[int, Receiver] = {}
+
+    # --- what the owner does --------------------------------------------------------------------------
+
+    def say(self, message: signaling.ClientMessage) -> None:
+        """Send a signaling message of one's own: chat, devices, leave."""
+        self._say(message)
+
+    async def publish(self, sources: list[signaling.Source]) -> None:
+        """Open *up* and offer these sources; media may be given to `senders` once `up.connected` is set."""
+        dice = self.network.dice
+        tracks = []
+        for index, source in enumerate(sources):
+            kind: Kind = "audio" if source in ("microphone", "screen-sound") else "video"
+            ssrc = int.from_bytes(dice(4))
+            tracks.append(SentTrack(mid=str(index), kind=kind, ssrc=ssrc, cname="client", stream=source))
+            self.senders[source] = Sender(ssrc, kind, dice)
+        self.up = await self._open(controlling=True, name="up")
+        self.up.on_control = self._on_up_control
+        for sender in self.senders.values():
+            sender.link = self.up
+        self._tracks = tracks
+        sdp = offering.offer(tracks, self.up.transport("actpass"), session_id=1, version=1)
+        mids: dict[str, signaling.Source] = {str(index): source for index, source in enumerate(sources)}
+        self._say(signaling.UpOffer(connection=1, number=1, sdp=sdp, tracks=mids))
+
+    def heard(self, person: str) -> Receiver | None:
+        """The receiver of the audio slot in which a person is heard now."""
+        return self._receiver(person, lambda seat: seat.audio)
+
+    def seen(self, person: str) -> Receiver | None:
+        """The receiver of the video slot in which a person is seen now."""
+        return self._receiver(person, lambda seat: seat.video)
+
+    def _receiver(self, person: str, slot: Callable[[signaling.Seat], str | None]) -> Receiver | None:
+        for seat in self.seats:
+            mid = slot(seat)
+            if seat.person == person and seat.source == "camera" and mid is not None:
+                return self.receivers.get(mid)
+        return None
+
+    # --- what the server says -------------------------------------------------------------------------
+
+    async def hear(self, message: signaling.ServerMessage) -> None:
+        """Act on one message of the server."""
+        match message:
+            case signaling.Joined():
+                self.identity = message
+                self.people = {person.id: person for person in message.people}
+                self.joined.set()
+            case signaling.PersonChanged(person=person):
+                self.people[person.id] = person
+            case signaling.PersonLeft(id=identity):
+                self.people.pop(identity, None)
+            case signaling.Seats(seats=seats):
+                self.seats = seats
+            case signaling.Chat():
+                self.chat.append(message)
+            case signaling.UpAnswer(sdp=sdp) if self.up is not None:
+                self.up.describe(offering.read_answer(sdp, self._tracks).remote)
+            case signaling.DownOffer():
+                await self._on_down_offer(message)
+            case signaling.Error():
+                logger.warning("the server says %s: %s", message.code, message.message)
+                self.errors.append(message)
+
+    async def _on_down_offer(self, message: signaling.DownOffer) -> None:
+        if self.down is None:
+            self.down = await self._open(controlling=False, name="down")
+            self.down.on_packet = self._on_packet
+            self.down.on_control = self._on_down_control
+        offer = answering.read_offer(message.sdp)
+        answer = answering.answer(offer, self.down.transport("active"), session_id=2, version=message.number)
+        self.down.describe(answer.remote)
+        for track in answer.tracks:
+            if track.mid not in self.receivers and track.ssrc is not None:
+                self.receivers[track.mid] = Receiver(track.ssrc, track.rtx_ssrc, track.kind, self.down)
+        self._by_ssrc = {ssrc: receiver for receiver in self.receivers.values() for ssrc in receiver.ssrcs}
+        self._say(signaling.DownAnswer(number=message.number, sdp=answer.sdp))
+
+    # --- media ----------------------------------------------------------------------------------------
+
+    def _on_packet(self, plain: bytes, now: float) -> None:
+        receiver = self._by_ssrc.get(int.from_bytes(plain[8:12]))
+        if receiver is not None:
+            receiver.receive(plain, now)
+
+    def _on_up_control(self, packet: object, now: float) -> None:
+        for sender in self.senders.values():
+            sender.on_control(packet, now)
+
+    def _on_down_control(self, packet: object, now: float) -> None:
+        for receiver in self.receivers.values():
+            receiver.on_control(packet, now)
+
+    async def _open(self, *, controlling: bool, name: str) -> ClientLink:
+        assert self._nursery is not None
+        link: ClientLink = await self._nursery.start(
+            open_link, self.network, self.certificate, controlling, self.key_log, name=name
+        )
+        return link
+
+    async def _tick(self) -> None:
+        """Reports and requests of the receivers, ten times a second as one task: no timer for each of them."""
+        while True:
+            await trio.sleep(0.02)
+            now = trio.current_time()
+            for receiver in self.receivers.values():
+                receiver.tick(now)
+            for sender in self.senders.values():
+                sender.tick(now)
+
+
+@asynccontextmanager
+async def open_client(
+    network: Network,
+    server: Address,
+    join: signaling.Join,
+    *,
+    host: str = "localhost",
+    certificate: Certificate | None = None,
+    key_log: Callable[[str], None] | None = None,
+) -> AsyncIterator[Client]:
+    """Join a room as `join` says and stay until the block ends, then leave.
+
+    Raises `OSError` when nobody listens there, `ChannelClosed` when the server does not let us in.
+    """
+    async with open_client_channel(network, server, host) as channel:
+        certificate = certificate or Certificate.generate(network.dice, now_wall=network.wall_clock())
+        client = Client(network, certificate, channel.send)
+        client.key_log = key_log
+        async with trio.open_nursery() as nursery:
+            client._nursery = nursery
+
+            async def listen() -> None:
+                try:
+                    while True:
+                        await client.hear(await channel.receive())
+                except ChannelClosed:
+                    client.closed.set()
+                    client.joined.set()
+
+            nursery.start_soon(listen, name="signaling")
+            nursery.start_soon(client._tick, name="reports")
+            channel.send(join)
+            await client.joined.wait()
+            if client.identity is None:
+                words = client.errors[-1].message if client.errors else "the server closed the connection"
+                raise ChannelClosed(False, words)
+            yield client
+            channel.send(signaling.Leave())
+            nursery.cancel_scope.cancel()

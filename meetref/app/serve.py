@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--listen", action="append", metavar="ADDRESS", help="address of the page (127.0.0.1 and ::1)")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the event log (data)")
     parser.add_argument("--bots", type=int, default=3, metavar="N", help="bots in the room demo (3; 0 for none)")
-    parser.add_argument("--capture", type=Path, metavar="FILE", help="write a pcapng of the media, with its DTLS secrets")
+    parser.add_argument(
+        "--capture", type=Path, metavar="FILE", help="write a pcapng of the media, with its DTLS secrets"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -116,6 +116,7 @@ def read_public_key(der: bytes) -> PublicKey | None:
 def verify_signature(key: PublicKey, scheme: int, signature: bytes, data: bytes) -> bool:
     """Is `signature` the key owner's over `data`? False also for a scheme that is unknown or not the key's."""
     try:
+        # spec: handshake12/signature-schemes
         match key, scheme:
             case ec.EllipticCurvePublicKey(), 0x0403 | 0x0503:
                 key.verify(signature, data, ec.ECDSA(_HASHES[scheme]))

@@ -126,10 +126,11 @@ def _server_hello(state: HelloSent, message: ServerHello) -> State:
         refuse("protocol_version", f"the server chose version {message.version:#06x}")
     if message.cipher_suite not in state.hello.cipher_suites or message.compression_method:
         refuse("illegal_parameter", "the server chose what was not offered")  # spec: handshake12/choice-not-offered
+    # spec: handshake12/answers-only-what-was-asked
     if any(extension_number(extension) not in offered for extension in message.extensions):
         refuse("unsupported_extension", "the server answers an extension that was not sent")
     formats = find_extension(message.extensions, PointFormats)
-    if formats is not None and 0 not in formats.formats:
+    if formats is not None and 0 not in formats.formats:  # spec: handshake12/point-formats
         refuse("illegal_parameter", "the server cannot read uncompressed points")
     renegotiation = find_extension(message.extensions, RenegotiationInfo)
     if renegotiation is not None and renegotiation.renegotiated_connection:
@@ -170,7 +171,7 @@ def _answer(state: ServerDoneExpected, talk: Conversation) -> State:
     request, group = state.request, state.agreed.group
     assert group is not None  # `_server_share` has set it
     can_sign = request is not None and ECDSA_SIGN in request.types and ECDSA_SHA256 in request.schemes
-    if request is not None:
+    if request is not None:  # spec: handshake12/no-certificate-when-none-fits
         talk.say(wire.CertificateChain((talk.certificate.der,) if can_sign else ()))
     secret, share = make_share(group, talk.dice)
     premaster = combine(secret, state.share)

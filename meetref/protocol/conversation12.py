@@ -226,9 +226,9 @@ class Conversation:
 
     def agree(self, agreed: Agreed, premaster: bytes) -> Session:
         """The master secret, once ClientKeyExchange is in the transcript."""
-        if agreed.extended_master_secret:
+        if agreed.extended_master_secret:  # spec: handshake12/extended-master-secret
             master = keyschedule.extended_master_secret(premaster, hashlib.sha256(self.heard()).digest())
-        else:
+        else:  # spec: handshake12/master-secret
             master = keyschedule.master_secret(premaster, agreed.client_random, agreed.server_random)
         self.session = Session(master, agreed.client_random, agreed.server_random)
         return self.session

@@ -61,5 +61,6 @@ class CookieSecret:
             return None  # the handshake will say so
         if self.verify(remote, hello):
             return None
+        # spec: handshake12/cookie-wrong-asks-again
         body = serialize(HelloVerifyRequest(DTLS_1_0, self.make(remote, hello)))
         return Fragment(HELLO_VERIFY_REQUEST, len(body), message.number, 0, body)

@@ -73,6 +73,7 @@ class Flight:
 
     def may_echo(self, now: float) -> bool:
         """Should the flight go again, since the peer repeated its own? Not twice in a moment."""
+        # spec: dtls/copies-do-not-breed
         if not self.items or now - self._sent_at < MINIMUM_ECHO_GAP:
             return False
         self._sent_at = now
@@ -95,7 +96,7 @@ class Flight:
             offset = 0
             while True:
                 room = limit - len(datagram)
-                if datagram and room < _least_room(item, offset):
+                if datagram and room < _least_room(item, offset):  # spec: dtls/fragments-fit
                     yield bytes(datagram)
                     datagram.clear()
                     continue

@@ -159,7 +159,7 @@ class Endpoint:
         if now >= self._deadline:
             self._end(Failed(None, f"the handshake did not complete within {HANDSHAKE_TIME:.0f} seconds"))
         elif now >= self._flight.deadline:
-            self._flight.repeat(now)
+            self._flight.repeat(now)  # spec: dtls/flight-retransmitted
             self._transmits.extend(self._flight.datagrams(self._records))
 
     def transmits(self) -> Iterator[Datagram]:
@@ -204,7 +204,7 @@ class Endpoint:
         # spec: handshake12/early-bounded
         if isinstance(self.state, HelloExpected) or len(self._early) >= MAXIMUM_EARLY:
             return self._ignore("protected record too early")
-        self._early.append(record)
+        self._early.append(record)  # spec: dtls/epoch-ahead-kept
         return None
 
     def _release_early(self, now: float) -> None:
@@ -224,6 +224,7 @@ class Endpoint:
         if alert.level == tls.FATAL or alert.name == "close_notify":
             if isinstance(self.state, HelloExpected):
                 return self._ignore("alert before the hello")
+            # spec: handshake12/fatal-alert-ends
             return self._end(Failed(alert.name, f"the peer ended it with {alert.name}"))
         return self._ignore("warning alert")
 
@@ -280,6 +281,7 @@ class Endpoint:
         try:
             self.state = self._step(self.state, wire.parse(message.type, message.body), self._talk)
         except Malformed as malformed:
+            # spec: handshake12/decode-error
             return self._fail("decode_error", f"a handshake message cannot be read: {malformed.what}")
         except Refused as refused:
             return self._fail(refused.alert, refused.why)

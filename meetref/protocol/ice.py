@@ -2,8 +2,7 @@
 
 Stands above `checklist` (the pairs), `prober` (our checks), `check` (their messages), `selection` and `consent`.
 Specification: RFC 8445, with RFC 8838 (trickle), RFC 7675 (consent), RFC 8863 (patience).
-Leaves out: server-reflexive and relayed candidates of our own, TCP, and restarts inside an agent (a restart is a new
-agent). It nominates anew when the first choice falls silent, which RFC 8445 section 8.1.1 forbids and moving peers need.
+Leaves out: server-reflexive and relayed candidates of our own, and TCP. A restart is a new agent.
 Read next: `protocol/peer.py`, which brings ICE and DTLS together; tests/protocol/test_ice.py.
 """
 
@@ -20,9 +19,9 @@ from meetref.protocol.check import Credentials, Heard, Role, make_credentials
 from meetref.protocol.checklist import Checklist, doubt_candidate
 from meetref.protocol.machine import Datagram, Dice, Event, Ignored
 from meetref.protocol.pair import Input, Pair, Remote, State
-from meetref.protocol.prober import Prober
-from meetref.protocol.selection import Selection
-from meetref.protocol.transaction import PATIENCE, Transaction
+from meetref.protocol.prober import Outcome, Prober
+from meetref.protocol.selection import PairSelected, Selection
+from meetref.protocol.transaction import PATIENCE
 from meetref.wire import stun
 from meetref.wire.address import Address, canonical_host
 from meetref.wire.candidate import Candidate
@@ -42,13 +41,6 @@ class StateChanged(Event):
     """The agent as a whole; `failed` is final once consent was lost, and may recover when no path was found."""
 
     state: AgentState
-
-
-@dataclass(slots=True, frozen=True)
-class PairSelected(Event):
-    """Send over this pair from now on."""
-
-    pair: Pair
 
 
 @dataclass(slots=True, frozen=True)
@@ -81,16 +73,16 @@ class Agent:
         self._dice = dice
         self._may_check = may_check
         self._role = Role(controlling, int.from_bytes(dice(8), "big"))
+        self._events: deque[Event] = deque()
         self._checklist = Checklist(self._role, maximum_remotes=maximum_remote_candidates)
         self._prober = Prober(self._checklist, self._role, credentials, dice)
-        self._selection = Selection(self._checklist)
+        self._selection = Selection(self._checklist, self._prober, self._role, dice, self._events)
         self._early: dict[Path, Heard] = {}
-        self._nominating: Transaction | None = None
         self._all_candidates_known = False
         self._fails_at = math.inf
+        self._is_patient = True
         self._is_over = False
         self._due_at: float | None = None
-        self._events: deque[Event] = deque()
 
     @property
     def controlling(self) -> bool:
@@ -106,7 +98,7 @@ class Agent:
 
         The peer knows its own path to be valid before we do, and may use it at once.
         """
-        if self.state == "closed" or self._is_over:
+        if self._is_over:
             return False
         pair = self._checklist.pairs.get((local, remote))
         if pair is None:
@@ -126,16 +118,15 @@ class Agent:
             if self._prober.peer != credentials:
                 self._ignore("other credentials without a restart")
             return
-        if not credentials.are_sound or self.state == "closed":
+        if not credentials.are_sound or self._is_over:
             self._ignore("credentials of a wrong form, or too late")
             return
         self._prober.peer = credentials
         self._fails_at = now + PATIENCE
-        self._become("checking")
         early, self._early = self._early, {}
         for (local, remote), heard in early.items():
             if heard.ufrag == credentials.ufrag:
-                self._checked_by_peer(local, remote, heard, now)
+                self._checked_by_peer(local, remote, heard, now, announced=True)
         self._work(now)
 
     def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
@@ -158,13 +149,12 @@ class Agent:
 
     def close(self, now: float) -> None:
         """Stop. Nothing more is sent, and what comes is ignored."""
-        self._stop()
-        self._become("closed")
+        self._end("closed")
 
     # --- the five methods -------------------------------------------------------------------------
 
     def receive_datagram(self, datagram: Datagram, now: float) -> None:
-        if self.state == "closed" or self._is_over:
+        if self._is_over:
             self._ignore("session over")
             return
         message = check.read(datagram.data)
@@ -178,17 +168,20 @@ class Agent:
 
     def next_timeout(self) -> float:
         if self._due_at is None:
-            self._due_at = self._soonest()
+            quiet = self.state == "disconnected"
+            selection, prober = self._selection, self._prober
+            soonest = min(selection.next_timeout(quiet), prober.next_timeout(ordinary=self._looks_around))
+            self._due_at = math.inf if self._is_over else min(soonest, self._fails_at)
         return self._due_at
 
     def handle_timeout(self, now: float) -> None:
-        if self.state == "closed" or self._is_over:
+        if self._is_over:
             return
         for transaction in self._prober.transactions.given_up(now):
-            self._check_failed(transaction, now)
+            self._selection.check_ended(transaction, Input.CHECK_FAILED, now)
         self._prober.repeat(now)
-        self._watch(now)
-        self._nominate_if_due(now)
+        self._selection.watch(now)
+        self._selection.nominate_if_due(now)
         self._work(now)
 
     def transmits(self) -> Iterator[Datagram]:
@@ -225,9 +218,7 @@ class Agent:
 
     def _switch_role(self) -> None:
         self._role.controlling = not self._role.controlling
-        self._nominating = None
-        for pair in self._checklist.pairs.values():
-            pair.nominated_at = -math.inf
+        self._selection.role_switched()
 
     def _hear(self, heard: Heard, local: Address, remote: Address, now: float) -> None:
         """Take an authentic check's word, or keep it until we know whose it is."""
@@ -243,18 +234,20 @@ class Agent:
         else:
             self._ignore("too many early checks")
 
-    def _checked_by_peer(self, local: Address, remote: Address, heard: Heard, now: float) -> None:
+    def _checked_by_peer(
+        self, local: Address, remote: Address, heard: Heard, now: float, *, announced: bool = False
+    ) -> None:
         pair = self._checklist.pair_of_check(local, remote, heard.priority)
         if pair is None:
             self._ignore("too many candidates")
             return
-        if not pair.heard_from:
-            pair.heard_from = True
+        if not pair.heard_from and not announced:
             self._events.append(PathOpened(local, remote))
+        pair.heard_from = True
         if heard.nominates and not self.controlling:  # spec: ice/nomination-accepted
             pair.nominated_at = now
             if pair.is_valid(now):
-                self._consider(pair, now)
+                self._selection.consider(pair, now)
         if self._should_answer_with_a_check(pair, now):
             pair.step(Input.CHECKED_BY_PEER)  # spec: ice/triggered-check
             self._prober.transactions.rest(pair, now)
@@ -268,163 +261,72 @@ class Agent:
 
     # --- our checks -------------------------------------------------------------------------------
 
-    def _work(self, now: float) -> None:
-        """Send the checks whose turn it is, as the pace allows, and see how things stand."""
-        self._due_at = None
-        if self._is_over or self.state == "closed":
-            return
-        self._prober.send_waiting(now, ordinary=self._looks_around)
-        if now >= self._fails_at:
-            self._fails_at = -math.inf
-            if self.selected is None:  # spec: ice/patience
-                self._become("checking" if self._checklist.unfinished() else "failed")
-
-    @property
-    def _looks_around(self) -> bool:
-        """Whether pairs that nobody asks about are worth a check."""
-        return not (self._selection.is_concluded and self.state == "connected")
-
     def _receive_answer(self, message: stun.Message, datagram: Datagram, now: float) -> None:
         outcome = self._prober.read_answer(message, datagram)
         if isinstance(outcome, str):
             self._ignore(outcome)
             return
+        transaction = outcome.transaction
         match outcome.result:
             case "succeeded":
-                outcome.transaction.pair.mapped = outcome.mapped
-                self._check_succeeded(outcome.transaction, now)
+                self._check_succeeded(outcome, now)
             case "role-conflict":
-                self._check_met_conflict(outcome.transaction)
-            case "forbidden":
-                self._lose(outcome.transaction.pair, Input.CONSENT_LOST, now)  # spec: ice/consent-revoked
+                if transaction.controlling == self.controlling:  # else we have switched since
+                    self._switch_role()  # spec: ice/role-conflict-answer
+                    self._role.tie_breaker = int.from_bytes(self._dice(8), "big")
+                self._selection.check_ended(transaction, Input.ROLE_CONFLICT, now)
+                self._checklist.trigger(transaction.pair)
+            case "forbidden":  # spec: ice/consent-revoked
+                self._selection.check_ended(transaction, Input.CONSENT_LOST, now)
             case "failed":
-                self._check_failed(outcome.transaction, now)
+                self._selection.check_ended(transaction, Input.CHECK_FAILED, now)
 
-    def _check_succeeded(self, transaction: Transaction, now: float) -> None:
-        pair = transaction.pair
+    def _check_succeeded(self, outcome: Outcome, now: float) -> None:
+        transaction, pair = outcome.transaction, outcome.transaction.pair
         pair.step(Input.ANSWERED)
         if pair.state is not State.SUCCEEDED:
             return
-        pair.answered_at, pair.unanswered_since = now, math.inf
+        pair.mapped, pair.answered_at, pair.unanswered_since = outcome.mapped, now, math.inf
         if transaction.sends == 1:  # a repeated request does not tell which sending was answered
             pair.round_trip_time = now - transaction.sent_at
         self._prober.transactions.rest(pair, now)
         self._checklist.untrigger(pair)
-        if transaction is self._nominating:
-            self._nominating = None
-            pair.nominated_at = now  # spec: ice/nominated-by-answer
-            self._select(pair, now)
-        elif pair is self.selected:
-            self._selection.heard_from()
-            self._become("connected")
-        else:
-            self._consider(pair, now)
-        self._nominate_if_due(now)
+        self._selection.pair_answered(transaction, now)
 
-    def _check_met_conflict(self, transaction: Transaction) -> None:
-        if transaction is self._nominating:
-            self._nominating = None
-        if transaction.controlling == self.controlling:  # else we have switched since
-            self._switch_role()  # spec: ice/role-conflict-answer
-            self._role.tie_breaker = int.from_bytes(self._dice(8), "big")
-        transaction.pair.step(Input.ROLE_CONFLICT)
-        self._checklist.trigger(transaction.pair)
+    # --- how things stand -------------------------------------------------------------------------
 
-    def _check_failed(self, transaction: Transaction, now: float) -> None:
-        if transaction is self._nominating:
-            self._nominating = None
-        self._lose(transaction.pair, Input.CHECK_FAILED, now)
-        self._nominate_if_due(now)
+    @property
+    def _looks_around(self) -> bool:
+        """Whether pairs that the peer does not ask about are worth a check."""
+        return not (self._selection.is_concluded and self.state == "connected")
 
-    # --- the choice -------------------------------------------------------------------------------
+    def _work(self, now: float) -> None:
+        """After every change: say how things stand, and send the checks whose turn it is."""
+        self._due_at = None
+        if not self._is_over:
+            self._assess(now)
+        if not self._is_over:
+            self._prober.send_waiting(now, ordinary=self._looks_around)
 
-    def _consider(self, pair: Pair, now: float) -> None:
-        """A pair answered, or was nominated: is it the one to use?"""
-        if self._selection.prefers(pair, now):
-            self._select(pair, now)
-        elif self._selection.is_silent(now):
-            self._move(now)
-        elif self._selection.should_probe(pair, now):
-            # Something has changed on the peer's side; find out whether the old path still works.
-            assert self.selected is not None
-            self._checklist.trigger(self.selected)
-
-    def _select(self, pair: Pair, now: float) -> None:
-        if pair is not self.selected:
-            self._selection.take(pair, now, self._dice)
-            self._events.append(PairSelected(pair))
-        self._become("connected")
-
-    def _move(self, now: float) -> None:
-        """The selected pair is silent: go over to one that answers, if there is one."""
-        rival = self._selection.rival(now)
-        if rival is None:
-            return
-        if not self.controlling:
-            self._select(rival, now)
-        elif self._nominating is None:
-            self._nominate(rival, now)
-
-    def _nominate_if_due(self, now: float) -> None:
-        if self.controlling and self._nominating is None:
-            pair = self._selection.to_nominate(now)
-            if pair is not None:
-                self._nominate(pair, now)
-
-    def _nominate(self, pair: Pair, now: float) -> None:
-        # spec: ice/nomination
-        self._nominating = self._prober.send(pair, now, nominates=True)
-
-    def _watch(self, now: float) -> None:
-        """Do what the silence of the selected pair asks for (protocol/consent.py)."""
+    def _assess(self, now: float) -> None:
+        if now >= self._fails_at:
+            self._is_patient, self._fails_at = False, math.inf
         consent = self._selection.consent
-        if consent is None:
-            return
-        if now >= consent.expires_at:
-            self._lose(consent.pair, Input.CONSENT_LOST, now)
-            return
-        if now >= consent.asks_at:
-            consent.asked(now, self._dice)
-            self._prober.send(consent.pair, now, once=True)
-        if now >= consent.searches_at:
-            consent.searched = True
-            for pair in self._selection.to_search(now):
-                self._checklist.trigger(pair)
-        if now >= consent.moves_at:
-            consent.moved = True
-            self._move(now)
-        if consent is self._selection.consent and now >= consent.disconnects_at:
-            self._become("disconnected")
-
-    def _lose(self, pair: Pair, how: Input, now: float) -> None:
-        """A pair is no good any more. If it was the selected one, take the next best, or fail."""
-        pair.step(how)
-        if pair is not self.selected or pair.state is State.SUCCEEDED:
-            return
-        self._prober.transactions.forget(pair)
-        self._selection.drop()
-        best = self._checklist.best_valid(now)
-        if best is not None:
-            self._select(best, now)
-        elif how is Input.CONSENT_LOST:  # spec: ice/consent-expiry
-            self._stop()
-            self._is_over = True
-            self._become("failed")
-        else:
+        if consent is not None:
+            self._become("disconnected" if now >= consent.disconnects_at else "connected")
+        elif self._selection.is_lost:
+            self._end("failed")  # spec: ice/consent-expiry
+        elif not (self._is_patient or self._checklist.unfinished()):
+            self._become("failed")  # spec: ice/patience
+        elif self._prober.peer is not None:
             self._become("checking")
 
-    def _stop(self) -> None:
-        self._selection.drop()
+    def _end(self, state: AgentState) -> None:
+        self._is_over, self._due_at = True, None
+        self._selection.stop()
         self._prober.transactions.clear()
         self._early.clear()
-        self._due_at = math.inf
-
-    def _soonest(self) -> float:
-        if self.state == "closed" or self._is_over:
-            return math.inf
-        quiet = self.state == "disconnected"
-        soonest = min(self._selection.next_timeout(quiet), self._prober.next_timeout(ordinary=self._looks_around))
-        return min(soonest, self._fails_at) if self._fails_at > -math.inf else soonest
+        self._become(state)
 
     def _become(self, state: AgentState) -> None:
         if state != self.state:

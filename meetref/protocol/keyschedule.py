@@ -88,6 +88,7 @@ def extended_master_secret(premaster: bytes, session_hash: bytes) -> bytes:
 def key_block(session: Session) -> KeyBlock:
     """The keys of the records (RFC 5246 section 6.3); here, alone, the server's random comes first."""
     octets = pseudorandom(session.master, b"key expansion", session.server_random + session.client_random, 40)
+    # spec: handshake12/key-block
     return KeyBlock(octets[:16], octets[16:32], octets[32:36], octets[36:40])
 
 
@@ -99,7 +100,7 @@ def verify_data(session: Session, sender: Role, handshake: bytes) -> bytes:
 
 def export(session: Session, label: bytes, size: int, context: bytes | None = None) -> bytes:
     """`size` octets for another protocol (RFC 5705 section 4). No context is not the same as an empty one."""
-    if label in RESERVED_LABELS:
+    if label in RESERVED_LABELS:  # spec: handshake12/exporter-labels
         raise ValueError(f"{label!r} is a label of TLS itself")
     seed = session.client_random + session.server_random
     if context is not None:
@@ -112,6 +113,7 @@ def srtp_keys(session: Session, role: Role, profile: int) -> SRTPKeys:
     key, salt = SRTP_SIZES[profile]
     octets = export(session, SRTP_LABEL, 2 * (key + salt))  # spec: handshake12/exporter-no-context
     keys, salts = octets[: 2 * key], octets[2 * key :]
+    # spec: handshake12/srtp-key-order
     client, server = (keys[:key], salts[:salt]), (keys[key:], salts[salt:])
     local, remote = (client, server) if role == "client" else (server, client)
     return SRTPKeys(profile, *local, *remote)

@@ -1,6 +1,6 @@
 """Our connectivity checks: sent at their pace, repeated, and matched with the answers that come back.
 
-Stands above `check` (the messages) and `transaction` (the deadlines), below `protocol/ice`, which draws the conclusions.
+Stands above `check` (the messages) and `transaction` (the deadlines), below `protocol/ice`, which concludes.
 Specification: RFC 8445 sections 7.2.4, 7.2.5 and 14.
 Leaves out: ICMP errors, which anybody can forge (RFC 8445 section 7.2.5.2.2 allows to ignore them).
 Read next: `protocol/ice.py`.

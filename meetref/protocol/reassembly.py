@@ -70,6 +70,7 @@ class _Partial:
             if at < first:
                 self.octets[at : min(first, end)] = fragment.body[at - start : min(first, end) - start]
             at = max(at, last)
+        # spec: dtls/any-order, dtls/overlaps
         joined = (min([start, *(run[0] for run in touching)]), max([end, *(run[1] for run in touching)]))
         self.runs = [*before, joined, *after]
         return True
@@ -109,7 +110,7 @@ class Reassembly:
         partial = self._partial.get(number)
         if partial is None or not partial.is_whole:
             return None
-        self.expected = number + 1
+        self.expected = number + 1  # spec: dtls/message-order
         self._partial = {key: value for key, value in self._partial.items() if key > number}
         return Message(partial.type, number, bytes(partial.octets))
 

@@ -88,15 +88,16 @@ class RecordLayer:
     def seal(self, epoch: int, content_type: int, plaintext: bytes) -> bytes:
         """The octets of the next record of that epoch."""
         sequence = self._next_sequence[epoch]
-        if sequence > LAST_SEQUENCE:
+        if sequence > LAST_SEQUENCE:  # spec: dtls/sequence-exhausted
             raise ProtocolMisuse("all sequence numbers of this association are used up")
-        self._next_sequence[epoch] = sequence + 1
+        self._next_sequence[epoch] = sequence + 1  # spec: dtls/sequence-per-epoch
         if epoch == 0:
             return dtls.header(content_type, DTLS_1_2, 0, sequence, len(plaintext)) + plaintext
         if self._sealer is None:
             raise ProtocolMisuse("there are no keys yet")
         explicit = (epoch << 48 | sequence).to_bytes(8, "big")
         bound = _bound(explicit, content_type, DTLS_1_2, len(plaintext))
+        # spec: dtls/protection
         protected = self._sealer.encrypt(self._local_salt + explicit, plaintext, bound)
         start = dtls.header(content_type, DTLS_1_2, epoch, sequence, OVERHEAD + len(plaintext))
         return start + explicit + protected

@@ -6,7 +6,7 @@
 Stands above `conversation12`; `handshake12` calls `step`, sends what it says, and has asked for the cookie before.
 Specification: RFC 5246 section 7.4, RFC 8422 section 5, RFC 5746 section 3.6, RFC 5764 section 4.1,
 RFC 7627 section 5.
-Leaves out: the downgrade sentinel of RFC 9846 section 4.1.3. It says "I could have done 1.3"; this server could not,
+Leaves out: the downgrade sentinel of RFC 9846 section 4.2.3. It says "I could have done 1.3"; this server could not,
 and a browser that offered 1.3 would give up on seeing it.
 Read next: `protocol/handshake12.py`.
 """
@@ -92,6 +92,7 @@ def _answer(hello: ClientHello, talk: Conversation) -> State:
         srtp_profile=_choose_profile(hello, talk),
         group=group,
     )
+    # spec: handshake12/no-resumption, handshake12/flights
     talk.say(
         ServerHello(DTLS_1_2, agreed.server_random, b"", ECDHE_ECDSA_AES_128_GCM, 0, tuple(_extensions(hello, agreed)))
     )
@@ -107,6 +108,7 @@ def _answer(hello: ClientHello, talk: Conversation) -> State:
 def _check_offer(hello: ClientHello) -> None:
     """Is there anything in it that we can do?"""
     versions = find_extension(hello.extensions, SupportedVersions)
+    # spec: handshake12/browser-hello
     # Versions of DTLS count downwards: 1.0 is 0xfeff, 1.2 is 0xfefd.
     offers_it = hello.version <= DTLS_1_2 if versions is None else DTLS_1_2 in versions.versions
     if hello.version >> 8 != 0xFE or not offers_it:
@@ -119,7 +121,7 @@ def _check_offer(hello: ClientHello) -> None:
     if schemes is None or ECDSA_SHA256 not in schemes.schemes:
         refuse("handshake_failure", "the client cannot verify our signature")
     formats = find_extension(hello.extensions, PointFormats)
-    if formats is not None and 0 not in formats.formats:
+    if formats is not None and 0 not in formats.formats:  # spec: handshake12/point-formats
         refuse("illegal_parameter", "the client cannot read uncompressed points")
     renegotiation = find_extension(hello.extensions, RenegotiationInfo)
     if renegotiation is not None and renegotiation.renegotiated_connection:
@@ -131,6 +133,7 @@ def _choose_group(hello: ClientHello) -> int:
     """Ours, by our preference; a client that names none can do P-256 (RFC 8422 section 4)."""
     offered = find_extension(hello.extensions, SupportedGroups)
     groups = (P_256,) if offered is None else offered.groups
+    # spec: handshake12/group-preference
     group = next((group for group in GROUP_PREFERENCE if group in groups), None)
     if group is None:
         refuse("handshake_failure", "the client offers no group of ours")
@@ -148,7 +151,7 @@ def _choose_profile(hello: ClientHello, talk: Conversation) -> int | None:
 
 def _extensions(hello: ClientHello, agreed: Agreed) -> list[Extension]:
     """An answer to what was asked, and nothing else (RFC 5246 section 7.4.1.4)."""
-    answer: list[Extension] = []
+    answer: list[Extension] = []  # spec: handshake12/answers-only-what-was-asked
     asked_safe = find_extension(hello.extensions, RenegotiationInfo) is not None
     if asked_safe or RENEGOTIATION_SIGNAL in hello.cipher_suites:
         answer.append(RenegotiationInfo())  # spec: handshake12/renegotiation-signalled

@@ -5,7 +5,7 @@
 
 Stands above `wire/reader` only; `wire/handshake12` adds the messages of 1.2, `wire/dtls` the records that carry them.
 Specification: RFC 5246 section 7.4, RFC 8422 section 5.1 (curves), RFC 5764 section 4.1.1 (use_srtp),
-RFC 7627 section 5.1, RFC 5746 section 3.2, RFC 9846 section 4.2.1 (supported_versions).
+RFC 7627 section 5.1, RFC 5746 section 3.2, RFC 9846 section 4.3.1 (supported_versions).
 Leaves out: extensions that this system does not act on; they are kept as octets, so that nothing is lost.
 Read next: `wire/handshake12.py`.
 """
@@ -139,7 +139,7 @@ class RenegotiationInfo(Extension):
 
 @dataclass(slots=True, frozen=True)
 class SupportedVersions(Extension):
-    """The versions a client offers, best first (RFC 9846 section 4.2.1)."""
+    """The versions a client offers, best first (RFC 9846 section 4.3.1)."""
 
     versions: tuple[int, ...]
 
@@ -233,6 +233,7 @@ def parse_extensions(reader: Reader, table: Mapping[int, ExtensionRow]) -> tuple
         if number in found:
             raise Malformed(f"extension {number} twice", block.offset)  # spec: handshake12/extension-twice
         row = table.get(number)
+        # spec: handshake12/unknown-extensions-ignored
         found[number] = row.read(body) if row else UnknownExtension(number, body.rest())
         body.expect_end(f"extension {number}")
     return tuple(found.values())

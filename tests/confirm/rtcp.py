@@ -1,6 +1,6 @@
 """Who else reads vectors/rtcp as we do: aiortc's RTP module and tshark.
 
-Stands above `tests/confirm/dissection.py` and `witness.py`; see `tests/confirm/rtp.py` for what `confirm` promises.
+Stands above `tests/confirm/dissection.py` and `witness.py`; see `tests/confirm/rtp.py` for when a witness confirms.
 Read next: tests/generate/rtcp.py.
 """
 
@@ -10,8 +10,10 @@ from importlib.metadata import version as installed_version
 from typing import Any
 
 from tests.confirm import dissection
-from tests.confirm.witness import cases_of, entry
+from tests.confirm.witness import Case, agreeing
 
+AIORTC = {"parse": "RtcpPacket.parse gives the same values, as far as it reads them, or refuses an invalid datagram"}
+TSHARK = {"parse": "dissected as RTCP: same packets and fields, nothing malformed"}
 TYPES = {
     "SenderReport": 200,
     "ReceiverReport": 201,
@@ -41,29 +43,25 @@ NUMBERS = (
 FIELDS = ("rtcp.pt", *NUMBERS, "rtcp.sdes.text", "rtcp.psfb.remb.fci.br_exp", "rtcp.psfb.remb.fci.br_mantissa")
 
 
-def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, str]]:
-    """The `verified_by` entries that could be confirmed here. Raises `AssertionError` where a witness disagrees."""
-    entries = []
-    groups = cases_of(data, "aiortc")
-    if groups:
-        for group in groups:
-            for case in group.tests:
-                _ask_aiortc(case)
-        entries.append(entry("aiortc", installed_version("aiortc"), groups))
-    groups = cases_of(data, "tshark")
-    if groups:
-        try:
-            _ask_tshark([case for group in groups for case in group.tests])
-        except dissection.Absent:
-            return entries
-        entries.append(entry("tshark", dissection.version(), groups))
+def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
+    """A `verified_by` entry for each group and each witness on this machine that agrees with all of its cases."""
+    entries = agreeing(data, "aiortc", installed_version("aiortc"), AIORTC, _ask_aiortc)
+    try:
+        entries += agreeing(data, "tshark", dissection.version(), TSHARK, _ask_tshark)
+    except dissection.Absent:
+        pass
     return entries
 
 
 # --- aiortc ---------------------------------------------------------------------------------------
 
 
-def _ask_aiortc(case: dict[str, Any]) -> None:
+def _ask_aiortc(operation: str, cases: list[Case]) -> None:
+    for case in cases:
+        _ask_aiortc_of(case)
+
+
+def _ask_aiortc_of(case: Case) -> None:
     from aiortc.rtp import RtcpPacket
 
     try:
@@ -142,7 +140,8 @@ def _blocks(reports: list[Any]) -> list[dict[str, int]]:
 # --- tshark ---------------------------------------------------------------------------------------
 
 
-def _ask_tshark(cases: list[dict[str, Any]]) -> None:
+def _ask_tshark(operation: str, cases: list[Case]) -> None:
+    assert all("out" in case for case in cases), "tshark refuses nothing"
     rows = dissection.dissect([bytes.fromhex(case["in"]["hex"]) for case in cases], "rtcp", FIELDS)
     for case, row in zip(cases, rows, strict=True):
         assert not row["_ws.malformed"], f"tshark calls {case['id']} malformed"
@@ -214,7 +213,7 @@ def _add_feedback(packet: dict[str, Any], wanted: dict[str, list[int]]) -> None:
     wanted["rtcp.rtpfb.transportcc.recv_delta"] += [delta & 0xFFFF for delta in deltas]
 
 
-def _compare_texts(case: dict[str, Any], row: dissection.Row) -> None:
+def _compare_texts(case: Case, row: dissection.Row) -> None:
     texts, rates = [], []
     for packet in case["out"]:
         texts += [text for chunk in packet.get("chunks", []) for _, text in chunk["items"]]

@@ -1,7 +1,7 @@
 """Who else reads vectors/rtp as we do: aiortc's RTP module and tshark.
 
-`confirm` compares every case of the groups that name a witness, and raises where the witness disagrees; a witness
-that is not on this machine confirms nothing. Stands above `tests/confirm/dissection.py`.
+A witness confirms a group when it agrees with every case of it. Stands above `tests/confirm/dissection.py` (tshark) and
+`witness.py` (what an entry is).
 Read next: tests/generate/rtp.py.
 """
 
@@ -11,50 +11,53 @@ from importlib.metadata import version as installed_version
 from typing import Any
 
 from tests.confirm import dissection
-from tests.confirm.witness import Group, cases_of, entry
+from tests.confirm.witness import Case, agreeing
 
+AIORTC = {
+    "parse": "RtpPacket.parse and unpack_header_extensions give the same fields, or refuse an invalid packet",
+    "retransmission": "wrap_rtx gives the same octets, extensions aside",
+    "original": "unwrap_rtx gives the same octets, extensions aside",
+}
+TSHARK = {"parse": "dissected as RTP: same fields, nothing malformed"}
 FIELDS = (
     *("rtp.p_type", "rtp.marker", "rtp.seq", "rtp.timestamp", "rtp.ssrc", "rtp.csrc.item", "rtp.payload"),
     *("rtp.padding.count", "rtp.ext.profile", "rtp.ext.rfc5285.id", "rtp.ext.rfc5285.data", "rtp.hdr_ext"),
 )
 
 
-def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, str]]:
-    """The `verified_by` entries that could be confirmed here. Raises `AssertionError` where a witness disagrees."""
-    entries = []
-    groups = cases_of(data, "aiortc")
-    if groups:
-        for group in groups:
-            for case in group.tests:
-                _ask_aiortc(group, case)
-        entries.append(entry("aiortc", installed_version("aiortc"), groups))
-    groups = cases_of(data, "tshark")
-    if groups:
-        try:
-            _ask_tshark([case for group in groups for case in group.tests])
-        except dissection.Absent:
-            return entries
-        entries.append(entry("tshark", dissection.version(), groups))
+def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
+    """A `verified_by` entry for each group and each witness on this machine that agrees with all of its cases."""
+    entries = agreeing(data, "aiortc", installed_version("aiortc"), AIORTC, _ask_aiortc)
+    try:
+        entries += agreeing(data, "tshark", dissection.version(), TSHARK, _ask_tshark)
+    except dissection.Absent:
+        pass
     return entries
 
 
-def _ask_aiortc(group: Group, case: dict[str, Any]) -> None:
+def _ask_aiortc(operation: str, cases: list[Case]) -> None:
+    for case in cases:
+        _ask_aiortc_of(operation, case)
+
+
+def _ask_aiortc_of(operation: str, case: Case) -> None:
     from aiortc import rtp
 
     given = case["in"]
     data = bytes.fromhex(given["hex"])
-    if case["result"] == "invalid":
+    if operation == "parse" and case["result"] == "invalid":
         assert _aiortc_refuses(data), f"aiortc takes {case['id']}"
-    elif group.operation == "parse":
+    elif operation == "parse":
         assert _aiortc_fields(data, case["out"]) == case["out"], f"aiortc reads {case['id']} otherwise"
-    elif group.operation == "retransmission":
+    elif operation == "retransmission":
         repeated = rtp.wrap_rtx(rtp.RtpPacket.parse(data), given["payload_type"], given["sequence"], given["ssrc"])
         _same_but_extension(repeated, case)
     else:
+        assert case["result"] != "invalid", "aiortc does not look"
         _same_but_extension(rtp.unwrap_rtx(rtp.RtpPacket.parse(data), given["payload_type"], given["ssrc"]), case)
 
 
-def _same_but_extension(packet: Any, case: dict[str, Any]) -> None:
+def _same_but_extension(packet: Any, case: Case) -> None:
     """aiortc keeps only extensions that it was told of, so those are left out on both sides."""
     from meetref.wire import rtp
 
@@ -99,7 +102,8 @@ def _aiortc_fields(data: bytes, wanted: dict[str, Any]) -> dict[str, Any]:
     return {**seen, "extension_profile": profile, "extensions": extensions}
 
 
-def _ask_tshark(cases: list[dict[str, Any]]) -> None:
+def _ask_tshark(operation: str, cases: list[Case]) -> None:
+    assert all("out" in case for case in cases), "tshark refuses nothing"
     rows = dissection.dissect([bytes.fromhex(case["in"]["hex"]) for case in cases], "rtp", FIELDS)
     for case, row in zip(cases, rows, strict=True):
         assert not row["_ws.malformed"], f"tshark calls {case['id']} malformed"

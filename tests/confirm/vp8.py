@@ -1,6 +1,6 @@
 """Who else reads vectors/vp8 as we do: aiortc's descriptor and tshark.
 
-Stands above `tests/confirm/dissection.py` and `witness.py`; see `tests/confirm/rtp.py` for what `confirm` promises.
+Stands above `tests/confirm/dissection.py` and `witness.py`; see `tests/confirm/rtp.py` for when a witness confirms.
 Read next: tests/generate/vp8.py.
 """
 
@@ -11,8 +11,16 @@ from typing import Any
 
 from meetref.wire import rtp
 from tests.confirm import dissection
-from tests.confirm.witness import Group, cases_of, entry
+from tests.confirm.witness import Case, agreeing
 
+AIORTC = {
+    "parse": "VpxPayloadDescriptor.parse gives the same fields, as far as it has them, or refuses an invalid payload",
+    "write-picture-id": "VpxPayloadDescriptor.parse reads back the picture id, and nothing else changed",
+}
+TSHARK = {
+    "parse": "dissected as VP8: same fields, nothing malformed",
+    "keyframe": "dissected as VP8: same kind of frame, same size",
+}
 PAYLOAD_TYPE = 96
 FIELDS = (
     *("vp8.pld.n", "vp8.pld.s", "vp8.pld.partid", "vp8.pld.i", "vp8.pld.l", "vp8.pld.t", "vp8.pld.k"),
@@ -21,32 +29,27 @@ FIELDS = (
 )
 
 
-def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, str]]:
-    """The `verified_by` entries that could be confirmed here. Raises `AssertionError` where a witness disagrees."""
-    entries = []
-    groups = cases_of(data, "aiortc")
-    if groups:
-        for group in groups:
-            for case in group.tests:
-                _ask_aiortc(group, case)
-        entries.append(entry("aiortc", installed_version("aiortc"), groups))
-    groups = cases_of(data, "tshark")
-    if groups:
-        try:
-            for group in groups:
-                _ask_tshark(group)
-        except dissection.Absent:
-            return entries
-        entries.append(entry("tshark", dissection.version(), groups))
+def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
+    """A `verified_by` entry for each group and each witness on this machine that agrees with all of its cases."""
+    entries = agreeing(data, "aiortc", installed_version("aiortc"), AIORTC, _ask_aiortc)
+    try:
+        entries += agreeing(data, "tshark", dissection.version(), TSHARK, _ask_tshark)
+    except dissection.Absent:
+        pass
     return entries
 
 
-def _ask_aiortc(group: Group, case: dict[str, Any]) -> None:
+def _ask_aiortc(operation: str, cases: list[Case]) -> None:
+    for case in cases:
+        _ask_aiortc_of(operation, case)
+
+
+def _ask_aiortc_of(operation: str, case: Case) -> None:
     data = bytes.fromhex(case["in"]["hex"])
     if case["result"] == "invalid":
         assert _aiortc_fields(data) is None, f"aiortc takes {case['id']}"
         return
-    if group.operation == "write-picture-id":
+    if operation == "write-picture-id":
         wrote = bytes.fromhex(case["out"]["hex"])
         before, after = _aiortc_fields(data), _aiortc_fields(wrote)
         assert before is not None, case["id"]
@@ -79,21 +82,22 @@ def _aiortc_fields(data: bytes) -> dict[str, Any] | None:
     }
 
 
-def _ask_tshark(group: Group) -> None:
+def _ask_tshark(operation: str, cases: list[Case]) -> None:
+    assert all("out" in case for case in cases), "tshark refuses nothing"
     packets = [
         rtp.serialize(rtp.Packet(PAYLOAD_TYPE, number, 0, 1, bytes.fromhex(case["in"]["hex"]), marker=True))
-        for number, case in enumerate(group.tests)
+        for number, case in enumerate(cases)
     ]
     rows = dissection.dissect(packets, "rtp", FIELDS, ("-o", f"vp8.dynamic.payload.type:{PAYLOAD_TYPE}"))
-    for case, row in zip(group.tests, rows, strict=True):
-        if group.operation == "keyframe":
+    for case, row in zip(cases, rows, strict=True):
+        if operation == "keyframe":
             _compare_keyframe(case, row)
         else:
             assert not row["_ws.malformed"], f"tshark calls {case['id']} malformed"
             _compare_descriptor(case, row)
 
 
-def _compare_descriptor(case: dict[str, Any], row: dissection.Row) -> None:
+def _compare_descriptor(case: Case, row: dissection.Row) -> None:
     there = {name: value[0] if value else None for name, value in row.items()}
 
     def flag(letter: str) -> bool:
@@ -116,7 +120,7 @@ def _compare_descriptor(case: dict[str, Any], row: dissection.Row) -> None:
         assert value == case["out"][name], f"{case['id']}: tshark says {name} {value}"
 
 
-def _compare_keyframe(case: dict[str, Any], row: dissection.Row) -> None:
+def _compare_keyframe(case: Case, row: dissection.Row) -> None:
     # What follows the header is no real picture, so tshark may call that malformed; the header is what counts.
     keyframe = row["vp8.hdr.frametype"] == ["0"]
     size = [int(row["vp8.keyframe.width"][0]), int(row["vp8.keyframe.height"][0])] if keyframe else None

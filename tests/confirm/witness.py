@@ -1,4 +1,4 @@
-"""What the confirmers of rtp, rtcp and vp8 share: the groups that name a witness, and the entry it earns.
+"""What the confirmers of rtp, rtcp and vp8 share: asking a witness group by group, and the entry it earns.
 
 Stands below `tests/confirm/{rtp,rtcp,vp8}.py`. Read next: `tests/confirm/rtp.py`.
 """
@@ -6,32 +6,34 @@ Stands below `tests/confirm/{rtp,rtcp,vp8}.py`. Read next: `tests/confirm/rtp.py
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Group:
-    """The cases of one group, what is done with them, and how the witness confirms it."""
-
-    operation: str
-    how: str
-    tests: list[dict[str, Any]]
+Case = dict[str, Any]
 
 
-def cases_of(data: dict[str, Any], implementation: str) -> list[Group]:
-    """The groups of a set whose `verified_by` names `implementation`."""
-    return [
-        Group(group["params"]["operation"], witness["how"], group["tests"])
-        for group in data["groups"]
-        for witness in group["verified_by"]
-        if witness["implementation"] == implementation
-    ]
+def agreeing(
+    data: dict[str, Any],
+    implementation: str,
+    version: str,
+    how: Mapping[str, str],
+    ask: Callable[[str, list[Case]], None],
+) -> list[dict[str, Any]]:
+    """A `verified_by` entry for every group with all of whose cases a witness agrees.
 
-
-def entry(implementation: str, version: str, groups: Sequence[Group]) -> dict[str, str]:
-    """The `verified_by` entry of a witness that agreed with all of `groups`, today."""
+    `how` says for each operation that the witness knows what it does; `ask` takes the operation and the cases, and
+    raises where the witness says something else. A group of which it knows no operation is passed over.
+    """
     today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
-    how = "; ".join(dict.fromkeys(group.how for group in groups))
-    return {"implementation": implementation, "version": version, "date": today, "how": how}
+    entries = []
+    for number, group in enumerate(data["groups"]):
+        operation = group["params"]["operation"]
+        if operation not in how:
+            continue
+        try:
+            ask(operation, group["tests"])
+        except (AssertionError, LookupError, ValueError):
+            continue
+        said = {"implementation": implementation, "version": version, "date": today, "how": how[operation]}
+        entries.append({**said, "group": number})
+    return entries

@@ -12,9 +12,6 @@ from typing import Any
 
 Case = dict[str, Any]
 
-AIORTC = {"implementation": "aiortc", "version": "1.16.0", "date": "2026-11-24"}
-TSHARK = {"implementation": "tshark", "version": "4.0.17", "date": "2026-11-24"}
-
 
 class Cases:
     """Collects one set. `notes` explains the flags that its cases carry."""
@@ -25,13 +22,10 @@ class Cases:
         self._groups: list[dict[str, Any]] = []
         self._number = 0
 
-    def group(self, operation: str, source: str, verified_by: Sequence[tuple[dict[str, str], str]] = ()) -> None:
-        """Begin a group: all its cases take `operation`, and were confirmed by (implementation, how)."""
+    def group(self, operation: str, source: str) -> None:
+        """Begin a group, all of whose cases take `operation`. Who confirms it is found out by tests/confirm."""
         group: dict[str, Any] = {"params": {"operation": operation}, "provenance": "generated", "source": source}
-        group["verified_by"] = [{**implementation, "how": how} for implementation, how in verified_by]
-        if len(verified_by) < 2:
-            group["provisional"] = True
-        self._groups.append({**group, "tests": []})
+        self._groups.append({**group, "verified_by": [], "provisional": True, "tests": []})
 
     def valid(self, comment: str, reqs: str, given: bytes | Case, out: Any, flags: Sequence[str] = ()) -> None:
         """A case with an expected result; `reqs` are names of requirements, with or without their stem."""

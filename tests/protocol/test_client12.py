@@ -51,6 +51,7 @@ def with_extension(new: tls.Extension) -> Edit:
 
 @pytest.mark.spec("handshake12/choice-not-offered", "handshake12/srtp-profile-offered")
 @pytest.mark.spec("handshake12/renegotiation-info-empty", "handshake12/answers-only-what-was-asked")
+@pytest.mark.spec("handshake12/point-formats")
 @pytest.mark.parametrize(
     ("edit", "alert"),
     [
@@ -74,6 +75,7 @@ def test_hellos_that_choose_what_was_not_offered(edit: Edit, alert: str) -> None
 
 
 @pytest.mark.spec("handshake12/share-signed", "handshake12/certificate-required", "handshake12/unexpected-message")
+@pytest.mark.spec("handshake12/decode-error")
 @pytest.mark.parametrize(
     ("kind", "new", "alert"),
     [

@@ -139,7 +139,7 @@ def test_loss_doubling_and_disorder_only_cost_time(seed: int) -> None:
     assert not pair.of("server", Failed)
 
 
-@pytest.mark.spec("dtls/flight-retransmitted", "dtls/timer-doubles")
+@pytest.mark.spec("dtls/flight-retransmitted", "dtls/timer-doubles", "dtls/sequence-per-epoch")
 def test_an_unanswered_hello_is_repeated_with_back_off_and_given_up() -> None:
     pair = Pair(lose=1.0).start().run()
     times = [at for at, role, _ in pair.sent]

@@ -75,6 +75,7 @@ def browser_hello(message: wire.Handshake) -> wire.Handshake:
 
 @pytest.mark.spec("handshake12/no-sentinel", "handshake12/browser-hello", "handshake12/unknown-extensions-ignored")
 @pytest.mark.spec("handshake12/renegotiation-signalled", "handshake12/answers-only-what-was-asked")
+@pytest.mark.spec("handshake12/no-resumption")
 def test_a_browsers_hello_that_prefers_1_3_is_answered_with_1_2() -> None:
     """The server takes it, whole; what the rewritten hello does to the signatures shows only later."""
     pair = against_server(browser_hello)
@@ -147,6 +148,7 @@ def test_the_server_chooses_by_its_own_preference(
 
 @pytest.mark.spec("handshake12/version-not-offered", "handshake12/no-common-cipher")
 @pytest.mark.spec("handshake12/renegotiation-info-empty", "handshake12/extension-twice")
+@pytest.mark.spec("handshake12/point-formats", "handshake12/decode-error")
 @pytest.mark.parametrize(
     ("edit", "alert"),
     [

@@ -6,7 +6,7 @@
  * Read next: `levels.js`, `stats.js`.
  */
 
-import { SpeakingDetector } from "./levels.js";
+import { Meter, SpeakingDetector } from "./levels.js";
 import { inbound, ownSound } from "./stats.js";
 
 const LEVELS_EVERY = 0.1; // seconds
@@ -19,7 +19,8 @@ export class Listener {
     this.session = session;
     this.detectors = new Map();
     this.levels = new Map();
-    this.own = { level: null, energy: 0 };
+    this.own = { told: false, level: 0, energy: 0 };
+    this.meter = new Meter(); // for browsers that do not tell the level of what they send
     this.reports = { up: null, down: null };
     this.levelsAt = 0;
     this.statsAt = 0;
@@ -41,6 +42,10 @@ export class Listener {
   /** How loud this person is now, linear. */
   level(id) {
     return this.levels.get(id) ?? 0;
+  }
+
+  close() {
+    this.meter.close();
   }
 
   forget(id) {
@@ -65,8 +70,17 @@ export class Listener {
   }
 
   #levelOf(id) {
-    if (id === this.session.identity?.participant) return this.own.level ?? 0;
+    if (id === this.session.identity?.participant) return this.#ownLevel();
     return this.session.seats.of(id).audio?.level() ?? 0;
+  }
+
+  #ownLevel() {
+    if (this.own.told) return this.own.level;
+    const { track } = this.session.devices.microphone;
+    if (this.metered !== track) this.meter.listen((this.metered = track));
+    this.own.level = this.meter.level ?? 0;
+    this.own.energy += this.own.level ** 2 * LEVELS_EVERY;
+    return this.own.level;
   }
 
   #awaiting() {
@@ -83,7 +97,7 @@ export class Listener {
     try {
       const [upward, downward] = await Promise.all([up.pc.getStats(), down.pc.getStats()]);
       this.reports = { up: upward, down: downward };
-      this.own = ownSound(upward);
+      this.own = ownSound(upward) ?? this.own;
       const found = inbound(downward, down.pc);
       for (const seat of seats.all.values()) seat.measure(found, seats.clock());
       this.session.dispatchEvent(new Event("measured"));

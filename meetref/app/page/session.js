@@ -81,6 +81,9 @@ export class Session extends EventTarget {
   }
 
   #hello() {
+    const { devices } = this;
+    const now = { microphone: devices.state("microphone"), camera: devices.state("camera") };
+    this.told = JSON.stringify({ ...now, screen: false });
     return {
       type: "join",
       room: this.room,
@@ -88,8 +91,7 @@ export class Session extends EventTarget {
       ...(this.token ? { token: this.token } : {}),
       ...(this.identity ? { resume: this.identity } : {}),
       last_sequence: this.chat.last,
-      microphone: this.devices.state("microphone"),
-      camera: this.devices.state("camera"),
+      ...now,
     };
   }
 
@@ -166,7 +168,6 @@ export class Session extends EventTarget {
     this.people = new Map(people.map((person) => [person.id, person]));
     if (!resumed && !first) this.#build();
     this.up.repeat();
-    this.told = null;
     this.#tell();
     this.chat.repeat();
     for (const healer of Object.values(this.healers)) healer.hurry();
@@ -258,6 +259,7 @@ export class Session extends EventTarget {
     clearInterval(this.timer);
     this.signaling.close(last);
     for (const healer of Object.values(this.healers)) healer.close();
+    this.listener.close();
     this.sharing.stop();
     for (const [event, handler] of [["changed", this.onDevices], ["lost", this.onLost], ["found", this.onFound]]) {
       this.devices.removeEventListener(event, handler);

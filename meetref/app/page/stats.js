@@ -31,14 +31,14 @@ export function figures(entry) {
   };
 }
 
-/** The level and the energy of one's own microphone, as *up* measures it. */
+/** The level and the energy of one's own microphone, as *up* measures it; null where the browser does not tell. */
 export function ownSound(report) {
   for (const entry of report.values()) {
     if (entry.type === "media-source" && entry.kind === "audio" && entry.audioLevel !== undefined) {
-      return { level: entry.audioLevel, energy: entry.totalAudioEnergy ?? 0 };
+      return { told: true, level: entry.audioLevel, energy: entry.totalAudioEnergy ?? 0 };
     }
   }
-  return { level: null, energy: 0 };
+  return null;
 }
 
 /** One connection as `state().transports` tells it. */

@@ -1,0 +1,143 @@
+"""What a program that takes part receives in one slot: whole frames, in order, and the requests for what is missing.
+
+Stands on `app/clientlink`; `app/client` has one for each slot of *down*.
+Specification: RFC 3550 section 6.4.2 (reports), RFC 4585 (NACK, PLI), RFC 4588 (RTX), RFC 7741 (VP8).
+Leaves out: decoding and playing out; a frame is handed to `on_frame` as soon as it is whole and its turn.
+Read next: `media/repair.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from meetref.app.clientlink import ClientLink
+from meetref.media.reception import Reception
+from meetref.media.repair import LossDetector
+from meetref.media.sequence import Unwrapper
+from meetref.protocol.negotiation import VP8_PAYLOAD_TYPE, Kind
+from meetref.wire import rtcp, rtcpfeedback, rtp, vp8
+from meetref.wire.reader import Malformed
+
+REPORT_INTERVAL = 1.0
+MAXIMUM_WAITING = 512
+"""Packets kept behind a gap; when more wait, the gap is given up and a keyframe is asked for."""
+
+
+class Receiver:
+    """One slot. `frames` counts whole VP8 frames that could be decoded, `packets` all media packets."""
+
+    def __init__(self, ssrc: int, rtx_ssrc: int | None, kind: Kind, link: ClientLink) -> None:
+        self.ssrc = ssrc
+        self.rtx_ssrc = rtx_ssrc
+        self.kind = kind
+        self.packets = 0
+        self.frames = 0
+        self.keyframes = 0
+        self.gaps = 0
+        self.sender_reports = 0
+        self.last_payload = b""
+        self.on_frame: Callable[[bytes, int], None] = lambda frame, timestamp: None
+        self._link = link
+        self._reception = Reception(48000 if kind == "audio" else 90000)
+        self._losses = LossDetector()
+        self._unwrapper = Unwrapper()
+        self._waiting: dict[int, rtp.Packet] = {}
+        self._next: int | None = None
+        self._parts: list[bytes] = []
+        self._keyframe_asked_at = -1.0
+        self._report_at = 0.0
+
+    @property
+    def ssrcs(self) -> list[int]:
+        return [self.ssrc] if self.rtx_ssrc is None else [self.ssrc, self.rtx_ssrc]
+
+    @property
+    def playing(self) -> bool:
+        """Whether pictures can be decoded now: a keyframe came, and nothing since then is missing."""
+        return self._next is not None
+
+    def receive(self, plain: bytes, now: float) -> None:
+        """One unlocked packet of this slot, original or repeated."""
+        try:
+            if int.from_bytes(plain[8:12]) == self.rtx_ssrc:
+                plain = rtp.original(plain, VP8_PAYLOAD_TYPE, self.ssrc)
+            packet = rtp.parse(plain)
+        except Malformed:
+            return
+        extended = self._unwrapper.unwrap(packet.sequence)
+        self.packets += 1
+        self._losses.receive(extended, now)
+        self._reception.receive(packet.sequence, packet.timestamp, now)
+        self.last_payload = packet.payload
+        if self.kind == "video":
+            self._take(extended, packet, now)
+
+    def _take(self, extended: int, packet: rtp.Packet, now: float) -> None:
+        if self._next is None:
+            if not _starts(packet):
+                self._ask_keyframe(now)
+                return
+            self._next = extended
+            self._parts.clear()
+        if extended < self._next:
+            return
+        self._waiting[extended] = packet
+        while self._next in self._waiting:
+            self._assemble(self._waiting.pop(self._next))
+            self._next += 1
+        if len(self._waiting) > MAXIMUM_WAITING:
+            self._lose(now)
+
+    def _assemble(self, packet: rtp.Packet) -> None:
+        try:
+            descriptor = vp8.parse(packet.payload)
+        except Malformed:
+            return
+        if not self._parts and vp8.is_keyframe(packet.payload):
+            self.keyframes += 1
+        self._parts.append(packet.payload[descriptor.size :])
+        if packet.marker:
+            self.frames += 1
+            self.on_frame(b"".join(self._parts), packet.timestamp)
+            self._parts.clear()
+
+    def _lose(self, now: float) -> None:
+        """What is missing will not come: start anew at the next keyframe."""
+        self.gaps += 1
+        self._waiting.clear()
+        self._parts.clear()
+        self._next = None
+        self._ask_keyframe(now)
+
+    def _ask_keyframe(self, now: float) -> None:
+        if now - self._keyframe_asked_at >= 0.5:
+            self._keyframe_asked_at = now
+            self._link.send_control(rtcpfeedback.PictureLoss(self.ssrc, self.ssrc))
+
+    def on_control(self, packet: object, now: float) -> None:
+        if isinstance(packet, rtcp.SenderReport) and packet.ssrc == self.ssrc:
+            self.sender_reports += 1
+
+    def tick(self, now: float) -> None:
+        """Ask for what is missing, report what came."""
+        if not self.packets:
+            return
+        if self._losses.next_timeout() <= now:
+            lost = self._losses.due(now)
+            if lost:
+                self._link.send_control(rtcpfeedback.Nack(self.ssrc, self.ssrc, lost))
+            if self._losses.gave_up() and self.kind == "video":
+                self._lose(now)
+        if now >= self._report_at:
+            self._report_at = now + REPORT_INTERVAL
+            self._link.send_control(
+                rtcp.ReceiverReport(self.ssrc ^ 1, [self._reception.report_block(self.ssrc, now)]),
+                rtcp.named(self.ssrc ^ 1, "client"),
+            )
+
+
+def _starts(packet: rtp.Packet) -> bool:
+    try:
+        return vp8.is_keyframe(packet.payload)
+    except Malformed:
+        return False

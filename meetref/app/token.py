@@ -1,0 +1,62 @@
+"""Make a signed invitation that opens one room.
+
+    meetref token --room algebra --secret-file secret.txt --valid-for 2h
+
+Stands on `app/tokens`. The server that was started with the same file lets whoever has the token in.
+Leaves out: making the secret; any file with at least 32 random octets is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from pathlib import Path
+from urllib.parse import urlencode
+
+from meetref.app.command import CommandFailed, Exit, print_json
+from meetref.app.http import is_room_name
+from meetref.app.tokens import make_token, read_secret
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+LONGEST = 366 * 86400
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Room, secret, and how long it holds."""
+    parser.add_argument("--room", required=True, help="the room it opens")
+    parser.add_argument("--secret-file", required=True, type=Path, metavar="FILE", help="the server's room secret")
+    parser.add_argument("--name", help="let only somebody with this name in")
+    parser.add_argument("--valid-for", default="12h", metavar="TIME", help="30m, 12h, 7d, ... (12h)")
+    parser.add_argument("--url", metavar="URL", help="print the join link of the server at this address instead")
+    parser.add_argument("--json", action="store_true", help="print token, room and expiry as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the token."""
+    if not is_room_name(arguments.room):
+        raise CommandFailed(
+            f"{arguments.room[:40]!r} is no name of a room: lower-case letters, digits and hyphens, at most 63",
+            Exit.WRONG_COMMAND_LINE,
+        )
+    valid_for = duration(arguments.valid_for)
+    now = time.time()
+    secret = read_secret(arguments.secret_file)
+    token = make_token(secret, room=arguments.room, name=arguments.name, now=now, valid_for=valid_for)
+    if arguments.json:
+        print_json({"token": token, "room": arguments.room, "name": arguments.name, "expires_at": now + valid_for})
+    elif arguments.url:
+        query = {"token": token} | ({"name": arguments.name} if arguments.name else {})
+        print(f"{arguments.url.rstrip('/')}/{arguments.room}?{urlencode(query)}")
+    else:
+        print(token)
+    return Exit.DONE
+
+
+def duration(text: str) -> float:
+    """Seconds in `90`, `30m`, `12h` or `7d`. Raises `CommandFailed`."""
+    match = re.fullmatch(r"(\d{1,9})([smhd]?)", text.strip(), re.ASCII)
+    seconds = int(match[1]) * UNITS[match[2] or "s"] if match else 0
+    if not 0 < seconds <= LONGEST:
+        raise CommandFailed(f"{text[:40]!r} is no time up to a year, such as 30m, 12h or 7d", Exit.WRONG_COMMAND_LINE)
+    return float(seconds)

@@ -1,0 +1,299 @@
+"""Two agents find each other: in every order of signaling, through loss, with any roles, and within time."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meetref.protocol import ice
+from meetref.protocol.machine import Ignored
+from meetref.wire import stun
+from meetref.wire.address import Address
+from meetref.wire.candidate import Candidate
+from tests.protocol.ice_conversation import ALICE, BOB, Conversation, Puppet, agent, host
+
+
+@pytest.mark.spec("ice/check-username", "ice/check-protected", "ice/nomination", "ice/triggered-check")
+def test_two_agents_connect_within_two_round_trips() -> None:
+    talk = Conversation.ready(delay=0.0005)
+    talk.introduce()
+    talk.run_until(0.05)
+    assert talk.path("a") == (ALICE, BOB)
+    assert talk.path("b") == (BOB, ALICE)
+    assert talk.states("a") == talk.states("b") == ["checking", "connected"]
+    assert all(at <= 0.002 for at, _ in talk.events("a", ice.PairSelected))
+    assert talk.a.selected is not None
+    assert talk.a.selected.round_trip_time == pytest.approx(0.001)
+    assert talk.a.selected.kinds == "host udp / host udp"
+    assert talk.a.selected.is_nominated
+    assert talk.b.selected is not None
+    assert talk.b.selected.is_nominated
+
+
+def test_many_addresses_still_connect_within_50_ms() -> None:
+    """A browser's list beside a server's: IPv4, IPv6, loopback, a bridge that leads nowhere."""
+    talk = Conversation(agent(1, controlling=False), agent(2, controlling=True), delay=0.0005)
+    ours = [Address(name, 8081) for name in ("127.0.0.1", "::1", "192.0.2.1", "2001:db8::1")]
+    theirs = [Address(name, 50000) for name in ("172.17.0.1", "2001:db8::2", "192.0.2.2", "fe80::1")]
+    talk.owner = {address: ("a", address) for address in ours} | {
+        address: ("b", address) for address in theirs if address.host != "172.17.0.1"
+    }
+    for rank, address in enumerate(ours):
+        talk.a.add_local_candidate(host(address, priority=2**31 - rank), talk.now)
+    for rank, address in enumerate(theirs):
+        talk.b.add_local_candidate(host(address, priority=2**31 - rank), talk.now)
+    talk.a.set_remote_credentials(talk.b.credentials, talk.now)
+    talk.b.set_remote_credentials(talk.a.credentials, talk.now)
+    for rank, (mine, yours) in enumerate(zip(ours, theirs, strict=True)):
+        talk.a.add_remote_candidate(host(yours, priority=2**31 - rank), talk.now)
+        talk.b.add_remote_candidate(host(mine, priority=2**31 - rank), talk.now)
+    talk.run_until(0.05)
+    assert talk.a.state == talk.b.state == "connected"
+    assert talk.b.selected is not None
+    assert talk.b.selected.is_nominated
+    assert talk.path("a") == (talk.b.selected.remote, talk.b.selected.local)
+
+
+STEPS: dict[str, Callable[[Conversation], None]] = {
+    "a has an address": lambda talk: talk.a.add_local_candidate(host(ALICE), talk.now),
+    "b has an address": lambda talk: talk.b.add_local_candidate(host(BOB), talk.now),
+    "a knows b": lambda talk: talk.a.set_remote_credentials(talk.b.credentials, talk.now),
+    "b knows a": lambda talk: talk.b.set_remote_credentials(talk.a.credentials, talk.now),
+    "a is told b's address": lambda talk: talk.a.add_remote_candidate(host(BOB), talk.now),
+    "b is told a's address": lambda talk: talk.b.add_remote_candidate(host(ALICE), talk.now),
+}
+
+
+@pytest.mark.spec("ice/trickle", "ice/early-checks")
+@pytest.mark.parametrize("gap", [0.0, 0.1])
+def test_every_order_of_signaling_connects(gap: float) -> None:
+    for order in itertools.permutations(STEPS):
+        talk = Conversation(agent(1, controlling=True), agent(2, controlling=False))
+        for number, step in enumerate(order):
+            talk.run_until(number * gap)
+            STEPS[step](talk)
+            talk.flush()
+        talk.run_until(len(order) * gap + 2)
+        assert talk.path("a") == (ALICE, BOB), order
+        assert talk.path("b") == (BOB, ALICE), order
+
+
+@pytest.mark.spec("ice/peer-reflexive-remote", "ice/triggered-check")
+def test_one_side_that_knows_no_address_is_found_by_the_other() -> None:
+    talk = Conversation.ready()
+    talk.b.set_remote_credentials(talk.a.credentials, talk.now)
+    talk.introduce(b=False)
+    talk.run_until(1)
+    assert talk.path("b") == (BOB, ALICE)
+    assert talk.b.selected is not None
+    assert talk.b.selected.kinds == "host udp / prflx udp"
+    talk.b.add_remote_candidate(host(ALICE), talk.now)
+    assert talk.b.selected.kinds == "host udp / host udp"
+
+
+def test_behind_a_translator_the_mapped_address_is_seen() -> None:
+    talk = Conversation.ready()
+    outside = Address("198.51.100.7", 61000)
+    talk.move("a", ALICE, outside)
+    talk.introduce()
+    talk.run_until(1)
+    assert talk.path("b") == (BOB, outside)
+    assert talk.a.selected is not None
+    assert talk.a.selected.mapped == outside
+    assert talk.a.selected.kinds == "prflx udp / host udp"
+
+
+@pytest.mark.spec("stun/retransmission")
+@pytest.mark.soak(ci=20, full=2000)
+def test_half_of_the_datagrams_lost(seed: int) -> None:
+    dice = random.Random(seed)
+    talk = Conversation.ready(a_controls=bool(seed % 2), b_controls=not seed % 2, delay=0.001 + dice.random() / 5)
+    talk.passes = lambda datagram: dice.random() > 0.5
+    talk.introduce()
+    talk.run_until(30)
+    assert (talk.path("a"), talk.path("b")) == ((ALICE, BOB), (BOB, ALICE))
+
+
+@pytest.mark.spec("ice/role-conflict", "ice/role-conflict-answer")
+@pytest.mark.parametrize("controls", [True, False])
+@pytest.mark.parametrize("late", ["a", "b", ""])
+def test_two_agents_in_the_same_role_settle_it(controls: bool, late: str) -> None:
+    talk = Conversation.ready(a_controls=controls, b_controls=controls)
+    talk.introduce(a=late != "a", b=late != "b")
+    talk.run_until(0.3)
+    talk.introduce()
+    talk.run_until(3)
+    assert talk.a.controlling != talk.b.controlling
+    assert (talk.path("a"), talk.path("b")) == ((ALICE, BOB), (BOB, ALICE))
+    for machine in (talk.a, talk.b):
+        assert machine.selected is not None
+        assert machine.selected.is_nominated
+
+
+@pytest.mark.spec("ice/early-checks")
+def test_checks_before_the_answer_open_the_path_and_are_made_up_for() -> None:
+    talk = Conversation.ready()
+    talk.introduce(b=False)
+    talk.run_until(1)
+    assert talk.path("a") == (ALICE, BOB)
+    assert talk.b.state == "new"
+    assert talk.b.selected is None
+    assert talk.b.is_valid_path(BOB, ALICE)
+    assert [event for _, event in talk.events("b", ice.PathOpened)] == [ice.PathOpened(BOB, ALICE)]
+    assert not [datagram for _, who, datagram in talk.sent if who == "b" and datagram.data[0] == 0]
+    talk.b.set_remote_credentials(talk.a.credentials, talk.now)
+    talk.run_until(1.1)
+    assert talk.path("b") == (BOB, ALICE)
+    assert len(talk.events("b", ice.PathOpened)) == 1
+
+
+@pytest.mark.spec("ice/early-checks-bounded")
+def test_early_checks_are_bounded() -> None:
+    puppet = Puppet(agent(1, controlling=False), introduced=False)
+    for port in range(1, 200):
+        puppet.say(puppet.request(), source=Address(BOB.host, port))
+    assert sum(isinstance(event, ice.PathOpened) for event in puppet.events) == 32
+    assert puppet.machine.ignored["too many early checks"] == 167
+
+
+def test_early_checks_of_somebody_else_are_forgotten() -> None:
+    puppet = Puppet(agent(1, controlling=False), introduced=False)
+    puppet.say(puppet.request())
+    other = ice.Credentials("abcd", "a" * 22)
+    puppet.machine.set_remote_credentials(other, puppet.now)
+    assert puppet.wait(5) == []
+    assert not puppet.machine.is_valid_path(ALICE, BOB)
+    puppet.say(puppet.request())
+    assert puppet.machine.ignored["request from somebody else"] == 1
+
+
+@pytest.mark.spec("ice/patience")
+def test_without_a_peer_it_fails_after_39_and_a_half_seconds_and_recovers() -> None:
+    talk = Conversation.ready()
+    talk.a.set_remote_credentials(talk.b.credentials, talk.now)
+    talk.a.end_of_remote_candidates(talk.now)
+    talk.run_until(39.4)
+    assert talk.a.state == "checking"
+    talk.run_until(39.6)
+    assert talk.a.state == "failed"
+    assert talk.a.next_timeout() == math.inf
+    talk.introduce(a=False)
+    talk.run_until(41)
+    assert talk.a.state == "connected"
+
+
+def test_checks_that_nobody_answers_fail() -> None:
+    talk = Conversation.ready()
+    talk.passes = lambda datagram: False
+    talk.introduce()
+    talk.run_until(39.4)
+    assert talk.states("a") == ["checking"]
+    talk.run_until(40)
+    assert talk.states("a") == ["checking", "failed"]
+    assert not talk.a.is_valid_path(ALICE, BOB)
+
+
+@pytest.mark.spec("ice/end-of-candidates", "ice/candidate-generation")
+def test_candidates_that_are_not_for_us() -> None:
+    machine = agent(1, controlling=True)
+    machine.set_remote_credentials(ice.Credentials("abcd", "a" * 22), 0)
+    udp = host(BOB)
+    for candidate in (
+        Candidate("1", 1, "tcp", 1, "192.0.2.9", 9, "host", tcp_type="active"),
+        Candidate("1", 2, "udp", 1, "192.0.2.9", 9, "host"),
+        Candidate("1", 1, "udp", 1, "1f4712db-ea17-4bcf-a596-105139dfd8bf.local", 9, "host"),
+        host(BOB, ufrag="other"),
+    ):
+        machine.add_remote_candidate(candidate, 0)
+    machine.end_of_remote_candidates(0)
+    machine.add_remote_candidate(udp, 0)
+    assert dict(machine.ignored) == {
+        "candidate not over UDP": 1,
+        "candidate of another component": 1,
+        "candidate with a name": 1,
+        "candidate of another generation": 1,
+        "candidate after the last": 1,
+    }
+    assert [type(event) for event in machine.events()].count(Ignored) == 5
+
+
+@pytest.mark.spec("ice/credential-size")
+def test_credentials() -> None:
+    made = ice.make_credentials(random.Random(1).randbytes)
+    assert made.are_sound
+    assert made.password not in repr(made)
+    assert (len(made.ufrag), len(made.password)) == (8, 24)
+    for wrong in (
+        ice.Credentials("abc", "a" * 22),
+        ice.Credentials("abcd", "a" * 21),
+        ice.Credentials("ab:d", "a" * 22),
+    ):
+        machine = agent(1, controlling=True)
+        machine.set_remote_credentials(wrong, 0)
+        assert machine.state == "new"
+        assert machine.ignored.total() == 1
+
+
+def test_other_credentials_need_another_agent() -> None:
+    machine = agent(1, controlling=True)
+    for letter in "aab":
+        machine.set_remote_credentials(ice.Credentials("abcd", letter * 22), 0)
+    assert dict(machine.ignored) == {"other credentials without a restart": 1}
+
+
+def test_closing_is_the_end() -> None:
+    talk = Conversation.ready()
+    talk.introduce()
+    talk.run_until(1)
+    talk.a.close(talk.now)
+    assert list(talk.a.transmits()) == []
+    talk.log += [(talk.now, "a", event) for event in talk.a.events()]
+    assert talk.states("a")[-1] == "closed"
+    assert talk.a.next_timeout() == math.inf
+    assert talk.a.selected is None
+    assert not talk.a.is_valid_path(ALICE, BOB)
+    talk.a.close(talk.now)
+    talk.a.add_remote_candidate(host(BOB), talk.now)
+    talk.run_until(7)
+    assert talk.a.ignored["session over"] > 0
+    assert not [datagram for at, who, datagram in talk.sent if who == "a" and at > 101]
+
+
+@given(st.binary(max_size=120))
+def test_no_octets_raise_or_change_anything(data: bytes) -> None:
+    puppet = Puppet(agent(1, controlling=True))
+    for octets in (data, stun.HEADER.pack(1, len(data), stun.COOKIE, bytes(12)) + data):
+        assert puppet.say(octets) == []
+    assert puppet.machine.ignored.total() == 2
+    assert puppet.machine.next_timeout() > puppet.now
+
+
+@given(st.randoms(use_true_random=False))
+def test_no_sequence_of_inputs_raises_and_time_always_moves_on(dice: random.Random) -> None:
+    """Commands, checks, answers, refusals and time in any order, on a few addresses."""
+    puppet = Puppet(agent(dice.randrange(9), controlling=dice.random() < 0.5), introduced=False)
+    machine, asked = puppet.machine, list[stun.Message]()
+    places = [BOB, Address("192.0.2.3", 3), Address("2001:db8::2", 3), Address("127.0.0.1", 3)]
+    actions: list[Callable[[], object]] = [
+        lambda: machine.set_remote_credentials(puppet.credentials, puppet.now),
+        lambda: machine.add_remote_candidate(host(dice.choice(places), priority=dice.randrange(2**32)), puppet.now),
+        lambda: machine.add_local_candidate(host(dice.choice(places)), puppet.now),
+        lambda: machine.end_of_remote_candidates(puppet.now),
+        lambda: asked.extend(puppet.wait(dice.choice([0.001, 0.1, 1, 10, 40]))),
+        lambda: asked.extend(puppet.say(puppet.request(nominates=dice.random() < 0.5), source=dice.choice(places))),
+        lambda: setattr(puppet.role, "controlling", dice.random() < 0.5),
+        lambda: asked and puppet.answer(dice.choice(asked), source=dice.choice(places)),
+        lambda: asked and puppet.refuse(dice.choice(asked), dice.choice([300, 400, 403, 420, 487, 500])),
+    ]
+    for _ in range(30):
+        dice.choice(actions)()
+        puppet.drain()
+        machine.handle_timeout(puppet.now)
+        assert machine.next_timeout() > puppet.now
+        assert (machine.selected is not None) == (machine.state in ("connected", "disconnected"))
