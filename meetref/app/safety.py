@@ -1,6 +1,6 @@
 """What a server needs before anybody beyond this machine may reach it: TLS, and a secret for its rooms.
 
-Stands on `app/certificates` and `app/tokens`; `app/serve` takes the options from here and hands the result to the server.
+Stands on `app/certificates` and `app/tokens`; `app/serve` takes options from here and hands the result to the server.
 Source: docs/architecture.md (who may reach them): HTTP on loopback is safe, everything else has to say how it is.
 Leaves out: whom the media port answers (`app/server`).
 """

@@ -18,10 +18,12 @@ from pathlib import Path
 
 import trio
 
+from meetref.app.bot import be_bots, behaviours_of
 from meetref.app.command import CommandFailed
 from meetref.app.server import Settings, open_server
 from meetref.net.capture import capture_file
 from meetref.net.network import KernelNetwork
+from meetref.wire.address import Address
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,4 +70,6 @@ async def _serve(settings: Settings, arguments: argparse.Namespace) -> None:
             if capture is not None:
                 capture.attach(server.port.sockets.values())
             print(f"meetref is at http://localhost:{server.http_port}/demo", flush=True)
+            here = Address("127.0.0.1", server.http_port)
+            await be_bots(network, here, "demo", behaviours_of(arguments.bots))
             await trio.sleep_forever()

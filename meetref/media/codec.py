@@ -72,7 +72,7 @@ class VideoDecoder:
         """The pictures of one frame: one, or none where it cannot be decoded."""
         try:
             for picture in self._context.decode(av.Packet(frame)):
-                yield picture.to_ndarray(format="rgb24")
+                yield picture.to_ndarray(format="rgb24").astype(numpy.uint8, copy=False)
         except av.FFmpegError:
             return
 

@@ -1,0 +1,202 @@
+"""Join a room as one or more robots, through the same signaling, ICE, DTLS and SRTP as everybody.
+
+    meetref bot --room demo --count 3
+
+Each bot shows a moving picture with its name and the time, and hums; several take turns. `--light` replays frames
+that were encoded once, for load; `--silent` sends no sound, `--receive-only` nothing at all.
+Stands on `app/client`; `app/serve` runs three of them in the room `demo`.
+Leaves out: reacting to what bots hear. Read next: `app/client.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+from itertools import count as numbers
+
+import trio
+
+from meetref.app import frames
+from meetref.app.client import Client, open_client
+from meetref.app.command import CommandFailed
+from meetref.app.picture import Painter
+from meetref.app.sender import Sender
+from meetref.app.sound import Voice, level_of, silence
+from meetref.media.codec import SoundEncoder, VideoEncoder, packetize
+from meetref.meeting.channel import ChannelClosed
+from meetref.net.network import KernelNetwork, Network
+from meetref.wire import signaling
+from meetref.wire.address import Address
+
+FRAME_RATE = 20
+BITRATE_BPS = 500_000
+TURN = 6.0
+"""Seconds that one bot hums before the next one does."""
+
+NAMES = ("Ada", "Blaise", "Cora", "Dirac", "Emmy", "Fibo", "Gauss", "Hypatia", "Ito", "Jacobi")
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Behaviour:
+    """How a bot is. `turn` of `turns` says when it hums; `light` replays ready-made frames."""
+
+    name: str
+    number: int = 0
+    turn: int = 0
+    turns: int = 1
+    silent: bool = False
+    receive_only: bool = False
+    light: bool = False
+    token: str | None = None
+
+
+async def be_bot(network: Network, server: Address, room: str, behaviour: Behaviour, host: str = "localhost") -> None:
+    """Be in the room until cancelled, or until the server says goodbye. Raises as `open_client` does."""
+    sends = not behaviour.receive_only
+    join = signaling.Join(
+        room=room,
+        name=behaviour.name,
+        bot=True,
+        token=behaviour.token,
+        microphone="on" if sends and not behaviour.silent else "none",
+        camera="on" if sends else "none",
+    )
+    async with open_client(network, server, join, host=host) as client, trio.open_nursery() as nursery:
+        if sends:
+            sources: list[signaling.Source] = ["camera"] if behaviour.silent else ["microphone", "camera"]
+            await client.publish(sources)
+            show = show_light if behaviour.light else show_picture
+            nursery.start_soon(show, client.senders["camera"], behaviour, name="picture")
+            if not behaviour.silent:
+                hum = hum_light if behaviour.light else hum_live
+                nursery.start_soon(hum, client.senders["microphone"], behaviour, name="voice")
+        await client.closed.wait()
+        nursery.cancel_scope.cancel()
+
+
+async def show_picture(sender: Sender, behaviour: Behaviour) -> None:
+    """Paint and encode in a thread, a frame at a time."""
+    painter = Painter(behaviour.name, behaviour.number)
+    encoder = VideoEncoder(painter.width, painter.height, frame_rate=FRAME_RATE, bitrate_bps=BITRATE_BPS)
+
+    def make(number: int, keyframe: bool) -> bytes:
+        return encoder.encode(painter.paint(number, time.strftime("%H:%M:%S")), keyframe=keyframe)
+
+    async for number in ticks(1 / FRAME_RATE):
+        if sender.ready:
+            keyframe, sender.keyframe_wanted = sender.keyframe_wanted, False
+            frame = await trio.to_thread.run_sync(make, number, keyframe)
+            sender.send(packetize(frame, number), trio.current_time())
+
+
+async def show_light(sender: Sender, behaviour: Behaviour) -> None:
+    """Replay the frames; whoever needs a keyframe gets the first one again, and the rest from there."""
+    pictures = frames.load().pictures
+    place = 0
+    async for number in ticks(1 / frames.FRAME_RATE):
+        if sender.ready:
+            if sender.keyframe_wanted:
+                place, sender.keyframe_wanted = 0, False
+            sender.send(packetize(pictures[place], number), trio.current_time())
+            place = (place + 1) % len(pictures)
+
+
+async def hum_live(sender: Sender, behaviour: Behaviour) -> None:
+    voice, encoder = Voice(behaviour.number), SoundEncoder()
+    async for _ in ticks(0.02):
+        speaks = int(trio.current_time() / TURN) % behaviour.turns == behaviour.turn
+        samples = voice.speak() if speaks else silence()
+        sender.send([encoder.encode(samples)], trio.current_time(), level=level_of(samples))
+
+
+async def hum_light(sender: Sender, behaviour: Behaviour) -> None:
+    sounds = frames.load().sounds
+    async for number in ticks(0.02):
+        sound, level = sounds[number % len(sounds)]
+        sender.send([sound], trio.current_time(), level=level)
+
+
+class ticks:  # noqa: N801 - reads as a verb in `async for`
+    """0, 1, 2, ... every `interval` seconds; what is late is caught up with, not added."""
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._numbers = numbers()
+        self._start: float | None = None
+
+    def __aiter__(self) -> ticks:
+        return self
+
+    async def __anext__(self) -> int:
+        if self._start is None:
+            self._start = trio.current_time()
+        number = next(self._numbers)
+        await trio.sleep_until(self._start + number * self._interval)
+        return number
+
+
+async def be_bots(network: Network, server: Address, room: str, behaviours: list[Behaviour]) -> None:
+    """Be several, each a task of its own."""
+    async with trio.open_nursery() as nursery:
+        for behaviour in behaviours:
+            nursery.start_soon(be_bot, network, server, room, behaviour, name=behaviour.name)
+
+
+def behaviours_of(
+    count: int, *, silent: bool = False, receive_only: bool = False, light: bool = False
+) -> list[Behaviour]:
+    """So many bots, which take turns."""
+    return [
+        Behaviour(
+            name=NAMES[index] if index < len(NAMES) else f"Bot {index + 1}",
+            number=index % 16,
+            turn=index,
+            turns=count,
+            silent=silent,
+            receive_only=receive_only,
+            light=light,
+        )
+        for index in range(count)
+    ]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--server", default="127.0.0.1", metavar="ADDRESS", help="IP address of the server (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8080, help="its TCP port (8080)")
+    parser.add_argument("--room", default="demo", help="the room to join (demo)")
+    parser.add_argument("--count", type=int, default=1, help="how many bots (1)")
+    parser.add_argument("--token", help="the token, where the room needs one")
+    parser.add_argument("--silent", action="store_true", help="send no sound")
+    parser.add_argument("--receive-only", action="store_true", help="send nothing")
+    parser.add_argument("--light", action="store_true", help="replay frames that were encoded once")
+    parser.add_argument("--seconds", type=float, help="leave after so long")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if not 1 <= arguments.count <= 100:
+        raise CommandFailed("--count goes from 1 to 100", 2)
+    try:
+        trio.run(_run, arguments)
+    except* ChannelClosed as closed:
+        raise CommandFailed(f"the server does not let the bots in: {_first(closed)}") from None
+    except* ConnectionRefusedError:
+        raise CommandFailed(
+            f"nobody answers at {arguments.server} port {arguments.port}; is the server running (make meet)?"
+        ) from None
+    return 0
+
+
+async def _run(arguments: argparse.Namespace) -> None:
+    behaviours = behaviours_of(
+        arguments.count, silent=arguments.silent, receive_only=arguments.receive_only, light=arguments.light
+    )
+    server = Address(arguments.server, arguments.port)
+    with trio.move_on_after(arguments.seconds if arguments.seconds is not None else float("inf")):
+        await be_bots(KernelNetwork(), server, arguments.room, behaviours)
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,136 @@
+"""Losses noticed, asked for, given up; sent packets kept and given out again."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meetref.media import repair
+from meetref.media.repair import LossDetector, PacketCache
+
+
+def test_a_gap_is_asked_for_after_the_wait_for_reordering() -> None:
+    losses = LossDetector(round_trip_time=0.05)
+    assert losses.next_timeout() == math.inf
+    losses.receive(65534, 0.0)
+    losses.receive(65538, 1.0)
+    assert losses.next_timeout() == 1.01
+    assert losses.due(1.005) == []
+    assert losses.due(1.01) == [65535, 0, 1]
+    assert losses.next_timeout() == 1.01 + 0.05
+
+
+def test_a_packet_that_was_only_late_is_not_asked_for() -> None:
+    losses = LossDetector()
+    for sequence, at in ((1, 0.0), (3, 0.001), (2, 0.005)):
+        losses.receive(sequence, at)
+    assert losses.due(0.02) == []
+    assert losses.next_timeout() == math.inf
+    assert losses.recovered == 0
+
+
+def test_asking_is_repeated_once_a_round_trip_within_bounds() -> None:
+    for round_trip, repeat in ((0.001, 0.04), (0.1, 0.1), (3.0, 0.4)):
+        losses = LossDetector(round_trip_time=round_trip)
+        losses.receive(1, 0.0)
+        losses.receive(3, 0.0)
+        assert losses.due(0.01) == [2]
+        assert math.isclose(losses.next_timeout(), 0.01 + repeat)
+
+
+def test_after_a_second_it_is_given_up_once() -> None:
+    losses = LossDetector(round_trip_time=0.1)
+    losses.receive(1, 0.0)
+    losses.receive(3, 0.0)
+    asked = 0
+    now = 0.0
+    while losses.next_timeout() < math.inf:
+        now = losses.next_timeout()
+        asked += len(losses.due(now))
+        assert losses.next_timeout() > now
+    assert (asked, now) == (10, 1.0)
+    assert losses.gave_up()
+    assert not losses.gave_up()
+    losses.receive(2, 1.1)  # too late for anybody
+    assert (losses.recovered, losses.abandoned) == (0, 1)
+
+
+def test_what_comes_again_counts_as_recovered() -> None:
+    losses = LossDetector()
+    losses.receive(1, 0.0)
+    losses.receive(4, 0.0)
+    losses.due(0.01)
+    losses.receive(3, 0.1)
+    assert (losses.recovered, len(losses)) == (1, 1)
+    losses.forgive(3)
+    assert len(losses) == 0
+    assert not losses.gave_up()
+
+
+def test_a_gap_that_is_too_large_is_given_up_at_once() -> None:
+    losses = LossDetector()
+    losses.receive(1, 0.0)
+    losses.receive(5, 0.0)
+    losses.receive(5 + repair.MAXIMUM_MISSING + 1, 1.0)
+    assert len(losses) == 0
+    assert losses.next_timeout() == 1.0
+    assert losses.due(1.0) == []
+    assert losses.gave_up()
+    assert losses.next_timeout() == math.inf
+
+
+def test_one_nack_asks_for_a_bounded_number() -> None:
+    losses = LossDetector()
+    for sequence in range(0, 1200, 2):
+        losses.receive(sequence, 0.0)
+    assert len(losses.due(0.01)) == repair.MAXIMUM_REQUESTED
+    assert len(losses.due(losses.next_timeout())) == repair.MAXIMUM_REQUESTED
+
+
+@given(st.lists(st.tuples(st.integers(-5, 2000), st.floats(0, 0.2)), max_size=80))
+def test_time_moves_on_and_memory_is_bounded(steps: list[tuple[int, float]]) -> None:
+    losses = LossDetector(reorder_wait=0.0)
+    sequence, now = 0, 0.0
+    for step, wait in steps:
+        sequence, now = sequence + step, now + wait
+        losses.receive(sequence, now)
+        assert len(losses) <= repair.MAXIMUM_MISSING
+        if losses.next_timeout() <= now:
+            assert len(losses.due(now)) <= repair.MAXIMUM_REQUESTED
+            assert losses.next_timeout() > now
+
+
+def test_a_stored_packet_is_given_out_again_but_not_twice_at_once() -> None:
+    cache = PacketCache(round_trip_time=0.05)
+    cache.store(65535, b"last", 0.0)
+    cache.store(0, b"first", 0.0)
+    assert cache.fetch(65535, 0.1) == b"last"
+    assert cache.fetch(65535, 0.14) is None
+    assert cache.fetch(0, 0.14) == b"first"
+    assert cache.fetch(65535, 0.16) == b"last"
+    assert cache.fetch(1, 0.1) is None
+
+
+def test_a_packet_that_is_too_old_or_overwritten_is_gone() -> None:
+    cache = PacketCache(capacity=4, maximum_age=2.0)
+    cache.store(1, b"one", 0.0)
+    assert cache.fetch(1, 2.1) is None
+    for sequence in range(1, 6):
+        cache.store(sequence, bytes([sequence]), 3.0)
+    assert cache.fetch(1, 3.0) is None
+    assert [cache.fetch(sequence, 3.0) for sequence in range(2, 6)] == [b"\2", b"\3", b"\4", b"\5"]
+    cache.clear()
+    assert cache.fetch(5, 9.0) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 65535), st.booleans()), max_size=200))
+def test_the_cache_never_gives_another_packet(actions: list[tuple[int, bool]]) -> None:
+    cache = PacketCache(capacity=16)
+    for now, (sequence, store) in enumerate(actions):
+        if store:
+            cache.store(sequence, sequence.to_bytes(2), now)
+        else:
+            assert cache.fetch(sequence, now) in (None, sequence.to_bytes(2))
+    assert len(cache._packets) == 16
