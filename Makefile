@@ -34,7 +34,7 @@ help:
 setup: $(VENV)/.runtime
 
 meet: $(VENV)/.runtime
-	@exec $(BIN)/meetref serve --port $(PORT) --demo
+	@exec $(BIN)/meetref serve --port $(PORT)
 
 test: $(VENV)/.test
 	@$(BIN)/pytest --peers=$(PEERS) $(ARGS)

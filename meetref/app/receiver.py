@@ -19,6 +19,7 @@ from meetref.wire import rtcp, rtcpfeedback, rtp, vp8
 from meetref.wire.reader import Malformed
 
 REPORT_INTERVAL = 1.0
+MAXIMUM_EARLY = 16
 MAXIMUM_WAITING = 512
 """Packets kept behind a gap; when more wait, the gap is given up and a keyframe is asked for."""
 
@@ -74,17 +75,19 @@ class Receiver:
 
     def _take(self, extended: int, packet: rtp.Packet, now: float) -> None:
         if self._next is None:
-            if not _starts(packet):
+            if _starts(packet):
+                self._next = extended
+                self._parts.clear()
+            else:
                 self._ask_keyframe(now)
-                return
-            self._next = extended
-            self._parts.clear()
-        if extended < self._next:
-            return
-        self._waiting[extended] = packet
-        while self._next in self._waiting:
+        # What overtook the keyframe is kept too: it was counted as received and will not be sent again.
+        if self._next is None or extended >= self._next:
+            self._waiting[extended] = packet
+        while self._next is not None and self._next in self._waiting:
             self._assemble(self._waiting.pop(self._next))
             self._next += 1
+        if self._next is None and len(self._waiting) > MAXIMUM_EARLY:
+            del self._waiting[min(self._waiting)]
         if len(self._waiting) > MAXIMUM_WAITING:
             self._lose(now)
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import copy
 import importlib
+import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -35,14 +37,14 @@ def path_of(root: Path, name: str) -> Path:
 
 
 def confirmed(root: Path, each: VectorSet) -> dict[str, Any]:
-    """The set with `verified_by` as it turns out on this machine: entries that are there and still hold stay as they are."""
+    """The set with `verified_by` as it turns out here: entries that are there and still hold stay as they are."""
     data: dict[str, Any] = copy.deepcopy(each.data or {})
     entries = [
         entry
         for confirmer in _modules(root, "confirm", "confirm", each.name.partition("/")[0])
         for entry in confirmer.confirm(each.name, data)
     ]
-    for number, group in enumerate(groups_of(VectorSet(each.path, each.name, each.text, data))):
+    for number, group in enumerate(groups_of(replace(each, data=data))):
         mine = [entry for entry in entries if entry.get("group", number) == number]
         _write_witnesses(group, [{key: value for key, value in entry.items() if key != "group"} for entry in mine])
     return data
@@ -76,8 +78,6 @@ def _keep_witnesses(root: Path, name: str, data: dict[str, Any]) -> dict[str, An
 
 
 def _groups(path: Path) -> Iterator[dict[str, Any]]:
-    import json
-
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:

@@ -11,6 +11,7 @@ import argparse
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from meetref.app.checkout import checkout
@@ -97,7 +98,9 @@ def _confirm(root: Path, arguments: argparse.Namespace) -> int:
         if each.data is None or arguments.stem not in (None, each.name.partition("/")[0]):
             continue
         data = confirmed(root, each)
-        for number, (before, after) in enumerate(zip(groups_of(each), _groups(data), strict=True)):
+        for number, (before, after) in enumerate(
+            zip(groups_of(each), groups_of(replace(each, data=data)), strict=True)
+        ):
             claimed = {entry["implementation"] for entry in before["verified_by"]}
             agreed = {entry["implementation"] for entry in after["verified_by"]}
             print(f"{each.name} group {number}: {', '.join(sorted(agreed)) or 'nobody'}")
@@ -108,7 +111,3 @@ def _confirm(root: Path, arguments: argparse.Namespace) -> int:
     if arguments.check:
         return Exit.DOES_NOT_HOLD if lost else Exit.DONE
     return _write(root, texts, check=False)
-
-
-def _groups(data: dict[str, list[dict[str, list[dict[str, str]]]]]) -> list[dict[str, list[dict[str, str]]]]:
-    return data.get("groups", [])

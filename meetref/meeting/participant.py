@@ -59,7 +59,10 @@ class Company(Protocol):
     """What a participant needs of the room."""
 
     def changed(self, participant: Participant) -> None:
-        """Name, devices or tracks of somebody changed: tell the others, and look who sits where."""
+        """Somebody is new, or their devices changed: tell the others, and look who sits where."""
+
+    def arrange(self) -> None:
+        """What somebody sends or can be shown changed: look who sits where."""
 
     async def say(self, participant: Participant, message: signaling.SayChat) -> None: ...
 
@@ -226,7 +229,7 @@ class Participant:
         up.describe(answer.tracks, dict(message.tracks))
         self.tell(signaling.UpAnswer(connection=message.connection, number=message.number, sdp=answer.sdp))
         self._place.exchange.touch(up)
-        self._company.changed(self)
+        self._company.arrange()
 
     async def _open_up(self, connection: int) -> Up:
         self._close("up")
@@ -240,7 +243,8 @@ class Participant:
             self._log_state("up", peer, event)
             if isinstance(event, StateChanged) and event.state in ("failed", "closed") and self.up is up:
                 self.up = None
-                self._company.changed(self)
+            if isinstance(event, Connected | StateChanged):
+                self._company.arrange()
 
         await self._start("up", lambda task_status: self._place.exchange.serve(up, deliver, task_status=task_status))
         return up
@@ -271,7 +275,7 @@ class Participant:
         def deliver(event: Event) -> None:
             self._log_state("down", peer, event)
             if isinstance(event, Connected):
-                self._company.changed(self)
+                self._company.arrange()
             elif isinstance(event, StateChanged) and event.state in ("failed", "closed") and self.down is down:
                 self._drop_down()
 
@@ -303,7 +307,7 @@ class Participant:
         _describe(self.down.peer, answer.remote, now)
         self.down.answered(answer)
         self._place.exchange.touch(self.down)
-        self._company.changed(self)
+        self._company.arrange()
 
     def _on_slot_started(self, slot: Slot, now: float) -> None:
         if self.seats is not None:

@@ -246,17 +246,20 @@ def check_chain(chain: CertificateChain) -> tuple[bytes, PublicKey]:
 
 
 def check_signature(key: PublicKey, scheme: int, signature: bytes, data: bytes) -> None:
+    """Refuse unless `signature` is the key owner's over `data`."""
     if not verify_signature(key, scheme, signature, data):
         refuse("decrypt_error", "the peer's signature is wrong")
 
 
 def check_finished(session: Session, sender: Role, message: wire.Finished, handshake: bytes) -> None:
+    """Refuse unless `sender` heard what we heard: the messages whose octets are `handshake`."""
     expected = keyschedule.verify_data(session, sender, handshake)
     if not hmac.compare_digest(expected, message.verify_data):
         refuse("decrypt_error", "the two sides did not hear the same handshake")  # spec: handshake12/finished-wrong
 
 
 def refuse(alert: str, why: str) -> NoReturn:
+    """End the handshake. `why` is a sentence for the owner."""
     raise Refused(alert, why)
 
 

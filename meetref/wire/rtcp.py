@@ -75,6 +75,8 @@ class SenderReport:
 
 @dataclass(slots=True)
 class ReceiverReport:
+    """What `ssrc` received, a block a stream; without blocks it only says that `ssrc` is there."""
+
     ssrc: int
     blocks: list[ReportBlock] = field(default_factory=list)
 
@@ -93,6 +95,8 @@ class Chunk:
 
 @dataclass(slots=True)
 class SourceDescription:
+    """What the sender says of its sources; `named` makes the usual one."""
+
     chunks: list[Chunk]
 
 

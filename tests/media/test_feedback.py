@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -105,7 +106,7 @@ def test_the_reference_time_is_followed_across_its_wrap() -> None:
         recorder.record(number, start + number * 0.05)
         for made in _over_the_wire(recorder.build(0.0)):
             received += [report.received_at for report in history.match(made, 0.0)]
-    gaps = [later - earlier for earlier, later in zip(received, received[1:], strict=False) if later and earlier]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(received) if later and earlier]
     assert len(gaps) == 39
     assert gaps == pytest.approx([0.05] * 39, abs=0.0003)
 

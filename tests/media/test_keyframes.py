@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -45,7 +46,7 @@ def test_an_unanswered_request_is_repeated_with_growing_gaps_and_given_up() -> N
         if gate.repeat(now):
             sent.append(now)
         assert gate.next_timeout() > now
-    gaps = [later - earlier for earlier, later in zip(sent, sent[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(sent)]
     assert gaps[:4] == pytest.approx([0.5, 1.0, 2.0, 2.0])
     assert len(sent) == keyframes.MAXIMUM_TRIES
     assert gate.ask(100.0)

@@ -66,9 +66,7 @@ def test_capinfos_and_the_secrets(captured: Path, tmp_path: Path) -> None:
     about = run("capinfos", captured)
     assert "Number of packets:   4" in about
     assert "Number of interfaces in file: 2" in about
-    assert "Number of decryption secrets in file: 1" in about or "decryption secrets" not in about
-    keys = tmp_path / "keys.txt"
-    run("editcap", "--discard-all-secrets", captured, tmp_path / "without.pcapng")
-    assert (tmp_path / "without.pcapng").stat().st_size < captured.stat().st_size
-    extracted = run("tshark", "-r", captured, "--export-tls-session-keys", keys) if False else ""
-    assert extracted == ""
+    without = tmp_path / "without.pcapng"
+    run("editcap", "--discard-all-secrets", captured, without)
+    assert KEY.encode() in captured.read_bytes()
+    assert KEY.encode() not in without.read_bytes()

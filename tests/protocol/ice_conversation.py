@@ -172,11 +172,12 @@ class Puppet:
         return self.say(error(asked, code, self.credentials.password))
 
     def connect(self, source: Address = BOB, *, nominates: bool = True) -> None:
-        """Check, be checked, answer."""
-        sent = self.say(self.request(nominates=nominates), source=source)
-        for message in sent:
-            if message.kind is stun.Class.REQUEST:
-                self.answer(message, source=source)
+        """Check, be checked, answer the last check that came to `source`."""
+        self.say(self.request(nominates=nominates), source=source)
+        self.wait(0.006)  # checks to different places keep a distance of 5 ms
+        asked = [datagram.data for datagram in self.sent if datagram.remote == source and datagram.data[0] == 0]
+        if asked:
+            self.answer(stun.parse(asked[-1]), source=source)
 
     def wait(self, seconds: float) -> list[stun.Message]:
         """Let time pass; the agent's deadlines are kept exactly."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import struct
 
 import pytest
 from hypothesis import given
@@ -46,21 +45,16 @@ def test_a_flipped_bit_is_noticed_where_a_checksum_stands(packet: Packet, data: 
     position = data.draw(st.integers(covered, len(octets) - 1))
     octets[position] ^= 1 << data.draw(st.integers(0, 7))
     unchecked = octets[0] == 0x45 and octets[26:28] == b"\0\0"
-    if position == 7 and covered == 8 or unchecked:
+    if (position == 7 and covered == 8) or unchecked:
         return
     with pytest.raises(Malformed):
         parse(bytes(octets))
 
 
 def test_known_octets() -> None:
-    """Summed by hand: 45 octets of IPv4, 17 of UDP."""
-    packet = serialize(Packet(Address("192.0.2.1", 1000), Address("192.0.2.2", 2000), b"hello"))
-    assert packet.hex() == (
-        "4500002100004000401176c9c0000201c0000202"
-        "03e807d0000d"
-        f"{0xFFFF - sum(struct.unpack('!14H', bytes.fromhex('c0000201c00002020011000d03e807d0000d') + b'hello\0' + bytes(4))) % 0xFFFF:04x}"
-        "68656c6c6f"
-    )
+    """The checksums were found right by tshark; Wireshark's own reading is asked again in tests/peers."""
+    packet = Packet(Address("192.0.2.1", 1000), Address("192.0.2.2", 2000), b"hello")
+    assert serialize(packet).hex() == "45000021000040004011b6c8c0000201c0000202" + "03e807d0000d2c4668656c6c6f"
 
 
 @pytest.mark.parametrize("filler", range(3))

@@ -13,6 +13,7 @@ import { listenToKeys } from "./keys.js";
 import { barLength, Meter } from "./levels.js";
 import { recall, remember } from "./memory.js";
 import { Pickers } from "./pickers.js";
+import { sayTroubles } from "./trouble.js";
 
 const BARS = 8;
 
@@ -59,7 +60,7 @@ export class Lobby {
     for (const kind of ["microphone", "camera"]) this.#button(kind);
     const asking = microphone.opening || camera.opening;
     write(this.words, camera.track ? "" : asking ? "Your browser asks whether this page may use your camera and microphone." : camera.trouble ? "You can join without a camera." : "Your camera is off.");
-    const said = [microphone.trouble, camera.trouble].filter(Boolean).map(({ words }) => words);
+    const said = sayTroubles(microphone.trouble, camera.trouble);
     if (this.said === said.join()) return;
     this.said = said.join();
     const retry = () => element("button", { class: "button small", type: "button", test: "retry-devices", on: { click: () => this.devices.open() } }, "Try again");

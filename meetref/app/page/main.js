@@ -16,7 +16,7 @@ import { Session } from "./session.js";
 import { signalingURL } from "./signaling.js";
 import { roomName, Start } from "./start.js";
 import { describe, VERSION } from "./state.js";
-import { environmentTrouble } from "./trouble.js";
+import { environmentTrouble, sayTroubles } from "./trouble.js";
 
 const app = document.getElementById("app");
 const query = new URLSearchParams(location.search);
@@ -50,8 +50,8 @@ function route() {
 async function enterNow(room, name, devices) {
   const session = enter(room, name, devices);
   await devices.open();
-  const said = [devices.microphone, devices.camera].map(({ trouble }) => trouble?.words).filter(Boolean);
-  if (session === current.session) for (const words of said) session.notice(words, "trouble");
+  if (session !== current.session) return;
+  for (const words of sayTroubles(devices.microphone.trouble, devices.camera.trouble)) session.notice(words, "trouble");
 }
 
 /** Into the meeting, with the devices as they are; those that are still opening follow. */

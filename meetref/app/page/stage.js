@@ -103,7 +103,8 @@ export class Stage {
   /** What should be on the stage, in order: `{key, look, show(tile), screen}`. */
   #wanted() {
     const { session } = this;
-    const seats = [...session.seats.all.values()].filter(({ occupant, video }) => occupant && video !== null && session.people.has(occupant.person));
+    const shown = ({ occupant, video }) => occupant && video !== null && this.#sends(occupant);
+    const seats = [...session.seats.all.values()].filter(shown);
     seats.sort((one, other) => one.number - other.number);
     const seated = new Set(seats.filter(({ occupant }) => occupant.source === "camera").map(({ occupant }) => occupant.person));
     const others = session.others.filter(({ id }) => !seated.has(id));
@@ -112,6 +113,12 @@ export class Stage {
     const screens = seats.filter(({ occupant }) => occupant.source === "screen");
     const faces = seats.filter(({ occupant }) => occupant.source !== "screen");
     return [...screens.map((seat) => this.#seat(seat)), ...own, ...faces.map((seat) => this.#seat(seat)), ...others.map((person) => this.#standing(person))];
+  }
+
+  /** Is this person here, and still sharing if it is about a screen? */
+  #sends({ person, source }) {
+    const about = this.session.people.get(person);
+    return about !== undefined && (source !== "screen" || about.screen);
   }
 
   #own() {

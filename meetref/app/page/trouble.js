@@ -5,21 +5,36 @@
  * sentence, and where it helps the next step. Leaves out: showing it (`lobby.js`, `screens.js`, `notices.js`).
  */
 
-const NAMES = { microphone: "microphone", camera: "camera" };
+/** What is said of one device, or of both; `it` is how the sentence goes on. */
+const DEVICES = {
+  microphone: { one: "microphone", is: "is", it: "it", does: "does", uses: "is used" },
+  camera: { one: "camera", is: "is", it: "it", does: "does", uses: "is used" },
+  both: { one: "microphone and the camera", is: "are", it: "them", does: "do", uses: "are used" },
+};
+
+function deviceWords(kind, name) {
+  const { one, is, it, does, uses } = DEVICES[kind];
+  const words = {
+    NotAllowedError: `The ${one} ${is} blocked by the browser. Allow ${it} by the icon at the left of the address bar, then try again.`,
+    NotFoundError: `No ${one.replace(" and the ", " and no ")} was found. Connect one and it will appear here.`,
+    NotReadableError: `The ${one} ${uses} by another program, or ${does} not answer. Close that program, then try again.`,
+    AbortError: `The ${one} stopped while starting. Try again, or choose another one.`,
+    OverconstrainedError: `The chosen ${one} ${is} gone. Choose another one.`,
+    SecurityError: `The browser forbids the ${one} on this page. Open it over https or on localhost.`,
+    TypeError: `The browser gives no ${one.replace(" and the ", " and no ")} to a page that is not secure. Open it over https or on localhost.`,
+  }[name];
+  return words ?? `The ${one} could not be opened (${name}). Try again, or choose another one.`;
+}
 
 /** Why a microphone or camera could not be opened: `{name, words}`. */
-export function deviceTrouble(kind, error) {
-  const device = NAMES[kind];
-  const words = {
-    NotAllowedError: `The ${device} is blocked by the browser. Allow it by the icon at the left of the address bar, then try again.`,
-    NotFoundError: `No ${device} was found. Connect one and it will appear here.`,
-    NotReadableError: `The ${device} is used by another program, or does not answer. Close that program, then try again.`,
-    AbortError: `The ${device} stopped while it was starting. Try again, or choose another one.`,
-    OverconstrainedError: `The chosen ${device} is gone. Choose another one.`,
-    SecurityError: `The browser forbids the ${device} on this page. Open it over https or on localhost.`,
-    TypeError: `The browser gives no ${device} to a page that is not secure. Open it over https or on localhost.`,
-  }[error.name];
-  return { name: error.name, words: words ?? `The ${device} could not be opened (${error.name}). Try again, or choose another one.` };
+export function deviceTrouble(kind, { name }) {
+  return { name, words: deviceWords(kind, name) };
+}
+
+/** The sentences about both devices' troubles: two, one, none, or one for both where they have the same. */
+export function sayTroubles(microphone, camera) {
+  if (microphone && microphone.name === camera?.name) return [deviceWords("both", camera.name)];
+  return [microphone, camera].filter(Boolean).map(({ words }) => words);
 }
 
 /** Why a screen could not be shared, or null when the person simply changed their mind. */

@@ -1,0 +1,107 @@
+"""Whole meetings on the virtual network, in virtual time, from a seed."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from meetref.net.virtuallink import Impairments
+from meetref.wire import signaling
+from tests.stories.people import Meeting, meeting
+
+ROUGH = Impairments(delay=0.05, jitter=0.01, loss=0.05, reordering=0.02)
+
+
+def everyone_sees_everyone(scene: Meeting, frames: int) -> bool:
+    """Whether each person has had so many whole pictures, and sound, of each other one."""
+    for client in scene.people.values():
+        for person in client.people.values():
+            if client.identity is None or person.id == client.identity.participant:
+                continue
+            seen, heard = client.seen(person.id), client.heard(person.id)
+            if seen is None or heard is None or seen.frames < frames or heard.packets < frames:
+                return False
+    return True
+
+
+async def until(condition: object, limit: float) -> None:
+    """Wait in virtual time; asserts that the condition came true."""
+    with trio.move_on_after(limit):
+        while not condition():  # type: ignore[operator]
+            await trio.sleep(0.05)
+    assert condition()  # type: ignore[operator]
+
+
+async def test_two_people_see_and_hear_each_other(autojump_clock: MockClock) -> None:
+    async with meeting(1) as scene:
+        for name in ("alice", "bob"):
+            await scene.join(name)
+        await until(lambda: everyone_sees_everyone(scene, 30), 10)
+        assert all(client.up is not None and client.up.dtls == "1.2" for client in scene.people.values())
+
+
+async def test_leaving_is_seen_within_two_seconds(autojump_clock: MockClock) -> None:
+    async with meeting(2) as scene:
+        alice = await scene.join("alice", way=ROUGH)
+        bob = await scene.join("bob", way=ROUGH)
+        await until(lambda: len(alice.people) == 2 and len(bob.people) == 2, 5)
+        scene.leave("bob")
+        await until(lambda: len(alice.people) == 1, 2)
+        assert all(seat.person is None for seat in alice.seats)
+
+
+async def test_chat_arrives_in_order_and_a_newcomer_reads_it_all(autojump_clock: MockClock) -> None:
+    async with meeting(3) as scene:
+        alice, bob = await scene.join("alice", way=ROUGH), await scene.join("bob", way=ROUGH)
+        for number in range(10):
+            speaker = alice if number % 2 else bob
+            speaker.say(signaling.SayChat(client_id=f"m{number}", text=f"message {number}"))
+            await trio.sleep(0.3)
+        alice.say(signaling.SayChat(client_id="m9", text="message 9"))  # said again: stored once
+        await until(lambda: len(alice.chat) == 11 and len(bob.chat) == 10, 5)
+        carol = await scene.join("carol")
+        await until(lambda: len(carol.chat) == 10, 5)
+        for client in (bob, carol):
+            assert [message.text for message in client.chat] == [f"message {number}" for number in range(10)]
+            assert [message.sequence for message in client.chat] == list(range(1, 11))
+
+
+async def test_a_large_room_grows_its_seats(autojump_clock: MockClock) -> None:
+    async with meeting(4) as scene:
+        names = [f"person-{number}" for number in range(12)]
+        for name in names:
+            await scene.join(name)
+        first = scene.people[names[0]]
+        await until(lambda: len([seat for seat in first.seats if seat.video and seat.person]) == 11, 20)
+        assert len([seat for seat in first.seats if seat.video]) == 16
+        voices = [seat for seat in first.seats if seat.audio and not seat.video]
+        assert len(voices) == 5
+        await until(lambda: all(r.frames > 5 for p in first.people if (r := first.seen(p)) is not None), 20)
+
+
+@pytest.mark.soak(ci=3, full=100)
+@pytest.mark.slow
+async def test_six_people_on_a_rough_network(autojump_clock: MockClock, seed: int) -> None:
+    """5 % loss, 50 ms, reordering: everyone sees everyone, nothing is left behind."""
+    async with meeting(seed) as scene:
+        for name in ("alice", "bob", "carol", "dave", "erin", "frank"):
+            await scene.join(name, way=ROUGH)
+        await until(lambda: everyone_sees_everyone(scene, 20), 30)
+        before = {
+            client: {person: receiver.frames for person in client.people if (receiver := client.seen(person))}
+            for client in scene.people.values()
+        }
+        await trio.sleep(5)
+        for client, frames in before.items():
+            for person, count in frames.items():
+                receiver = client.seen(person)
+                assert receiver is not None
+                assert receiver.frames > count + 30, f"{person} stands still"
+        for name in list(scene.people):
+            scene.leave(name)
+        await until(lambda: not scene.server.rooms.rooms, 5)
+        assert len(scene.server.exchange) == 0
+    gc.collect()

@@ -1,0 +1,5 @@
+"""Every page here is executed; see tests/pages.py."""
+
+from tests.pages import collector
+
+pytest_collect_file = collector()
