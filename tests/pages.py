@@ -2,8 +2,7 @@
 
 The blocks of one page share a namespace and run in order, as a reader would type them. A page with a block that
 must not run says so with an invisible comment, `<!--- skip: next -->`. A console block is commands after `$ ` and what
-they print;
-`...` stands for anything. Only `meetref` commands are tried, each in an empty folder and within a minute.
+they print; `...` stands for anything. Only `meetref` commands are tried, each in an empty folder and within a minute.
 Used by docs/conftest.py and tutorials/conftest.py.
 """
 
@@ -70,7 +69,8 @@ def _back(namespace: dict[str, Any]) -> None:
     os.chdir(namespace["__before__"])
 
 
-def collector() -> Callable[..., Any]:
-    """What a conftest.py assigns to `pytest_collect_file`."""
+def collector(conftest: str) -> Callable[..., Any]:
+    """What the conftest.py of a folder with pages assigns to `pytest_collect_file`."""
     parsers = [PythonCodeBlockParser(), CodeBlockParser("console", run_console), SkipParser()]
-    return Sybil(parsers, patterns=["*.md"], excludes=["_build/*"], setup=_from_the_root, teardown=_back).pytest()
+    folder = str(Path(conftest).parent)
+    return Sybil(parsers, patterns=["*.md"], path=folder, setup=_from_the_root, teardown=_back).pytest()

@@ -2,4 +2,4 @@
 
 from tests.pages import collector
 
-pytest_collect_file = collector()
+pytest_collect_file = collector(__file__)

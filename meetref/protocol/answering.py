@@ -8,7 +8,7 @@ always gets the same answer, so that a second offer keeps what the first one agr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -30,8 +30,9 @@ from meetref.protocol.description import (
 from meetref.protocol.negotiation import TRANSPORT_SEQUENCE, Codec, Kind, ReceivedTrack, Setup, Transport
 from meetref.wire import sdp
 from meetref.wire import sdpattributes as attributes
+from meetref.wire.reader import Malformed
 from meetref.wire.sdp import Section, Session
-from meetref.wire.sdpattributes import Extension
+from meetref.wire.sdpattributes import Extension, StreamTrack
 
 MAXIMUM_SOURCES = 16
 """SSRCs that one section may announce."""
@@ -115,7 +116,8 @@ def answer(offer: Offer, local: Transport, *, session_id: int, version: int) -> 
         _answered_section(section, offer._taken.get(mid), candidates if section is offer._tagged else ())
         for mid, section in zip(offer.mids, offer._session.sections, strict=True)
     ]
-    options = tuple(option for option in local.ice_options if option in offer.transport.ice_options)
+    theirs = offer.transport.ice_options
+    options = tuple(option for option in local.ice_options if option in theirs)  # spec: sdp/ice-options-echoed
     answering = replace(local, ice_options=options)
     described = write_session(sections, answering, session_id=session_id, version=version, bundle=offer._bundle)
     return GivenAnswer(sdp.serialize(described), offer.transport, offer.tracks, offer.mids)
@@ -191,7 +193,7 @@ def _check_meanings(taken: Sequence[_Taken]) -> None:
 
 def _received_track(section: Section, taken: _Taken) -> ReceivedTrack:
     """What is known about the SSRCs of a section (RFC 5576), and to which streams it belongs (RFC 8830)."""
-    msids = [attributes.parse_msid(value) for value in islice(section.values("msid"), 4)]
+    msids = list(islice(_read_msids(section), 4))
     sources = [attributes.parse_source(value) for value in section.values("ssrc")] if taken.active else []
     groups = [attributes.parse_source_group(value) for value in section.values("ssrc-group")] if taken.active else []
     ssrcs = tuple(dict.fromkeys(source.ssrc for source in sources))
@@ -213,6 +215,14 @@ def _received_track(section: Section, taken: _Taken) -> ReceivedTrack:
         track=next((msid.track for msid in msids if msid.track is not None), None),
         active=taken.active,
     )
+
+
+def _read_msids(section: Section) -> Iterator[StreamTrack]:
+    for value in section.values("msid"):
+        try:
+            yield attributes.parse_msid(value)
+        except Malformed:
+            continue  # spec: sdp/msid-ignored
 
 
 def _check_sources(tracks: Sequence[ReceivedTrack]) -> None:

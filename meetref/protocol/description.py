@@ -27,7 +27,7 @@ MAXIMUM_MID_LENGTH = 16  # what fits into a one-byte header extension
 
 _ICE_WORD = re.compile(r"[A-Za-z0-9+/]+\Z")
 _MID_WORD = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+\Z")
-_TRUSTED_HASHES = ("sha-256", "sha-384", "sha-512")
+_TRUSTED_HASHES = ("sha-256", "sha-384", "sha-512")  # spec: sdp/fingerprint-not-md5
 _NO_ADDRESS = Line("c", "IN IP4 0.0.0.0")
 
 
@@ -62,7 +62,7 @@ def read_transport(session: Session, sections: Sequence[Section]) -> Transport:
 
     Raises `Malformed` without usable ICE credentials, a fingerprint by a hash that can be trusted, or a DTLS role.
     """
-    places = (*sections, session)
+    places = (*sections, session)  # spec: sdp/session-level
 
     def find(name: str) -> str:
         return next((value for place in places for value in place.values(name)), "")
@@ -109,7 +109,7 @@ def read_mids(session: Session) -> tuple[str, ...]:
     mids: list[str] = []
     for section in session.sections:
         mid = section.mid
-        if mid is None or not 0 < len(mid) <= MAXIMUM_MID_LENGTH or not _MID_WORD.match(mid):
+        if mid is None or not 0 < len(mid) <= MAXIMUM_MID_LENGTH or not _MID_WORD.match(mid):  # spec: sdp/mid-required
             unusable(f"section {len(mids)} needs an a=mid of 1 to {MAXIMUM_MID_LENGTH} characters")
         if mid in mids:  # spec: sdp/mid-unique
             unusable(f"two sections are called {mid!r}")
@@ -124,6 +124,7 @@ def read_bundle(session: Session) -> tuple[str, ...]:
     if bundle is None:  # spec: sdp/bundle-required
         unusable("the description has no BUNDLE group: all media share one port here")
     if len(set(bundle)) != len(bundle) or not set(bundle) <= {section.mid for section in session.sections}:
+        # spec: sdp/bundle-mids
         unusable("the BUNDLE group names a section twice, or one that is not there")
     return bundle
 
@@ -143,11 +144,11 @@ def write_session(
 
     The transport stands once, at the session's level, for all sections. In the tagged section alone (RFC 9143 section
     7.1.3) it would say the same; but then Chromium 156 rejects the other sections of an offer, Firefox 153 refuses the
-    offer, and its process dies of such an answer.
-    """
+    offer, and its process dies of such an answer. Nothing else of what WebRTC prohibits is ever written.
+    """  # spec: sdp/bundle-attributes-once sdp/no-prohibited
     group = attributes.Group("BUNDLE", tuple(bundle))
     return Session(
-        origin=Origin(session_id, version),
+        origin=Origin(session_id, version),  # spec: sdp/origin-version sdp/no-address-leak
         lines=(Line("t", "0 0"),),
         attributes=(
             Attribute("group", attributes.serialize_group(group)),  # spec: sdp/bundle-required
@@ -180,7 +181,7 @@ def write_section(
             Attribute("mid", mid),
             *extension_attributes(extensions),
             Attribute(way),
-            Attribute("rtcp-mux"),
+            Attribute("rtcp-mux"),  # spec: sdp/rtcp-mux-written
             Attribute("rtcp-rsize"),
             *codec_attributes(codecs),
             *more,
@@ -277,7 +278,7 @@ def choose_extensions(
     session: Session, section: Section, kind: Kind, author: Literal["sends", "receives"]
 ) -> dict[str, attributes.Extension]:
     """The header extensions of a section that are ours and may flow from sender to receiver, by uri."""
-    ways = (None, "sendrecv", "sendonly" if author == "sends" else "recvonly")
+    ways = (None, "sendrecv", "sendonly" if author == "sends" else "recvonly")  # spec: sdp/extension-direction
     found: dict[str, attributes.Extension] = {}
     for value in (*section.values("extmap"), *session.values("extmap")):
         extension = attributes.parse_extension(value)

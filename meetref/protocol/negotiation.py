@@ -62,7 +62,7 @@ RTX = Codec("rtx", 90000, 1, RTX_PAYLOAD_TYPE, {"apt": str(VP8_PAYLOAD_TYPE)})
 CODECS: dict[Kind, Codec] = {"audio": OPUS, "video": VP8}
 """The one codec of each kind, under the payload type that our own offers give it."""
 
-EXTENSIONS: dict[Kind, dict[str, int]] = {
+EXTENSIONS: dict[Kind, dict[str, int]] = {  # spec: sdp/mid-extension
     "audio": {AUDIO_LEVEL: AUDIO_LEVEL_ID, TRANSPORT_SEQUENCE: TRANSPORT_SEQUENCE_ID, MID: MID_ID},
     "video": {TRANSPORT_SEQUENCE: TRANSPORT_SEQUENCE_ID, MID: MID_ID},
 }

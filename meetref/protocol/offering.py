@@ -62,7 +62,7 @@ def offer(
 
     Raises `Malformed` when a name holds a line break.
     """
-    sections = [
+    sections = [  # spec: sdp/sections-never-removed
         _offered_section(track, () if index else tuple(candidate_attributes(local)))
         for index, track in enumerate(tracks)
     ]
@@ -88,7 +88,7 @@ def _offered_section(track: SentTrack, candidates: tuple[Attribute, ...]) -> Sec
 def _source_attributes(track: SentTrack) -> Iterator[Attribute]:
     """What is known beforehand about the SSRCs, so that a receiver can sort the very first packet."""
     msid = serialize_msid(StreamTrack(track.stream, track.track or f"{track.stream}-{track.kind}"))
-    yield Attribute("msid", msid)
+    yield Attribute("msid", msid)  # spec: sdp/msid
     ssrcs = [track.ssrc]
     if track.rtx_ssrc is not None:
         ssrcs.append(track.rtx_ssrc)

@@ -103,7 +103,7 @@ class Session(Described):
 def direction(session: Session, section: Section) -> Direction:
     """Which way a section's media flows, seen by the author: its own word, the session's, or `sendrecv`."""
     choices: tuple[Direction, ...] = ("sendrecv", "sendonly", "recvonly", "inactive")
-    for described in (section, session):
+    for described in (section, session):  # spec: sdp/direction-default
         for choice in choices:
             if described.has(choice):
                 return choice
@@ -120,7 +120,7 @@ def parse(text: str) -> Session:
     if [line.letter for line, _ in session[:3]] != ["v", "o", "s"]:
         raise Malformed("a session description begins with v=, o= and s=")
     (version, at), (origin, origin_at), (name, _) = session[:3]
-    if version.value != "0":
+    if version.value != "0":  # spec: sdp/version-zero
         raise Malformed(f"SDP version {version.value[:16]!r} is not 0", at)
     if not any(line.letter == "t" for line, _ in session):
         raise Malformed("the session description has no t= line")  # spec: sdp/required-lines
@@ -154,7 +154,7 @@ class _Parser:
     def _take(self, row: str, offset: int) -> None:
         if len(row) > MAXIMUM_LINE_LENGTH:
             raise Malformed(f"a line of {len(row)} characters, at most {MAXIMUM_LINE_LENGTH} are read", offset)
-        if row[1:2] != "=" or _FORBIDDEN.search(row):
+        if row[1:2] != "=" or _FORBIDDEN.search(row):  # spec: sdp/malformed-refused
             raise Malformed(f"not a line of SDP: {row[:32]!r}", offset)
         line = Line(row[0], row[2:])
         if line.letter == "m" or not self.blocks:
@@ -212,7 +212,7 @@ def _parse_attribute(text: str, offset: int) -> Attribute:
     name, colon, value = text.partition(":")
     if not _TOKEN.match(name):
         raise Malformed(f"an attribute cannot be called {name[:32]!r}", offset)
-    return Attribute(name, value if colon else None)
+    return Attribute(name, value if colon else None)  # spec: sdp/unknown-attributes-kept
 
 
 def _parse_section(block: _Block) -> Section:

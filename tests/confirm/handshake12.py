@@ -214,8 +214,8 @@ def _ask_server(operation: str, cases: list[Case]) -> None:
 
 
 def _openssl_answers(hello: bytes) -> list[bytes]:
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-    from OpenSSL import SSL, crypto
+    from cryptography.x509 import load_der_x509_certificate
+    from OpenSSL import SSL
 
     from tests.generate.handshake12 import Played
 
@@ -223,9 +223,8 @@ def _openssl_answers(hello: bytes) -> list[bytes]:
     context = SSL.Context(SSL.DTLS_SERVER_METHOD)
     context.set_cipher_list(b"ECDHE-ECDSA-AES128-GCM-SHA256")
     context.set_tlsext_use_srtp(b"SRTP_AEAD_AES_256_GCM")
-    key = certificate._key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    context.use_certificate(crypto.load_certificate(crypto.FILETYPE_ASN1, certificate.der))
-    context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_ASN1, key))
+    context.use_certificate(load_der_x509_certificate(certificate.der))
+    context.use_privatekey(certificate._key)
     connection = SSL.Connection(context)
     connection.set_accept_state()
     connection.set_ciphertext_mtu(8000)

@@ -6,6 +6,7 @@ import os
 from typing import Any, Literal
 
 import pytest
+from cryptography.x509 import load_der_x509_certificate
 
 from meetref.protocol.certificate import Certificate
 from meetref.protocol.handshake12 import Closed, Connected, Endpoint, Received
@@ -20,16 +21,13 @@ LABEL = b"EXTRACTOR-dtls_srtp"
 
 def openssl(role: Literal["client", "server"], mtu: int) -> Any:
     """The other side, with a P-256 certificate of its own kind, wanting ours."""
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from OpenSSL import SSL, crypto
+    from OpenSSL import SSL
 
     theirs = Certificate.generate(os.urandom, now_wall=1.8e9)
-    key = theirs._key
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
     context = SSL.Context(SSL.DTLS_METHOD)
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *anything: True)
-    context.use_certificate(crypto.load_certificate(crypto.FILETYPE_ASN1, theirs.der))
-    context.use_privatekey(crypto.PKey.from_cryptography_key(key))
+    context.use_certificate(load_der_x509_certificate(theirs.der))
+    context.use_privatekey(theirs._key)
     context.set_tlsext_use_srtp(b"SRTP_AES128_CM_SHA1_80:SRTP_AEAD_AES_128_GCM")
     connection = SSL.Connection(context)
     connection.set_connect_state() if role == "client" else connection.set_accept_state()

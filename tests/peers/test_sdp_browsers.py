@@ -31,7 +31,9 @@ each_browser = pytest.mark.parametrize(
 
 
 @each_browser
-@pytest.mark.spec("sdp/down-offer", "sdp/answer-same-sections", "sdp/extension-ids-kept", "sdp/fid", "sdp/bundle-only")
+@pytest.mark.spec(
+    "sdp/answer-same-sections", "sdp/extension-ids-kept", "sdp/sections-never-removed", "sdp/bundle-attributes-once"
+)
 async def test_down_grows_through_its_steps(name: str) -> None:
     async with BROWSERS[name]() as browser, served_page() as url:
         await browser.open(url)

@@ -94,12 +94,16 @@ def test_the_receiver_reads_what_the_sender_offers(chosen: list[Any], data: st.D
         assert accepted.transport_sequence
 
 
-@pytest.mark.spec("sdp/down-offer", "sdp/rtx-apt", "sdp/rtcp-mux-written", "sdp/setup-required")
+@pytest.mark.spec(
+    "sdp/rtx-apt", "sdp/rtcp-mux-written", "sdp/setup-required", "sdp/mid-extension", "sdp/bundle-attributes-once"
+)
 def test_a_down_offer_says_what_browsers_need() -> None:
     session = sdp.parse(offer(slots(25, 9), SERVER, session_id=3, version=4))
     assert len(sdp.serialize(session)) < 60_000
     assert (session.origin.session_id, session.origin.version) == (3, 4)
     assert session.value("setup") == "actpass"
+    for name in ("ice-ufrag", "ice-pwd", "fingerprint", "setup"):
+        assert [described.has(name) for described in (session, *session.sections)] == [True] + [False] * 34
     assert session.value("ice-options") == "trickle ice2"
     assert session.value("group") == "BUNDLE " + " ".join(slot.mid for slot in slots(25, 9))
     assert len(session.sections) == 34
@@ -213,6 +217,12 @@ def _swap(old: str, new: str) -> str:
     return text.replace(old, new)
 
 
+def _in_video(old: str, new: str) -> str:
+    audio, video = offered().split("m=video")
+    assert old in video
+    return f"{audio}m=video{video.replace(old, new)}"
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -225,7 +235,7 @@ def _swap(old: str, new: str) -> str:
             _swap("a=fingerprint", "a=x"), "no fingerprint", marks=pytest.mark.spec("sdp/fingerprint-required")
         ),
         pytest.param(
-            _swap("sha-256 ", "md5 "), "no fingerprint", marks=pytest.mark.spec("sdp/fingerprint-required")
+            _swap("sha-256 ", "md5 "), "no fingerprint", marks=pytest.mark.spec("sdp/fingerprint-not-md5")
         ),
         pytest.param(_swap("a=setup:actpass\r\n", ""), "setup", marks=pytest.mark.spec("sdp/setup-required")),
         pytest.param(_swap("actpass", "holdconn"), "setup", marks=pytest.mark.spec("sdp/setup-required")),
@@ -241,8 +251,11 @@ def _swap(old: str, new: str) -> str:
             _swap("a=rtcp-mux\r\n", ""), "multiplex RTCP", marks=pytest.mark.spec("sdp/rtcp-mux-required")
         ),
         pytest.param(
-            _swap("a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\na=sendonly\r\na=rtcp-mux\r\na=rtcp-rsize\r\na=rtpmap:96",
-                  "a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid\r\na=sendonly\r\na=rtcp-mux\r\na=rtcp-rsize\r\na=rtpmap:96"),
+            _in_video(f"extmap:4 {MID}", f"extmap:1 {MID}"),
+            "means two things", marks=pytest.mark.spec("sdp/bundle-extension-ids"),
+        ),
+        pytest.param(
+            _in_video(f"extmap:4 {MID}", f"extmap:5 {MID}"),
             "means two things", marks=pytest.mark.spec("sdp/bundle-extension-ids"),
         ),
         pytest.param(
@@ -286,8 +299,13 @@ def test_candidates_of_unknown_kinds_are_skipped() -> None:
 @pytest.mark.spec("sdp/reject-section", "sdp/tagged-section")
 @pytest.mark.parametrize(
     "change",
-    [("m=audio 9", "m=audio 0"), ("BUNDLE a0 v0", "BUNDLE v0"), ("SAVPF 111", "SAVP 111"), ("opus/48000/2", "opus/8000")],
-)  # fmt: skip
+    [
+        ("m=audio 9", "m=audio 0"),
+        ("BUNDLE a0 v0", "BUNDLE v0"),
+        ("SAVPF 111", "SAVP 111"),
+        ("opus/48000/2", "opus/8000"),
+    ],
+)
 def test_a_section_is_rejected_and_the_next_one_is_tagged(change: tuple[str, str]) -> None:
     found = answered(offered().replace(*change))
     session = sdp.parse(found.sdp)
@@ -313,11 +331,11 @@ def test_port_zero_with_bundle_only_is_accepted() -> None:
 @pytest.mark.spec("sdp/tagged-section")
 def test_a_rejected_first_section_still_tells_the_transport() -> None:
     transport = "a=ice-ufrag:clie\r\na=ice-pwd:" + "c" * 22 + "\r\na=setup:actpass\r\n"
-    bare = offered().replace(transport, "").replace("a=fingerprint:" + " ".join(FINGERPRINT) + "\r\n", "")
-    bare = bare.replace("a=ice-ufrag:clie\r\n", "").replace("a=ice-pwd:" + "c" * 22 + "\r\n", "")
-    bare = bare.replace("a=setup:actpass\r\n", "")
+    fingerprint = f"a=fingerprint:{' '.join(FINGERPRINT)}\r\n"
+    bare = offered().replace(fingerprint, "").replace(transport, "")
+    assert "setup" not in bare
     data = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:d\r\na=rtcp-mux\r\n"
-    data += transport + "a=fingerprint:" + " ".join(FINGERPRINT) + "\r\n"
+    data += transport + fingerprint
     text = bare.replace("BUNDLE ", "BUNDLE d ").replace("m=audio 9", data + "m=audio 9")
     found = answered(text)
     assert found.remote.ufrag == "clie"
@@ -358,6 +376,12 @@ def test_rtx_counts_only_for_the_codec_it_repairs() -> None:
     assert found.tracks[1].rtx == {}
     assert found.tracks[1].rtx_of == {}
     assert "rtx" not in found.sdp
+
+
+@pytest.mark.spec("sdp/msid-ignored")
+def test_an_msid_that_cannot_be_read_is_ignored() -> None:
+    text = offered().replace("a=msid:s0 s0-audio", "a=msid:one two three\r\na=msid:four")
+    assert answered(text).tracks[0].streams == ("four",)
 
 
 def test_feedback_for_all_formats_counts() -> None:
@@ -432,7 +456,7 @@ def _mutated(text: str, seed: int) -> str:
 
 
 @each_browser
-@pytest.mark.spec("sdp/strangers-cannot-raise")
+@pytest.mark.spec("sdp/malformed-refused")
 @given(st.integers(0, 2**32))
 def test_damaged_descriptions_are_read_or_malformed(name: str, seed: int) -> None:
     case = recorded(name)[seed % len(recorded(name))]
@@ -441,5 +465,5 @@ def test_damaged_descriptions_are_read_or_malformed(name: str, seed: int) -> Non
             answered(_mutated(case["offer"], seed))
         else:
             read_answer(_mutated(case["answer"], seed), slots(case["videos"]))
-    except Malformed as error:
-        assert error.what
+    except Malformed:
+        pass

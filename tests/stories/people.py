@@ -35,7 +35,9 @@ class Meeting:
     def address(self) -> Address:
         return Address(self.host.addresses()[0], PORT)
 
-    async def join(self, name: str, *, room: str = "algebra", way: Impairments | None = None, sends: bool = True) -> Client:
+    async def join(
+        self, name: str, *, room: str = "algebra", way: Impairments | None = None, sends: bool = True
+    ) -> Client:
         """Somebody comes in over their own way to the server, and shows and says something."""
         person = self.network.host(name)
         if way is not None:

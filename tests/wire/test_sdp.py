@@ -66,6 +66,7 @@ def _sdp_like() -> st.SearchStrategy[str]:
     return st.lists(line | good, max_size=12).map("\r\n".join)
 
 
+@pytest.mark.spec("sdp/malformed-refused")
 @given(st.text(max_size=200) | _sdp_like())
 def test_any_text_is_a_description_or_malformed(text: str) -> None:
     try:
@@ -137,7 +138,7 @@ def test_the_offset_is_that_of_the_wrong_line() -> None:
     ],
 )
 def test_every_table_has_a_bound(text: str) -> None:
-    with pytest.raises(Malformed, match="at most|more than"):
+    with pytest.raises(Malformed, match=r"at most|more than"):
         parse(text)
 
 
@@ -155,6 +156,7 @@ def test_a_value_never_becomes_a_line_of_its_own(evil: str) -> None:
             serialize(wrong)
 
 
+@pytest.mark.spec("sdp/direction-default")
 def test_direction_of_the_section_wins_over_that_of_the_session() -> None:
     plain = parse(SMALLEST + SECTION)
     assert direction(plain, plain.sections[0]) == "sendrecv"
