@@ -18,7 +18,7 @@ from itertools import count as numbers
 import trio
 
 from meetref.app import frames
-from meetref.app.client import Client, open_client
+from meetref.app.client import open_client
 from meetref.app.command import CommandFailed
 from meetref.app.picture import Painter
 from meetref.app.sender import Sender
@@ -103,6 +103,7 @@ async def show_light(sender: Sender, behaviour: Behaviour) -> None:
 
 
 async def hum_live(sender: Sender, behaviour: Behaviour) -> None:
+    """Hum when it is this bot's turn, and be silent otherwise."""
     voice, encoder = Voice(behaviour.number), SoundEncoder()
     async for _ in ticks(0.02):
         speaks = int(trio.current_time() / TURN) % behaviour.turns == behaviour.turn
@@ -111,6 +112,7 @@ async def hum_live(sender: Sender, behaviour: Behaviour) -> None:
 
 
 async def hum_light(sender: Sender, behaviour: Behaviour) -> None:
+    """Replay the ready-made sound."""
     sounds = frames.load().sounds
     async for number in ticks(0.02):
         sound, level = sounds[number % len(sounds)]

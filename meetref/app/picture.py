@@ -42,9 +42,9 @@ class _Orb(NamedTuple):
 
 
 ORBS = (
-    _Orb(0.30, (0.62, 0.20), 1, 0.0, 0.00),
-    _Orb(0.20, (0.45, 0.30), -1, 0.35, 0.08),
-    _Orb(0.12, (0.70, 0.34), 2, 0.7, -0.08),
+    _Orb(0.22, (0.55, 0.18), 1, 0.0, 0.00),
+    _Orb(0.14, (0.42, 0.28), -1, 0.35, 0.08),
+    _Orb(0.08, (0.68, 0.32), 2, 0.7, -0.08),
 )
 
 
@@ -60,7 +60,7 @@ class Painter:
         self._name = name
         hue = (0.58 + self.number * 0.381966) % 1.0  # neighbours in number are far apart in colour
         self._ground = self._background(hue)
-        self._orbs = [(_disc(round(orb.radius * height)), _yuv(hue + orb.hue, 0.45, 0.95), orb) for orb in ORBS]
+        self._orbs = [(_disc(round(2 * orb.radius * height)), _yuv(hue + orb.hue, 0.45, 0.95), orb) for orb in ORBS]
         self._labels: tuple[str, NDArray[np.float32]] | None = None
 
     def paint(self, counter: int, clock: str) -> Picture:
@@ -73,7 +73,7 @@ class Painter:
         return picture
 
     def _place(self, orb: _Orb, counter: int, size: int) -> tuple[int, int]:
-        angle = 2 * math.pi * (orb.turns * counter / PERIOD + orb.phase)
+        angle = 2 * math.pi * (orb.turns * counter / PERIOD + orb.phase + self.number * 0.381966)
         x = self.width / 2 + orb.orbit[0] * self.height * math.cos(angle) - size / 2
         y = self.height / 2 + orb.orbit[1] * self.height * math.sin(angle) - size / 2
         return round(x / 2) * 2, round(y / 2) * 2  # chroma has every second pixel
@@ -97,7 +97,7 @@ class Painter:
             left, bottom = self.width // 20, self.height - self.width // 24
             draw.text((left, bottom - large - small), self._name[:24], 240, ImageFont.load_default(large), anchor="ls")
             draw.text((left, bottom), clock[:24], 200, ImageFont.load_default(small), anchor="ls")
-            self._labels = clock, np.asarray(image, dtype=np.float32) / 255
+            self._labels = clock, (np.asarray(image) / 255).astype(np.float32)
         return self._labels[1]
 
     def _blend(
@@ -174,7 +174,8 @@ def _disc(diameter: int) -> NDArray[np.float32]:
     size = diameter // 2 * 2
     y, x = np.mgrid[0:size, 0:size]
     away = np.hypot(x - size / 2 + 0.5, y - size / 2 + 0.5) / (size / 2)
-    return np.clip((1 - away) * 3, 0, 1).astype(np.float32)
+    disc: NDArray[np.float32] = np.clip((1 - away) * 3, 0, 1).astype(np.float32)
+    return disc
 
 
 def _mix(part: NDArray[np.uint8], alpha: NDArray[np.float32], value: int) -> None:

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         error = errors.exceptions[0]
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             raise CommandFailed(
-                f"port {arguments.port} is in use by another program; choose another one with --port (or PORT= with make)"
+                f"port {arguments.port} is in use by another program; choose another with --port (PORT= with make)"
             ) from None
         raise
     return 0

@@ -160,8 +160,8 @@ def candidates_of(port: Port, announce: Sequence[str]) -> Iterable[Candidate]:
 def may_check(own: frozenset[str], only_local: bool, address: Address) -> bool:
     """May we send checks where a client tells us to (RFC 8445 section 19.5.1)? A server is no port scanner.
 
-    On a laptop only this machine is checked; elsewhere the addresses of the world, and private ones only where one of ours
-    is of the same kind. Whoever checks us with our credentials is answered in any case.
+    On a laptop only this machine is checked; elsewhere the addresses of the world, and private ones only where one of
+    ours is private, too. Whoever checks us with our credentials is answered in any case.
     """
     if only_local:
         return address.host in own

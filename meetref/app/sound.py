@@ -1,7 +1,7 @@
 """What a bot says: soft, speech-like humming with pauses, or a plain tone; each sender on a pitch of its own.
 
 Quiet on purpose: no sample is ever louder than -20 dBFS, so nobody with headphones is hurt.
-Stands below `app/bot` and `app/frames`; `media/codec` encodes it. 20 milliseconds (960 samples) at a time, mono, 48 kHz.
+Stands below `app/bot` and `app/frames`; `media/codec` encodes it. Mono, 48 kHz, 960 samples (20 ms) at a time.
 Source: RFC 6464 section 3 (the audio level). Vowels have their energy around a few formants; the figures are Peterson
 and Barney's of 1952, rounded.
 Leaves out: words.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from meetref.media.codec import SAMPLE_RATE, SAMPLES_PER_PACKET, Samples
 
@@ -80,7 +81,7 @@ def level_of(samples: Samples) -> int:
     return min(127, max(0, round(-10 * math.log10(power / FULL_SCALE**2))))
 
 
-def _vowel(at: np.ndarray, pitch: float, vowel: tuple[int, int]) -> np.ndarray:
+def _vowel(at: NDArray[np.int64], pitch: float, vowel: tuple[int, int]) -> NDArray[np.float64]:
     wave = np.zeros(len(at))
     for harmonic in range(1, HARMONICS + 1):
         frequency = harmonic * pitch
@@ -94,6 +95,6 @@ def _peak(pitch: float, vowel: tuple[int, int]) -> float:
     return float(np.abs(_vowel(np.arange(math.ceil(SAMPLE_RATE / pitch) + 1), pitch, vowel)).max()) * 1.02
 
 
-def _samples(wave: np.ndarray) -> Samples:
-    scaled = np.clip(wave, -1, 1) * (LOUDEST * (FULL_SCALE - 1))
-    return scaled.astype(np.int16)
+def _samples(wave: NDArray[np.float64]) -> Samples:
+    samples: Samples = (np.clip(wave, -1, 1) * (LOUDEST * (FULL_SCALE - 1))).astype(np.int16)
+    return samples

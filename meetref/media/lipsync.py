@@ -1,10 +1,10 @@
 """When was this packet captured, on this server's clock? The answer keeps lips together, whoever sits in a seat.
 
 A publisher's sender reports tie its RTP timestamps to its own wall clock, the same for its audio and its video.
-We add one offset for each publisher, so that both tracks land on our clock by the same amount: what was
-captured together leaves together. A seat's timestamps and sender reports are made from that clock alone, so a browser's line
+We add one offset for each publisher, so that both tracks land on our clock by the same amount: what was captured
+together leaves together. A seat's timestamps and sender reports are made from that clock alone, so a browser's line
 through a seat's reports stays straight when the person changes.
-Stands beside `media/rewriting` (which starts a source where this clock says) and below `meeting/up` and `meeting/down`.
+Stands on `media/clock`; `meeting/up` feeds it, `meeting/forwarder` asks it where a source begins.
 Specification: RFC 3550 section 6.4.1 (sender reports); the rule of one offset a publisher is ours.
 Leaves out: clock drift within one call beyond following the reports; a browser's playout absorbs the rest.
 """
@@ -19,7 +19,7 @@ DRIFT_PER_SECOND = 100e-6
 
 
 class PublisherClock:
-    """The publisher's wall clock against ours (monotonic seconds): the smallest difference seen is the least delayed."""
+    """The publisher's wall clock against ours (monotonic seconds): the smallest difference seen has waited least."""
 
     __slots__ = ("_at", "offset")
 
@@ -38,7 +38,7 @@ class PublisherClock:
 
 
 class TrackClock:
-    """One track's RTP timestamps on our clock; by arrival until the first sender report, by the reports from then on."""
+    """One track's RTP timestamps on our clock: by arrival until the first sender report, then by the reports."""
 
     __slots__ = ("_base", "_base_timestamp", "_reports", "clock_rate", "publisher")
 

@@ -12,7 +12,7 @@ from meetref.wire.signaling import ClientMessage, ServerMessage
 
 
 class ChannelClosed(Exception):
-    """No more messages. `clean`: the client closed it on purpose (a tab was closed), so nobody waits for it to come back."""
+    """No more messages. `clean`: the client closed it on purpose, as a closed tab does; nobody waits for its return."""
 
     def __init__(self, clean: bool, why: str) -> None:
         super().__init__(why)

@@ -23,9 +23,9 @@ from meetref.protocol.negotiation import (
     RTX_PAYLOAD_TYPE,
     TRANSPORT_SEQUENCE_ID,
     VP8_PAYLOAD_TYPE,
+    TakenAnswer,
 )
 from meetref.protocol.negotiation import Slot as OfferedSlot
-from meetref.protocol.negotiation import TakenAnswer
 from meetref.protocol.peer import Connected, Peer
 from meetref.protocol.srtp import LockRefused
 from meetref.wire import rtcp, rtcpfeedback, transportfeedback
@@ -85,7 +85,7 @@ class Down(Link):
                 ssrc=ssrc,
                 rtx_ssrc=rtx_ssrc if kind == "video" else None,
                 cname=self._cname,
-            )  # fmt: skip
+            )
         )
         rewriter = Rewriter(
             ssrc=ssrc,

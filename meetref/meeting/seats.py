@@ -1,8 +1,8 @@
 """Who sits where in one viewer's meeting, and which tracks their slots show.
 
 A viewer's *down* connection has a fixed number of seats. People take them as they come and keep them while they
-can be seen; a change of people is a `seats` message and a keyframe, never a renegotiation. Only when a room outgrows its
-step (4, 9, 16, 25) are slots added and offered, one seat ahead of need.
+can be seen; a change of people is a `seats` message and a keyframe, never a renegotiation. Only when a room outgrows
+its step (4, 9, 16, 25) are slots added and offered, one seat ahead of need.
 Stands above `meeting/down` (the slots) and below `meeting/room` (which calls `arrange` when anything changed).
 Specification: none; docs/architecture.md, "Seats".
 Leaves out: pinning, pages and priorities; the screens come first, then people in the order in which they came.
@@ -20,7 +20,7 @@ from meetref.wire import signaling
 
 STEPS = (4, 9, 16, 25)
 TOGETHER = 9
-"""Up to so many seats, each has an audio slot of its own beside its video slot, so that the browser keeps lips in sync."""
+"""Up to so many seats, each has audio and video slots in one stream, so that the browser keeps lips in sync."""
 VOICES = 5
 """Above that, so many audio slots carry the loudest voices."""
 
@@ -69,7 +69,7 @@ class Seats:
         return True
 
     def seat(self, contents: Sequence[Content]) -> bool:
-        """Let `contents` sit down (the first ones where there are too many). Whoever sits keeps their seat. True on a change."""
+        """Let `contents` sit down, the first where there are too many; whoever sits keeps their seat. True on a change."""
         before = list(self.contents)
         shown = set(contents[: len(self.contents)])
         self.contents = [content if content in shown else None for content in self.contents]

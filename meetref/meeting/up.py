@@ -51,7 +51,10 @@ class Stream:
 
 
 class Up:
-    """A machine. `touch` tells the exchange that there is something to send; `tracks` are what the others can see and hear, by mid; they live as long as the connection."""
+    """A machine. `touch` tells the exchange that there is something to send.
+
+    `tracks` are what the others can see and hear, by mid; they live as long as the connection.
+    """
 
     def __init__(self, peer: Peer, owner: str, dice: Dice, touch: Callable[[], None]) -> None:
         self.peer = peer

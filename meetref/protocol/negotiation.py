@@ -130,10 +130,6 @@ class TakenAnswer:
         return {track.mid: track for track in self.tracks if track.receiving}
 
 
-DownAnswer = TakenAnswer
-"""On *down* the viewer answers, on *up* the server does; both are read alike."""
-
-
 @dataclass(slots=True, frozen=True, kw_only=True)
 class ReceivedTrack:
     """What arrives on one accepted section.

@@ -55,7 +55,7 @@ class PathOpened(Event):
 
 @dataclass(slots=True, frozen=True)
 class Remote:
-    """The other side's half, as its session description has it: ICE credentials, fingerprints, and who is DTLS client."""
+    """The other side's half, as its description has it: ICE credentials, fingerprints, and who is DTLS client."""
 
     credentials: ice.Credentials
     fingerprints: tuple[tuple[str, str], ...]

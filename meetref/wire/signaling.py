@@ -123,16 +123,7 @@ class Pong(Message, tag="pong"):
 
 
 ClientMessage = (
-    Join
-    | Leave
-    | UpOffer
-    | UpCandidate
-    | DownAnswer
-    | DownCandidate
-    | DownRestart
-    | Devices
-    | SayChat
-    | Pong
+    Join | Leave | UpOffer | UpCandidate | DownAnswer | DownCandidate | DownRestart | Devices | SayChat | Pong
 )
 
 

@@ -1,11 +1,13 @@
 """A real server in a process of its own, and browsers that show a picture which can be recognized.
 
-`serve()` starts `meetref serve` on a free port. `enter` takes a browser into a room with a camera of ours: a canvas with
-the block pattern of `meetref/app/picture.py` and a soft tone, so that a test can read back whose picture arrives.
+`serve()` starts `meetref serve` on a free port. `enter` takes a browser into a room with a camera of ours: a canvas
+with a block pattern and a soft tone, so that a test can read back whose picture arrives.
 """
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 import subprocess
 import sys
@@ -14,8 +16,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy
 import trio
+from PIL import Image
 
+from meetref.app.picture import read_pattern
 from tests.peers.browsers import Browser
 
 CAMERA = """(sender) => {
@@ -74,6 +79,17 @@ READ = """(name) => {
 }"""
 
 
+PICTURE = """(name) => {
+  const seats = [...document.querySelectorAll("[data-test=seat]")];
+  const video = seats.find((each) => each.textContent.includes(name))?.querySelector("video");
+  if (!video || !video.videoWidth) return null;
+  const canvas = document.createElement("canvas");
+  canvas.width = 640; canvas.height = 360;
+  canvas.getContext("2d").drawImage(video, 0, 0, 640, 360);
+  return canvas.toDataURL("image/png").split(",")[1];
+}"""
+
+
 class Served:
     """A running server: `url` of the page without a room."""
 
@@ -90,9 +106,7 @@ async def serve(tmp_path: Path, *arguments: str, bots: int = 0) -> AsyncIterator
     """Start a server with so many bots in the room `demo`, and stop it at the end."""
     log = tmp_path / "server.log"
     words = [
-        sys.executable,
-        "-m",
-        "meetref",
+        str(Path(sys.executable).with_name("meetref")),
         "serve",
         "--port",
         "0",
@@ -102,7 +116,7 @@ async def serve(tmp_path: Path, *arguments: str, bots: int = 0) -> AsyncIterator
         str(tmp_path / "data"),
     ]
     with log.open("wb") as output:
-        process = subprocess.Popen([*words, *arguments], stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([*words, *arguments], stdout=output, stderr=subprocess.STDOUT)  # noqa: ASYNC220
     try:
         with trio.fail_after(20):
             while not (found := re.search(r"(http://localhost:\d+)/", log.read_text())):
@@ -149,3 +163,16 @@ async def sees(browser: Browser, name: str, sender: int, *, limit: float = 20) -
     raise AssertionError(
         f"{browser.name} does not see and hear {name}: {first}, {await state(browser)}, {browser.log[-5:]}"
     )
+
+
+async def sees_bot(browser: Browser, name: str, number: int, *, limit: float = 20) -> None:
+    """Wait until the picture of a bot is the one that bot paints, by the tag in its corner (`meetref/app/picture`)."""
+    read = None
+    for _ in range(round(limit / 0.3)):
+        png = await browser.call(PICTURE, name)
+        if png is not None:
+            read = read_pattern(numpy.asarray(Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")))
+            if read is not None and read[0] == number:
+                return
+        await trio.sleep(0.3)
+    raise AssertionError(f"{browser.name} does not see {name}: {read}")

@@ -1,12 +1,13 @@
 """What is asked of a browser's `RTCPeerConnection` to see how it negotiates: JavaScript, and a page to run it on.
 
-Used by `tests/peers/test_sdp_browsers.py` (which judges) and `tests/captured/record_sdp.py` (which keeps what was said).
+Used by `tests/peers/test_sdp_browsers.py` (which judges) and `tests/captured/record_sdp.py` (which keeps what was
+said).
 Leaves out: connecting. Nothing here sends a media packet.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import trio
@@ -15,6 +16,7 @@ from meetref.protocol.negotiation import Slot, Transport
 from meetref.wire.candidate import Candidate
 
 PAGE = b"<!doctype html><title>negotiation</title><canvas></canvas>"
+HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n"
 
 OPEN = """async (sources, policy) => {
   window.pc = new RTCPeerConnection(policy ? {bundlePolicy: policy} : {});
@@ -97,12 +99,10 @@ async def served_page() -> AsyncIterator[str]:
     async def answer(stream: trio.SocketStream) -> None:
         async with stream:
             await stream.receive_some(4096)
-            head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(PAGE)}\r\nConnection: close\r\n\r\n"
-            await stream.send_all(head.encode() + PAGE)
+            await stream.send_all(f"{HEAD}Content-Length: {len(PAGE)}\r\n\r\n".encode() + PAGE)
 
     async with trio.open_nursery() as nursery:
-        listeners: Sequence[trio.SocketListener] = await nursery.start(
-            lambda task_status: trio.serve_tcp(answer, 0, host="127.0.0.1", task_status=task_status)
-        )
-        yield f"http://localhost:{listeners[0].socket.getsockname()[1]}/"
+        [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, answer, [listener])
+        yield f"http://localhost:{listener.socket.getsockname()[1]}/"
         nursery.cancel_scope.cancel()

@@ -54,10 +54,10 @@ def test_tshark_reads_packets_and_finds_their_checksums_right(captured: Path) ->
     lines = run("tshark", "-r", captured, *checks, "-T", "fields", "-E", "separator=,", *chosen).splitlines()
     hello, answer = b"hello".hex(), b"answer".hex()
     assert [line.split(",") for line in lines] == [
-        ["0.500000000", "alice", "step=5 out", "2", "192.0.2.1", "", "1000", "2000", "1", "1", hello],
-        ["0.550000000", "server", "", "1", "192.0.2.1", "", "1000", "2000", "1", "1", hello],
-        ["0.600000000", "server", "", "2", "", "2001:db8::1", "2000", "1000", "1", "", answer],
-        ["0.650000001", "alice", "step=6 in", "1", "", "2001:db8::1", "2000", "1000", "1", "", answer],
+        ["0.500000000", "alice", "step=5 out", "0x00000002", "192.0.2.1", "", "1000", "2000", "1", "1", hello],
+        ["0.550000000", "server", "", "0x00000001", "192.0.2.1", "", "1000", "2000", "1", "1", hello],
+        ["0.600000000", "server", "", "0x00000002", "", "2001:db8::1", "2000", "1000", "1", "", answer],
+        ["0.650000001", "alice", "step=6 in", "0x00000001", "", "2001:db8::1", "2000", "1000", "1", "", answer],
     ]
 
 

@@ -1,7 +1,7 @@
 """Frames that were encoded once: five seconds of picture and voice for senders that must not cost an encoder.
 
-`picture.ivf` has VP8 frames of 320 x 180 at 15 a second (any player shows it), `voice.opus20` Opus packets of 20 ms, each
-behind its length (2 octets) and its audio level (1 octet). `python -m meetref.app.frames` makes both again.
+`picture.ivf` has VP8 frames of 320 x 180 at 15 a second (any player shows it), `voice.opus20` Opus packets of 20 ms,
+each behind its length (2 octets) and its audio level (1 octet). `python -m meetref.app.frames` makes both again.
 Stands below `app/bot`; the virtual network plays them, because nothing there may depend on an encoder or a thread.
 Specification: https://wiki.multimedia.cx/index.php/Duck_IVF (the container).
 Leaves out: more than one sender: all have the tag of sender 0 (`app/picture`).

@@ -1,7 +1,7 @@
 """`python -m meetref.app.frames`: encode the checked-in frames again.
 
-Stands above `app/picture`, `app/sound` and `media/codec`. The same versions of libvpx and libopus make the same octets; other
-versions may make others, which is why the result is checked in and not made at start.
+Stands above `app/picture`, `app/sound` and `media/codec`. The same versions of libvpx and libopus make the same octets;
+other versions may make others, which is why the result is checked in and not made at start.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ import { icon } from "./icons.js";
 const WORDS = { microphone: "Microphone", camera: "Camera", speaker: "Loudspeaker" };
 
 export class Pickers {
-  constructor(devices, { test = "", beside = {} } = {}) {
+  constructor(devices, { beside = {} } = {}) {
     this.devices = devices;
     this.selects = {};
-    this.rows = Object.keys(WORDS).map((kind) => this.#row(kind, test, beside[kind]));
+    this.rows = Object.keys(WORDS).map((kind) => this.#row(kind, beside[kind]));
     this.root = element("div", { class: "pickers" }, ...this.rows);
     this.changed = () => this.draw();
     devices.addEventListener("changed", this.changed);
@@ -46,8 +46,8 @@ export class Pickers {
     if (named.some(({ id }) => id === using)) select.value = using;
   }
 
-  #row(kind, test, beside) {
-    const select = element("select", { class: "field-text", test: `${test}${kind}-select`, "aria-label": WORDS[kind] });
+  #row(kind, beside) {
+    const select = element("select", { class: "field-text", test: `${kind}-select`, "aria-label": WORDS[kind] });
     select.addEventListener("change", () => this.devices.choose(kind, select.value));
     this.selects[kind] = select;
     return element("div", { class: "picker" }, icon(kind), select, beside ?? null);

@@ -1,0 +1,76 @@
+// Where the tiles go: nothing overlaps, nothing leaves the stage, everything has one shape.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bestColumns, duet, fit, grid, SHAPE, spotlight } from "../../meetref/app/page/layout.js";
+
+const STAGES = { desktop: [1368, 784], laptop: [1000, 560], phone: [374, 716], turned: [700, 300] };
+const area = ([width, height]) => ({ x: 16, y: 16, width, height });
+
+const apart = (one, other) =>
+  one.x + one.width <= other.x + 0.5 || other.x + other.width <= one.x + 0.5 || one.y + one.height <= other.y + 0.5 || other.y + other.height <= one.y + 0.5;
+
+function proper(tiles, { x, y, width }, height) {
+  for (const [index, tile] of tiles.entries()) {
+    assert.ok(Math.abs(tile.width / tile.height - SHAPE) < 0.01, "one shape");
+    assert.ok(tile.x >= x - 0.5 && tile.x + tile.width <= x + width + 0.5, "inside from left to right");
+    assert.ok(tile.y >= y - 0.5 && tile.y + tile.height <= y + height + 0.5, "inside from top to bottom");
+    for (const other of tiles.slice(index + 1)) assert.ok(apart(tile, other), "apart");
+  }
+}
+
+test("a grid of 1 to 25 tiles fits, on every stage", () => {
+  for (const size of Object.values(STAGES)) {
+    for (let count = 1; count <= 25; count += 1) {
+      const { tiles, height } = grid(count, area(size), 8);
+      assert.equal(tiles.length, count);
+      proper(tiles, area(size), height);
+    }
+  }
+});
+
+test("a wide stage never scrolls", () => {
+  for (let count = 1; count <= 25; count += 1) assert.equal(grid(count, area(STAGES.desktop), 12).height, STAGES.desktop[1]);
+});
+
+test("a phone scrolls rather than show faces too small to know", () => {
+  const { tiles, height } = grid(25, area(STAGES.phone), 8);
+  assert.ok(tiles[0].width >= 148);
+  assert.ok(height > STAGES.phone[1]);
+});
+
+test("columns are those that make tiles largest", () => {
+  assert.equal(bestColumns(4, 1600, 900, 0).columns, 2);
+  assert.equal(bestColumns(9, 1600, 900, 0).columns, 3);
+  assert.equal(bestColumns(25, 1600, 900, 0).columns, 5);
+  assert.equal(bestColumns(2, 400, 900, 0).columns, 1);
+});
+
+test("the last row stands in the middle", () => {
+  const { tiles } = grid(5, area(STAGES.desktop), 12);
+  const [left, right] = tiles.slice(3);
+  assert.ok(Math.abs(left.x - 16 - (16 + STAGES.desktop[0] - right.x - right.width)) < 1);
+});
+
+test("a duet is one large tile and one inside its corner", () => {
+  const { tiles: [large, small] } = duet(area(STAGES.desktop), 12);
+  assert.ok(small.x + small.width <= large.x + large.width && small.y + small.height <= large.y + large.height);
+  assert.ok(small.width < large.width / 3);
+});
+
+test("a shared screen takes most of the stage, and the strip says how many it has room for", () => {
+  for (const size of Object.values(STAGES)) {
+    for (let count = 0; count <= 25; count += 1) {
+      const { main, tiles, shown, height } = spotlight(count, area(size), 8);
+      assert.ok(main.width * main.height > 0.3 * size[0] * size[1]);
+      proper(tiles, area(size), height);
+      for (const tile of tiles) assert.ok(apart(main, tile), "not over the screen");
+      assert.ok(shown === count ? tiles.length === count : tiles.length === shown + 1, "one place is left for 'and N more'");
+    }
+  }
+});
+
+test("no stage, no tiles, no trouble", () => {
+  assert.deepEqual(grid(0, area([100, 100]), 8).tiles, []);
+  assert.deepEqual(grid(3, area([0, 0]), 8).tiles, []);
+  assert.deepEqual(fit({ x: 0, y: 0, width: 160, height: 200 }), { x: 0, y: 55, width: 160, height: 90 });
+});
