@@ -3,7 +3,8 @@
     meetref serve                          a meeting on this machine, with bots in the room `demo`
     meetref serve --listen 0.0.0.0 --self-signed --room-secret-file FILE
 
-Stands on `app/server`; here are the options, what is safe and what is not, and the sentences for what can go wrong.
+Stands on `app/server`; here are the options and the sentences for what can go wrong. What is safe says `app/safety`.
+Leaves out: running in the background; the shell and the system's services do that.
 Read next: `app/server.py`.
 """
 
@@ -19,47 +20,70 @@ from pathlib import Path
 import trio
 
 from meetref.app.bot import be_bots, behaviours_of
-from meetref.app.command import CommandFailed
-from meetref.app.server import Settings, open_server
+from meetref.app.command import CommandFailed, Exit
+from meetref.app.safety import add_safety_arguments, protect
+from meetref.app.server import Server, Settings, open_server
+from meetref.archive.log import LogUnavailable
+from meetref.meeting.channel import ChannelClosed
 from meetref.net.capture import capture_file
 from meetref.net.network import KernelNetwork
-from meetref.wire.address import Address
+from meetref.wire.address import Address, canonical_host
+from meetref.wire.reader import Malformed
+
+DEMO_ROOM = "demo"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", type=int, default=8080, help="TCP port of the page and UDP port of the media (8080)")
-    parser.add_argument("--media-port", type=int, help="another UDP port for the media")
-    parser.add_argument("--listen", action="append", metavar="ADDRESS", help="address of the page (127.0.0.1 and ::1)")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the event log (data)")
-    parser.add_argument("--bots", type=int, default=3, metavar="N", help="bots in the room demo (3; 0 for none)")
+    """The options of `meetref serve`."""
+    parser.add_argument("--port", type=int, default=8080, help="TCP port of the page, UDP port of the media (8080)")
+    parser.add_argument("--media-port", type=int, metavar="PORT", help="another UDP port for the media")
     parser.add_argument(
-        "--capture", type=Path, metavar="FILE", help="write a pcapng of the media, with its DTLS secrets"
+        "--listen", action="append", metavar="ADDRESS", help="IP address of the page, may be repeated (127.0.0.1)"
     )
+    parser.add_argument(
+        "--announce", action="append", default=[], metavar="ADDRESS", help="address that a NAT in front of us has"
+    )
+    parser.add_argument("--data", type=Path, default=Path("data"), metavar="FOLDER", help="where the log is (data)")
+    parser.add_argument("--bots", type=int, metavar="N", help="bots in the room demo (3; none where others may come)")
+    parser.add_argument("--capture", type=Path, metavar="FILE", help="write a pcapng of the media, with its secrets")
+    add_safety_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Serve until interrupted. Raises `CommandFailed`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("trio-websocket").setLevel(logging.WARNING)
+    logging.getLogger("trio-websocket").setLevel(logging.ERROR)
+    arguments.listen = [_address("--listen", text) for text in arguments.listen or ["127.0.0.1"]]
+    arguments.announce = [_address("--announce", text) for text in arguments.announce]
+    for name in ("port", "media_port"):
+        if not 0 <= (getattr(arguments, name) or 0) <= 65535:
+            raise CommandFailed(f"--{name.replace('_', '-')} goes from 0 to 65535", Exit.WRONG_COMMAND_LINE)
+    network = KernelNetwork()
+    protection = protect(arguments, network.addresses(), network.wall_clock)
     settings = Settings(
-        listen=tuple(arguments.listen or ("127.0.0.1",)),
+        listen=arguments.listen,
         port=arguments.port,
         media_port=arguments.media_port,
+        only_local=not protection.is_public,
+        announce=arguments.announce,
         log=arguments.data / "events.sqlite",
+        tls=protection.tls,
+        hosts=protection.hosts,
+        admin_token=protection.admin_token,
+        admit=protection.admit or (lambda join: None),
     )
+    if arguments.bots is None:
+        arguments.bots = 0 if protection.is_public else 3
     try:
-        trio.run(_serve, settings, arguments, strict_exception_groups=True)
+        trio.run(_serve, network, settings, arguments)
     except* OSError as errors:
-        error = errors.exceptions[0]
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            raise CommandFailed(
-                f"port {arguments.port} is in use by another program; choose another with --port (PORT= with make)"
-            ) from None
-        raise
-    return 0
+        raise _explain(errors, arguments.port) from None
+    except* LogUnavailable as errors:
+        raise CommandFailed(f"the event log in {arguments.data} cannot be used: {_first(errors)}") from None
+    return Exit.DONE
 
 
-async def _serve(settings: Settings, arguments: argparse.Namespace) -> None:
-    network = KernelNetwork()
+async def _serve(network: KernelNetwork, settings: Settings, arguments: argparse.Namespace) -> None:
     with ExitStack() as stack:
         capture = None
         if arguments.capture is not None:
@@ -69,7 +93,45 @@ async def _serve(settings: Settings, arguments: argparse.Namespace) -> None:
         async with open_server(network, settings) as server:
             if capture is not None:
                 capture.attach(server.port.sockets.values())
-            print(f"meetref is at http://localhost:{server.http_port}/demo", flush=True)
-            here = Address("127.0.0.1", server.http_port)
-            await be_bots(network, here, "demo", behaviours_of(arguments.bots))
+            print(f"meetref is at {_url(server, settings)}   (Ctrl+C stops it)", flush=True)
+            if arguments.bots:
+                await _demonstrate(network, settings, server, arguments.bots)
             await trio.sleep_forever()
+
+
+async def _demonstrate(network: KernelNetwork, settings: Settings, server: Server, count: int) -> None:
+    """Bots in the demo room, so that a person alone sees a lively meeting."""
+    here = Address(settings.listen[0], server.http_port)
+    try:
+        await be_bots(network, here, DEMO_ROOM, behaviours_of(count))
+    except* ChannelClosed as closed:
+        logging.getLogger("meetref.bots").warning("the demo's bots cannot join: %s", _first(closed))
+
+
+def _url(server: Server, settings: Settings) -> str:
+    scheme = "https" if settings.tls is not None else "http"
+    host = settings.listen[0]
+    shown = "localhost" if host == "127.0.0.1" else f"[{host}]" if ":" in host else host
+    return f"{scheme}://{shown}:{server.http_port}/{DEMO_ROOM}"
+
+
+def _explain(errors: BaseException, port: int) -> CommandFailed:
+    error = _first(errors)
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return CommandFailed(f"port {port} is in use by another program; choose another with --port (PORT= with make)")
+    if isinstance(error, OSError) and error.errno == errno.EACCES:
+        return CommandFailed(f"port {port} is not ours to open; numbers from 1024 on need no privilege")
+    return CommandFailed(f"the server cannot start: {error}")
+
+
+def _address(option: str, text: str) -> str:
+    try:
+        return canonical_host(text)
+    except Malformed as error:
+        raise CommandFailed(f"{option}: {error.what}", Exit.WRONG_COMMAND_LINE) from None
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

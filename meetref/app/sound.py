@@ -1,6 +1,6 @@
 """What a bot says: soft, speech-like humming with pauses, or a plain tone; each sender on a pitch of its own.
 
-Quiet on purpose: no sample is ever louder than -20 dBFS, so nobody with headphones is hurt.
+Quiet on purpose: nothing that is heard is ever louder than -20 dBFS, so nobody with headphones is hurt.
 Stands below `app/bot` and `app/frames`; `media/codec` encodes it. Mono, 48 kHz, 960 samples (20 ms) at a time.
 Source: RFC 6464 section 3 (the audio level). Vowels have their energy around a few formants; the figures are Peterson
 and Barney's of 1952, rounded.
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from meetref.media.codec import SAMPLE_RATE, SAMPLES_PER_PACKET, Samples
 
-LOUDEST = 10 ** (-20 / 20)  # -20 dBFS, of full scale 1
+LOUDEST = 10 ** (-24 / 20)  # of full scale 1; Opus overshoots by up to 2 dB, and -20 is the limit for what is heard
 FULL_SCALE = 32768
 VOWELS = ((730, 1090), (530, 1840), (270, 2290), (570, 840), (300, 870))  # Hz: a, e, i, o, u
 HARMONICS = 18
@@ -45,15 +45,15 @@ class Voice:
         swell = np.sin(np.pi * (at % SYLLABLE) / SYLLABLE) ** 2  # from nothing and back to nothing
         emphasis = 0.6 + 0.4 * ((syllable * 5 + self._number) % 3) / 2
         wave = _vowel(at, self._pitch, vowel) / self._peaks[vowel]
-        return _samples(wave * swell * emphasis)
+        return _samples(LOUDEST * wave * swell * emphasis)
 
 
 class Tone:
-    """A sine of `frequency` Hz, `level` decibels (at most -20) from full scale."""
+    """A sine of `frequency` Hz; its peak is `level` decibels (at most -24) from full scale."""
 
     def __init__(self, frequency: float, *, level: float = -26.0) -> None:
         self._frequency = frequency
-        self._amplitude = min(1.0, 10 ** ((level + 20) / 20))
+        self._amplitude = min(LOUDEST, 10 ** (level / 20))
         self._at = 0
 
     def speak(self) -> Samples:
@@ -96,5 +96,5 @@ def _peak(pitch: float, vowel: tuple[int, int]) -> float:
 
 
 def _samples(wave: NDArray[np.float64]) -> Samples:
-    samples: Samples = (np.clip(wave, -1, 1) * (LOUDEST * (FULL_SCALE - 1))).astype(np.int16)
+    samples: Samples = (np.clip(wave, -LOUDEST, LOUDEST) * (FULL_SCALE - 1)).astype(np.int16)
     return samples

@@ -377,7 +377,7 @@ class Participant:
                 logger.info(
                     "%s %s connected: DTLS %s %s %s", self.person.name, name, dtls.version, dtls.cipher, dtls.group
                 )
-            case StateChanged(state, reason):
+            case StateChanged(state, reason) if state != "connected":
                 logger.info("%s %s %s%s", self.person.name, name, state, f": {reason}" if reason else "")
 
 

@@ -180,27 +180,31 @@ class KernelDatagramSocket:
     def _receive_plain(self, batch: list[Datagram]) -> None:
         data, spelling = self._socket.recvfrom(MAXIMUM_DATAGRAM)
         self.counters.receive_calls += 1
-        remote = self._origin(spelling)
-        if remote is not None:
-            self.counters.octets_in += len(data)
-            batch.append(Datagram(data, self.local, remote))
+        self._take(batch, data, len(data), spelling)
 
     def _receive_joined(self, batch: list[Datagram]) -> None:
         data, ancillary, _, spelling = self._socket.recvmsg(MAXIMUM_DATAGRAM, ANCILLARY_OCTETS)
-        counters = self.counters
-        counters.receive_calls += 1
-        remote = self._origin(spelling)
-        if remote is None:
-            return
-        counters.octets_in += len(data)
+        self.counters.receive_calls += 1
+        size = len(data)
         for level, kind, value in ancillary:
             if level == socket.IPPROTO_UDP and kind == UDP_GRO:
                 size = JOINED_SIZE.unpack(value)[0]
-                starts = range(0, len(data), size)
-                counters.joined_in += len(starts)
-                batch.extend([Datagram(data[start : start + size], self.local, remote) for start in starts])
-                return
-        batch.append(Datagram(data, self.local, remote))
+        self._take(batch, data, size, spelling)
+
+    def _take(self, batch: list[Datagram], data: bytes, size: int, spelling: tuple[str, int]) -> None:
+        """Add what one call gave: a datagram, or several of `size` octets of which the last may be shorter."""
+        counters = self.counters
+        remote = self._origin(spelling)
+        if remote is None:
+            counters.foreign += -(-len(data) // size) if size else 1
+            return
+        counters.octets_in += len(data)
+        if size == len(data):
+            batch.append(Datagram(data, self.local, remote))
+            return
+        starts = range(0, len(data), size)
+        counters.joined_in += len(starts)
+        batch.extend([Datagram(data[start : start + size], self.local, remote) for start in starts])
 
     def _origin(self, spelling: tuple[str, int]) -> Address | None:
         """The canonical address of who sent, always the same object; None for a host that may not send to us."""

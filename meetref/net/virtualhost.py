@@ -35,6 +35,7 @@ Bound = TypeVar("Bound")
 
 
 def is_loopback(host: str) -> bool:
+    """Whether `host` is an address under which every host reaches itself."""
     return host in LOOPBACK
 
 

@@ -158,7 +158,7 @@ async def test_time_that_does_not_move_on_is_a_mistake(autojump_clock: MockClock
     machine = Circle()
     machine.due_at = 1.0
     driver, _, _ = make(machine)
-    with pytest.raises(ProtocolMisuse, match="Circle still waits for 1.0"):
+    with pytest.raises(ProtocolMisuse, match=r"Circle still waits for 1\.0"):
         await driver.run()
     assert machine.ticks == [1.0]
 

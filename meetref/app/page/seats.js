@@ -39,7 +39,7 @@ export class Seat {
       this.next = null;
       return cancelled;
     }
-    if (same(this.next?.occupant, occupant)) {
+    if (this.next && same(this.next.occupant, occupant)) {
       this.next.occupant = occupant;
       return this.tick(now);
     }

@@ -13,7 +13,7 @@ const SECOND = "anchor apple arrow birch bridge brook canyon cedar cloud comet c
 
 /** What a person wrote, as the name of a room: small letters, digits and hyphens; empty if nothing is left. */
 export function roomName(text) {
-  const plain = text.normalize("NFKD").replace(/[\u0300-\u036f]/gu, "").toLowerCase();
+  const plain = text.toLowerCase().replace(/ß/gu, "ss").normalize("NFKD").replace(/[\u0300-\u036f]/gu, "");
   return plain.replace(/[^a-z0-9]+/gu, "-").replace(/^-+/u, "").slice(0, 63).replace(/-+$/u, "");
 }
 
