@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
@@ -33,6 +33,7 @@ from meetref.meeting.room import Rooms
 from meetref.net import taskview
 from meetref.net.network import Network
 from meetref.net.port import Port, open_port
+from meetref.net.stream import Listener
 from meetref.protocol.certificate import Certificate
 from meetref.wire import signaling
 from meetref.wire.address import Address
@@ -67,12 +68,17 @@ class Settings:
 class Server:
     """A running server. `port` is the media port, `http_port` the number of the TCP port."""
 
-    def __init__(self, *, port: Port, exchange: Exchange, rooms: Rooms, door: Door, http_port: int) -> None:
+    def __init__(self, port: Port, exchange: Exchange, rooms: Rooms, settings: Settings, http_port: int) -> None:
         self.port = port
         self.exchange = exchange
         self.rooms = rooms
-        self.door = door
         self.http_port = http_port
+        self._hosts = settings.hosts
+        site = Site(settings.hosts, tree=tree, families=self.families, admin_token=settings.admin_token)
+        self.door = Door(answer_http=make_http_answer(site), answer_signaling=self._answer_signaling, tls=settings.tls)
+
+    async def _answer_signaling(self, visitor: Visitor) -> None:
+        await serve_signaling(visitor, self.rooms.attend, hosts=self._hosts)
 
     def families(self) -> Iterable[Family]:
         """What `/metrics` shows."""
@@ -96,51 +102,67 @@ class Server:
 @asynccontextmanager
 async def open_server(network: Network, settings: Settings) -> AsyncIterator[Server]:
     """Run a server until the block ends; everybody is told goodbye then. Raises `OSError` where a port is taken."""
-    async with open_log(settings.log, inline=settings.inline_log, wall_clock=network.wall_clock) as log:
-        listeners = []
-        number = settings.port
-        for host in settings.listen:
-            listeners.append(await network.open_listener(Address(host, number)))
-            number = listeners[0].local.port
-        media_port = settings.media_port if settings.media_port is not None else number
-        port = await open_port(network, network.addresses(), media_port, only_local=settings.only_local)
+    async with (
+        open_log(settings.log, inline=settings.inline_log, wall_clock=network.wall_clock) as log,
+        _open_listeners(network, settings) as listeners,
+        _open_media(network, settings, listeners[0].local.port) as port,
+    ):
         exchange = Exchange(port)
-        place = Place(
-            exchange=exchange,
-            certificate=Certificate.generate(network.dice, now_wall=network.wall_clock()),
-            dice=network.dice,
-            wall_offset=network.wall_clock() - trio.current_time(),
-            candidates=tuple(candidates_of(port, settings.announce)),
-            may_check=partial(may_check, frozenset(network.addresses()), settings.only_local),
-            key_log=settings.key_log,
-        )
         rooms = Rooms(
-            place,
+            _place(network, settings, exchange),
             log,
             log_errors=(LogUnavailable,),
             admit=settings.admit,
             maximum_rooms=settings.maximum_rooms,
             maximum_people=settings.maximum_people,
         )
-
-        async def answer_signaling(visitor: Visitor) -> None:
-            await serve_signaling(visitor, rooms.attend, hosts=settings.hosts)
-
-        def families() -> Iterable[Family]:
-            return server.families()
-
-        site = Site(settings.hosts, tree=tree, families=families, admin_token=settings.admin_token)
-        door = Door(answer_http=make_http_answer(site), answer_signaling=answer_signaling, tls=settings.tls)
-        server = Server(port=port, exchange=exchange, rooms=rooms, door=door, http_port=number)
+        server = Server(port, exchange, rooms, settings, listeners[0].local.port)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(port.run, exchange.receive_batch, name="media")
             await nursery.start(rooms.run, name="rooms")
             for listener in listeners:
-                await nursery.start(door.serve, listener, name="door")
+                await nursery.start(server.door.serve, listener, name="door")
             try:
                 yield server
             finally:
                 nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _open_listeners(network: Network, settings: Settings) -> AsyncIterator[list[Listener]]:
+    """One on each address, all with the same port number."""
+    async with AsyncExitStack() as stack:
+        listeners: list[Listener] = []
+        number = settings.port
+        for host in settings.listen:
+            listener = await network.open_listener(Address(host, number))
+            stack.push_async_callback(listener.aclose)
+            listeners.append(listener)
+            number = listener.local.port
+        yield listeners
+
+
+@asynccontextmanager
+async def _open_media(network: Network, settings: Settings, http_port: int) -> AsyncIterator[Port]:
+    number = settings.media_port if settings.media_port is not None else http_port
+    port = await open_port(network, network.addresses(), number, only_local=settings.only_local)
+    try:
+        yield port
+    finally:
+        port.close()
+
+
+def _place(network: Network, settings: Settings, exchange: Exchange) -> Place:
+    """What all connections have in common."""
+    return Place(
+        exchange=exchange,
+        certificate=Certificate.generate(network.dice, now_wall=network.wall_clock()),
+        dice=network.dice,
+        wall_offset=network.wall_clock() - trio.current_time(),
+        candidates=tuple(candidates_of(exchange.port, settings.announce)),
+        may_check=partial(may_check, frozenset(network.addresses()), settings.only_local),
+        key_log=settings.key_log,
+    )
 
 
 def tree() -> Any:

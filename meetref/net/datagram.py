@@ -22,6 +22,7 @@ import trio
 from meetref.net.addresses import OwnAddresses
 from meetref.protocol.machine import Datagram
 from meetref.wire.address import Address, canonical_host
+from meetref.wire.reader import Malformed
 
 Direction = Literal["in", "out"]
 Tap = Callable[[Datagram, Direction, float], None]
@@ -244,13 +245,19 @@ class KernelDatagramSocket:
             self.tap(Datagram(bytes(packet), self.local, remote), "out", now)
 
     def _learn_destination(self, remote: Address) -> Destination | None:
-        """None where nothing can ever go: the other family, or port 0 (which a stranger may well have named)."""
+        """None where nothing can go: the other family, port 0, no IP address. A stranger may well have named those."""
         if remote.is_ipv6 != self.local.is_ipv6 or not 0 < remote.port <= 0xFFFF:
+            return None
+        try:
+            # Only numbers may pass: a name would make the system ask the DNS, and wait for it.
+            host = canonical_host(remote.host)
+        except Malformed:
+            return None
+        if "%" in host:  # an interface of ours, named by someone else
             return None
         if len(self._destinations) >= MAXIMUM_KNOWN_PEERS:
             self._destinations.clear()
-        # Only numbers may pass: a name would make the system ask the DNS, and wait for it.
-        destination = Destination((canonical_host(remote.host), remote.port), self._can_segment)
+        destination = Destination((host, remote.port), self._can_segment)
         self._destinations[remote] = destination
         return destination
 

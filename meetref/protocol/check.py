@@ -19,6 +19,7 @@ from meetref.wire.address import Address
 from meetref.wire.attribute import Attribute, ErrorCode
 from meetref.wire.reader import Malformed
 
+# spec: stun/message-size (two user fragments at their longest still fit 576 octets beside the rest of a check)
 UFRAG = re.compile(r"[A-Za-z0-9+/]{4,256}")
 PASSWORD = re.compile(r"[A-Za-z0-9+/]{22,256}")
 
@@ -102,7 +103,7 @@ def success(asked: stun.Message, seen_from: Address, own: Credentials) -> bytes:
     """The answer to a check. It tells the peer the address that its check was `seen_from`."""
     answer = [Attribute(attribute.XOR_MAPPED_ADDRESS, seen_from)]  # spec: stun/mapped-address
     message = stun.Message(stun.Class.SUCCESS, asked.method, asked.transaction, answer)
-    return stun.serialize(message, integrity_key=own.password.encode())
+    return stun.serialize(message, integrity_key=own.password.encode())  # spec: stun/answer-protected
 
 
 def error(asked: stun.Message, code: int, own: Credentials) -> bytes:
@@ -123,7 +124,7 @@ def read(data: bytes) -> stun.Message | str:
     if not stun.verify_fingerprint(data):  # spec: ice/fingerprint-required
         return "fingerprint missing or wrong"
     if message.method != stun.BINDING:
-        return "not a Binding message"
+        return "not a Binding message"  # spec: stun/supported-method
     return message
 
 

@@ -56,7 +56,7 @@ class Checklist:
         elif len(self.remotes) >= self.maximum_remotes:  # spec: ice/candidates-bounded
             return False
         self.remotes[remote.address] = remote
-        allowed = self._may_check[remote.address] = may_check(remote.address)
+        allowed = self._may_check[remote.address] = may_check(remote.address)  # spec: ice/checks-where-allowed
         if allowed:
             for local in self.locals:
                 self._insert(local, remote)
@@ -78,6 +78,7 @@ class Checklist:
 
     def _insert(self, local: Address, remote: Remote, *, from_check: bool = False) -> Pair | None:
         path = (local, remote.address)
+        # spec: ice/one-pair-a-path
         if path in self.pairs or not (from_check or may_pair(local, remote.address)):
             return self.pairs.get(path)
         pair = Pair(local, remote.address, self.locals[local], remote)

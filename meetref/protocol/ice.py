@@ -100,6 +100,7 @@ class Agent:
         """
         if self._is_over:
             return False
+        # spec: ice/receive-anywhere
         pair = self._checklist.pairs.get((local, remote))
         if pair is None:
             return (local, remote) in self._early
@@ -110,7 +111,7 @@ class Agent:
     def add_local_candidate(self, candidate: Candidate, now: float) -> None:
         """A host candidate whose address is one of our sockets'."""
         self._checklist.add_local(candidate)
-        self._work(now)
+        self._work(now)  # spec: ice/trickle
 
     def set_remote_credentials(self, credentials: Credentials, now: float) -> None:
         """What the peer's description says. Until then its checks are answered and remembered."""
@@ -177,7 +178,7 @@ class Agent:
     def handle_timeout(self, now: float) -> None:
         if self._is_over:
             return
-        for transaction in self._prober.transactions.given_up(now):
+        for transaction in self._prober.transactions.given_up(now):  # spec: ice/check-timeout
             self._selection.check_ended(transaction, Input.CHECK_FAILED, now)
         self._prober.repeat(now)
         self._selection.watch(now)
@@ -208,7 +209,7 @@ class Agent:
             answer = check.error(message, 487, self.credentials)
         else:
             answer = check.success(message, datagram.remote, self.credentials)
-        # spec: ice/answer-path
+        # spec: ice/answer-path, stun/repeated-request (nothing is remembered: the same check gets the same answer)
         self._prober.transmits.append(Datagram(answer, datagram.local, datagram.remote))
         if message.unknown_required or conflict == "peer must switch":
             return
@@ -232,7 +233,7 @@ class Agent:
                 self._events.append(PathOpened(local, remote))
             self._early[local, remote] = heard
         else:
-            self._ignore("too many early checks")
+            self._ignore("too many early checks")  # spec: ice/early-checks-bounded
 
     def _checked_by_peer(
         self, local: Address, remote: Address, heard: Heard, now: float, *, announced: bool = False
@@ -255,7 +256,7 @@ class Agent:
 
     def _should_answer_with_a_check(self, pair: Pair, now: float) -> bool:
         if pair.state is State.SUCCEEDED:
-            # It may have lost its consent unnoticed, and may be needed any moment.
+            # spec: ice/consent-regained (lost unnoticed, perhaps, and needed any moment)
             return pair is not self.selected and now >= max(pair.answered_at, pair.checked_at) + FRESH_FOR
         return pair.state is not State.IN_PROGRESS or now >= pair.checked_at + REPEATED_AFTER
 
@@ -287,7 +288,7 @@ class Agent:
         if pair.state is not State.SUCCEEDED:
             return
         pair.mapped, pair.answered_at, pair.unanswered_since = outcome.mapped, now, math.inf
-        if transaction.sends == 1:  # a repeated request does not tell which sending was answered
+        if transaction.sends == 1:  # spec: stun/round-trip-without-repetitions
             pair.round_trip_time = now - transaction.sent_at
         self._prober.transactions.rest(pair, now)
         self._checklist.untrigger(pair)
@@ -298,7 +299,7 @@ class Agent:
     @property
     def _looks_around(self) -> bool:
         """Whether pairs that the peer does not ask about are worth a check."""
-        return not (self._selection.is_concluded and self.state == "connected")
+        return not (self._selection.is_concluded and self.state == "connected")  # spec: ice/concluded
 
     def _work(self, now: float) -> None:
         """After every change: say how things stand, and send the checks whose turn it is."""

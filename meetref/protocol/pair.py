@@ -148,7 +148,7 @@ def may_pair(local: Address, remote: Address) -> bool:
 
     Link-local addresses only reach each other (RFC 8445 section 6.1.2.2), and so do those of the loopback.
     """
-    # spec: ice/same-family ice/link-local-pairs
+    # spec: ice/same-family, ice/link-local-pairs
     here, there = ip_address(local.host), ip_address(remote.host)
     return (
         here.version == there.version

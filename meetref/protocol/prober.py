@@ -59,7 +59,7 @@ class Prober:
     def send(self, pair: Pair, now: float, *, nominates: bool = False, once: bool = False) -> Transaction:
         """Send one check, out of turn; `once` makes it a consent request, which is not repeated."""
         assert self.peer is not None
-        identifier = self._dice(12)
+        identifier = self._dice(12)  # spec: stun/transaction-random, ice/consent-transaction
         question = check.Question(pair.check_priority, self._role, nominates)
         octets = check.request(identifier, question, self._own, self.peer)
         # The formula's N counts checklists, here one (as in RFC 5245 section 16.1); counting checks would make minutes.
@@ -96,11 +96,13 @@ class Prober:
             return self._closed(transaction, "failed")
         if message.kind is stun.Class.SUCCESS:
             mapped = message.get(attribute.XOR_MAPPED_ADDRESS)
+            # spec: stun/mapped-address-required
             return self._closed(transaction, "failed" if mapped is None else "succeeded", mapped)
         error = message.get(attribute.ERROR_CODE)
         if error is not None and error.code >= 500:
-            return Outcome(transaction, "passing-trouble")  # the repetitions go on (RFC 8489 section 14.8)
+            return Outcome(transaction, "passing-trouble")  # spec: stun/passing-trouble (the repetitions go on)
         code = 0 if error is None else error.code
+        # spec: ice/check-refused
         return self._closed(transaction, "role-conflict" if code == 487 else "forbidden" if code == 403 else "failed")
 
     def _closed(

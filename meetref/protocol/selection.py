@@ -80,7 +80,7 @@ class Selection:
     def consider(self, pair: Pair, now: float) -> None:
         """A valid pair answered, or was nominated by the peer: is it the one to use?"""
         current = self.pair
-        if current is None or self._prefers(pair, current, now):
+        if current is None or self._prefers(pair, current, now):  # spec: ice/valid-pair-carries-data
             self._take(pair, now)
         elif now >= current.unanswered_since + MOVE_AFTER:
             self._move(now)

@@ -25,7 +25,7 @@ RANGES: list[tuple[int, int, DatagramKind]] = [
     (192, 255, "quic"),
 ]
 
-_kinds: list[DatagramKind] = ["unknown"] * 256
+_kinds: list[DatagramKind] = ["unknown"] * 256  # spec: multiplex/unknown-dropped
 for _first, _last, _kind in RANGES:
     _kinds[_first : _last + 1] = [_kind] * (_last + 1 - _first)
 

@@ -178,9 +178,20 @@ async def test_a_refusal_is_counted_and_no_error(opened: Open, segmentation: boo
     assert (left.counters.refused, left.counters.dropped) == (5, 0)
 
 
-@pytest.mark.parametrize("remote", [Address("::1", 9), Address("127.0.0.1", 0), Address("127.0.0.1", 65536)], ids=str)
-async def test_where_nothing_can_go(opened: Open, remote: Address) -> None:
-    left = opened()
+@pytest.mark.parametrize(
+    ("host", "remote"),
+    [
+        ("127.0.0.1", Address("::1", 9)),
+        ("127.0.0.1", Address("127.0.0.1", 0)),
+        ("127.0.0.1", Address("127.0.0.1", 65536)),
+        ("127.0.0.1", Address("localhost", 9)),
+        ("::1", Address("fe80::1%lo", 9)),
+        ("::1", Address("fe80::1%\0", 9)),
+    ],
+    ids=lambda value: repr(str(value)),
+)
+async def test_where_nothing_can_go(opened: Open, host: str, remote: Address) -> None:
+    left = opened(host)
     left.send([b"abc"] * 5, remote)
     assert (left.counters.refused, left.counters.send_calls) == (5, 0)
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 import trio
@@ -318,3 +323,20 @@ def test_the_same_seed_gives_the_same_log() -> None:
     assert len(first) > 500
     assert record(7) == first
     assert record(8) != first
+
+
+def test_other_processes_give_the_same_log_too() -> None:
+    """Sets of tasks are ordered by where they lie in memory, sets of text by a hash that differs from run to run."""
+    program = "from tests.net.test_virtual import *; print(fingerprint(record(7)))"
+    for hash_seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        command = [sys.executable, "-c", program]
+        root = Path(__file__).parent.parent.parent
+        done = subprocess.run(
+            command, env=environment, cwd=root, capture_output=True, text=True, check=True, timeout=60
+        )
+        assert done.stdout.strip() == fingerprint(record(7))
+
+
+def fingerprint(log: Log) -> str:
+    return hashlib.sha256(repr(log).encode()).hexdigest()

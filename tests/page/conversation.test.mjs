@@ -7,11 +7,22 @@ function conversation() {
   const sent = [];
   let now = 0;
   let count = 0;
-  const chat = new Conversation({ send: (message) => sent.push(message), makeID: () => `id${(count += 1)}`, clock: () => now });
+  const chat = new Conversation({
+    send: (message) => sent.push(message),
+    makeID: () => `id${(count += 1)}`,
+    clock: () => now,
+  });
   return { chat, sent, wait: (seconds) => (now += seconds) };
 }
 
-const logged = (sequence, text, clientID = `other${sequence}`) => ({ sequence, client_id: clientID, person: "p", name: "P", text, sent_at: 0 });
+const logged = (sequence, text, clientID = `other${sequence}`) => ({
+  sequence,
+  client_id: clientID,
+  person: "p",
+  name: "P",
+  text,
+  sent_at: 0,
+});
 
 test("what is said waits for its acknowledgement", () => {
   const { chat, sent } = conversation();
@@ -20,7 +31,10 @@ test("what is said waits for its acknowledgement", () => {
   assert.equal(chat.waiting.length, 1);
   chat.receive(logged(1, "hello", "id1"));
   assert.equal(chat.waiting.length, 0);
-  assert.deepEqual(chat.messages.map(({ text }) => text), ["hello"]);
+  assert.deepEqual(
+    chat.messages.map(({ text }) => text),
+    ["hello"],
+  );
 });
 
 test("nothing is said when there is nothing to say", () => {
@@ -35,7 +49,10 @@ test("after a break the same message goes out under the same name", () => {
   chat.say("two");
   chat.receive(logged(1, "one", "id1"));
   chat.repeat();
-  assert.deepEqual(sent.map(({ client_id }) => client_id), ["id1", "id2", "id2"]);
+  assert.deepEqual(
+    sent.map(({ client_id }) => client_id),
+    ["id1", "id2", "id2"],
+  );
 });
 
 test("a number is taken once", () => {
@@ -43,7 +60,10 @@ test("a number is taken once", () => {
   chat.receive(logged(4, "four"));
   chat.receive(logged(4, "four"));
   chat.receive(logged(3, "three, late"));
-  assert.deepEqual(chat.messages.map(({ sequence }) => sequence), [4]);
+  assert.deepEqual(
+    chat.messages.map(({ sequence }) => sequence),
+    [4],
+  );
   assert.equal(chat.last, 4);
 });
 

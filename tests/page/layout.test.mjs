@@ -7,7 +7,10 @@ const STAGES = { desktop: [1368, 784], laptop: [1000, 560], phone: [374, 716], t
 const area = ([width, height]) => ({ x: 16, y: 16, width, height });
 
 const apart = (one, other) =>
-  one.x + one.width <= other.x + 0.5 || other.x + other.width <= one.x + 0.5 || one.y + one.height <= other.y + 0.5 || other.y + other.height <= one.y + 0.5;
+  one.x + one.width <= other.x + 0.5 ||
+  other.x + other.width <= one.x + 0.5 ||
+  one.y + one.height <= other.y + 0.5 ||
+  other.y + other.height <= one.y + 0.5;
 
 function proper(tiles, { x, y, width }, height) {
   for (const [index, tile] of tiles.entries()) {
@@ -29,7 +32,8 @@ test("a grid of 1 to 25 tiles fits, on every stage", () => {
 });
 
 test("a wide stage never scrolls", () => {
-  for (let count = 1; count <= 25; count += 1) assert.equal(grid(count, area(STAGES.desktop), 12).height, STAGES.desktop[1]);
+  for (let count = 1; count <= 25; count += 1)
+    assert.equal(grid(count, area(STAGES.desktop), 12).height, STAGES.desktop[1]);
 });
 
 test("a phone scrolls rather than show faces too small to know", () => {
@@ -52,7 +56,9 @@ test("the last row stands in the middle", () => {
 });
 
 test("a duet is one large tile and one inside its corner", () => {
-  const { tiles: [large, small] } = duet(area(STAGES.desktop), 12);
+  const {
+    tiles: [large, small],
+  } = duet(area(STAGES.desktop), 12);
   assert.ok(small.x + small.width <= large.x + large.width && small.y + small.height <= large.y + large.height);
   assert.ok(small.width < large.width / 3);
 });
@@ -64,7 +70,10 @@ test("a shared screen takes most of the stage, and the strip says how many it ha
       assert.ok(main.width * main.height > 0.3 * size[0] * size[1]);
       proper(tiles, area(size), height);
       for (const tile of tiles) assert.ok(apart(main, tile), "not over the screen");
-      assert.ok(shown === count ? tiles.length === count : tiles.length === shown + 1, "one place is left for 'and N more'");
+      assert.ok(
+        shown === count ? tiles.length === count : tiles.length === shown + 1,
+        "one place is left for 'and N more'",
+      );
     }
   }
 });

@@ -3,7 +3,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { reached, Seat, Seats } from "../../meetref/app/page/seats.js";
 
-const entry = (person, more = {}) => ({ seat: 0, audio: "0", video: "1", person, source: "camera", audio_from: null, video_from: null, ...more });
+const entry = (person, more = {}) => ({
+  seat: 0,
+  audio: "0",
+  video: "1",
+  person,
+  source: "camera",
+  audio_from: null,
+  video_from: null,
+  ...more,
+});
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A receiver whose last played timestamp and counted frames a test can set. */
@@ -26,7 +35,12 @@ function seat() {
   return made;
 }
 
-const count = (frames, energy = 0) => [new Map([["1", { frames, width: 640, height: 360, energy: 0, level: null }], ["0", { frames: 0, width: 0, height: 0, energy, level: null }]])];
+const count = (frames, energy = 0) => [
+  new Map([
+    ["1", { frames, width: 640, height: 360, energy: 0, level: null }],
+    ["0", { frames: 0, width: 0, height: 0, energy, level: null }],
+  ]),
+];
 
 test("timestamps wrap around", () => {
   assert.ok(reached(5, 0xfffffff0));
@@ -149,7 +163,11 @@ test("a camera that was off begins again, and the figures go on", async () => {
 
 test("a person may be seen in one seat and heard in another", () => {
   const seats = new Seats(() => 0);
-  seats.assign([entry("ann", { seat: 0, audio: null }), entry("ann", { seat: 30, video: null }), entry("ann", { seat: 1, source: "screen" })]);
+  seats.assign([
+    entry("ann", { seat: 0, audio: null }),
+    entry("ann", { seat: 30, video: null }),
+    entry("ann", { seat: 1, source: "screen" }),
+  ]);
   assert.equal(seats.of("ann").video.number, 0);
   assert.equal(seats.of("ann").audio.number, 30);
   assert.equal(seats.of("ann", "screen").video.number, 1);

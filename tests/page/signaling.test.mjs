@@ -17,7 +17,9 @@ class Socket extends EventTarget {
     this.dispatchEvent(new Event("open"));
   }
   say(message) {
-    this.dispatchEvent(new MessageEvent("message", { data: typeof message === "string" ? message : JSON.stringify(message) }));
+    this.dispatchEvent(
+      new MessageEvent("message", { data: typeof message === "string" ? message : JSON.stringify(message) }),
+    );
   }
   fail() {
     this.readyState = 3;
@@ -38,7 +40,11 @@ beforeEach(() => {
   globalThis.document = Object.assign(new EventTarget(), { visibilityState: "visible" });
   sockets = [];
   heard = [];
-  signaling = new Signaling({ url: "ws://here/signal", hello: () => ({ type: "join" }), open: () => sockets[sockets.push(new Socket()) - 1] });
+  signaling = new Signaling({
+    url: "ws://here/signal",
+    hello: () => ({ type: "join" }),
+    open: () => sockets[sockets.push(new Socket()) - 1],
+  });
   signaling.addEventListener("message", ({ detail }) => heard.push(detail.type));
   signaling.start();
 });
@@ -57,7 +63,10 @@ function join() {
 
 test("delays double from a quarter of a second to five, with jitter", () => {
   const middle = delays(() => 0.5);
-  assert.deepEqual(Array.from({ length: 7 }, () => middle.next().value), [0.25, 0.5, 1, 2, 4, 5, 5]);
+  assert.deepEqual(
+    Array.from({ length: 7 }, () => middle.next().value),
+    [0.25, 0.5, 1, 2, 4, 5, 5],
+  );
   assert.ok(delays(() => 0).next().value < 0.25 && delays(() => 0.99).next().value > 0.25);
 });
 

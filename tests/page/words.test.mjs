@@ -4,7 +4,14 @@ import { test } from "node:test";
 import { barLength, SpeakingDetector } from "../../meetref/app/page/levels.js";
 import { hue, initials } from "../../meetref/app/page/avatar.js";
 import { inventName, roomIn, roomName } from "../../meetref/app/page/start.js";
-import { deviceTrouble, ending, environmentTrouble, sayTroubles } from "../../meetref/app/page/trouble.js";
+import {
+  connectionWords,
+  deviceTrouble,
+  ending,
+  environmentTrouble,
+  lostWords,
+  sayTroubles,
+} from "../../meetref/app/page/trouble.js";
 
 const ROOM = /^[a-z0-9][a-z0-9-]{0,62}$/u; // as in meetref/wire/signaling.py
 
@@ -63,8 +70,18 @@ test("bars follow decibels", () => {
 });
 
 test("every trouble says what to do", () => {
-  for (const name of ["NotAllowedError", "NotFoundError", "NotReadableError", "OverconstrainedError", "SecurityError", "TypeError", "AbortError", "Odd"]) {
-    for (const kind of ["microphone", "camera"]) assert.match(deviceTrouble(kind, { name }).words, /[Aa]llow|[Cc]onnect|[Cc]lose|[Oo]pen|[Tt]ry|[Cc]hoose/u);
+  for (const name of [
+    "NotAllowedError",
+    "NotFoundError",
+    "NotReadableError",
+    "OverconstrainedError",
+    "SecurityError",
+    "TypeError",
+    "AbortError",
+    "Odd",
+  ]) {
+    for (const kind of ["microphone", "camera"])
+      assert.match(deviceTrouble(kind, { name }).words, /[Aa]llow|[Cc]onnect|[Cc]lose|[Oo]pen|[Tt]ry|[Cc]hoose/u);
   }
 });
 
@@ -84,4 +101,21 @@ test("a browser that cannot meet is told why", () => {
   assert.match(environmentTrouble({ isSecureContext: false }).words, /https/u);
   assert.match(environmentTrouble({ isSecureContext: true, WebSocket: class {} }).words, /WebRTC/u);
   assert.equal(environmentTrouble({ isSecureContext: true, WebSocket: class {}, RTCPeerConnection: class {} }), null);
+});
+
+test("the connection in words", () => {
+  const words = (more) =>
+    connectionWords({ joined: true, failures: 0, known: true, paths: ["connected", "connected"], ...more });
+  assert.deepEqual(words({}), ["connected", null]);
+  assert.deepEqual(words({ paths: ["new", "new"] }), ["connected", null]);
+  assert.equal(words({ paths: ["connected", "disconnected"] })[0], "reconnecting");
+  assert.match(words({ paths: ["failed", "connected"] })[1], /UDP/u);
+  assert.deepEqual(words({ joined: false, known: false }), ["connecting", null]);
+  assert.equal(words({ joined: false })[0], "reconnecting");
+  assert.match(words({ joined: false, failures: 3 })[1], /does not answer/u);
+});
+
+test("a device that was unplugged is told by its name", () => {
+  assert.match(lostWords({ kind: "microphone", label: "Headset", replaced: "Built-in" }), /Headset.*Built-in/u);
+  assert.match(lostWords({ kind: "camera", label: "", replaced: null }), /Connect a camera/u);
 });

@@ -14,7 +14,7 @@ from tests.protocol.ice_conversation import ALICE, BOB, Puppet, agent, error, ho
 STRANGER = Address("203.0.113.9", 9)
 
 
-@pytest.mark.spec("stun/mapped-address", "ice/answer-path", "ice/check-protected")
+@pytest.mark.spec("stun/mapped-address", "ice/answer-path", "ice/check-protected", "stun/answer-protected")
 def test_a_genuine_check_is_answered_with_the_address_it_came_from() -> None:
     puppet = Puppet(agent(1, controlling=False), introduced=False)
     [answer] = puppet.say(puppet.request())
@@ -61,7 +61,9 @@ def forgeries(puppet: Puppet) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.spec("ice/unauthentic-request", "ice/username-checked", "ice/fingerprint-required")
+@pytest.mark.spec(
+    "ice/unauthentic-request", "ice/username-checked", "ice/fingerprint-required", "stun/supported-method"
+)
 @pytest.mark.parametrize("why", list(forgeries(Puppet(agent(1, controlling=False)))))
 def test_a_forged_check_gets_no_answer_and_changes_nothing(why: str) -> None:
     puppet = Puppet(agent(1, controlling=False))
@@ -186,7 +188,7 @@ def test_an_answer_from_elsewhere_fails_the_check(address: dict[str, Address]) -
     assert puppet.machine.state == "failed"
 
 
-@pytest.mark.spec("stun/unknown-required-answer")
+@pytest.mark.spec("stun/unknown-required-answer", "stun/mapped-address-required")
 def test_an_answer_that_cannot_be_understood_fails_the_check() -> None:
     for attributes in ([Attribute(attribute.XOR_MAPPED_ADDRESS, ALICE), Attribute(0x7ABC, b"")], []):
         puppet = Puppet(agent(1, controlling=True))
@@ -196,8 +198,26 @@ def test_an_answer_that_cannot_be_understood_fails_the_check() -> None:
         assert puppet.machine.selected is None
 
 
+@pytest.mark.spec("stun/passing-trouble", "ice/check-refused")
 def test_refusals_fail_the_check_and_a_passing_trouble_does_not() -> None:
     for code, repeats in ((300, 0), (400, 0), (420, 0), (500, 2)):
         puppet = Puppet(agent(1, controlling=True))
         puppet.refuse(asked_by(puppet), code)
         assert len(puppet.wait(2)) == repeats
+
+
+@pytest.mark.spec("stun/repeated-request")
+def test_a_repeated_check_gets_the_same_answer() -> None:
+    puppet = Puppet(agent(1, controlling=False), introduced=False)
+    octets = puppet.request()
+    answers = [puppet.say(octets) for _ in range(3)]
+    assert answers == [answers[0]] * 3
+    assert [type(event) for event in puppet.events].count(ice.PathOpened) == 1
+
+
+@pytest.mark.spec("stun/message-size")
+def test_the_longest_check_fits_any_path() -> None:
+    peer = ice.Credentials("p" * 256, "w" * 256)
+    own = ice.make_credentials(bytes)
+    assert peer.are_sound
+    assert len(check.request(bytes(12), check.Question(1, Role(True, 1), True), own, peer)) < 576 - 48

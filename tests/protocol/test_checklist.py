@@ -83,6 +83,7 @@ def test_a_pair_that_failed_gives_way_first() -> None:
     assert (ALICE, Address(BOB.host, 9999)) in found.pairs
 
 
+@pytest.mark.spec("ice/candidates-bounded")
 def test_pairs_that_work_are_never_given_up() -> None:
     found = checklist(maximum_remotes=3)
     for port in (1, 2, 3):
@@ -92,6 +93,7 @@ def test_pairs_that_work_are_never_given_up() -> None:
     assert found.pair_of_check(ALICE, Address(BOB.host, 4), 1) is None
 
 
+@pytest.mark.spec("ice/checks-where-allowed")
 def test_where_no_check_may_go_none_goes_until_one_comes() -> None:
     machine = ice.Agent(
         controlling=False,
@@ -107,6 +109,7 @@ def test_where_no_check_may_go_none_goes_until_one_comes() -> None:
     assert (answer.kind, asked.kind) == (stun.Class.SUCCESS, stun.Class.REQUEST)
 
 
+@pytest.mark.spec("ice/one-pair-a-path")
 def test_a_candidate_told_twice_is_one() -> None:
     found = checklist()
     for priority in (5, 7):

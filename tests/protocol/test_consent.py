@@ -31,7 +31,7 @@ def requests_of(puppet: Puppet, seconds: float, *, answer: bool) -> list[tuple[f
     return asked
 
 
-@pytest.mark.spec("ice/consent-interval")
+@pytest.mark.spec("ice/consent-interval", "ice/consent-transaction", "stun/transaction-random")
 def test_consent_is_asked_every_four_to_six_seconds_with_a_new_transaction() -> None:
     asked = requests_of(connected(), 300, answer=True)
     times = [0.0, *(at for at, _ in asked)]
@@ -121,6 +121,7 @@ def test_a_request_of_the_peers_is_no_consent() -> None:
     assert puppet.machine.state == "failed"
 
 
+@pytest.mark.spec("ice/consent-regained")
 def test_a_pair_unused_for_long_is_checked_again_before_it_is_used() -> None:
     puppet = connected()
     other = BOB._replace(port=1)

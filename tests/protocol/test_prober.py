@@ -21,7 +21,7 @@ def times_of_checks(puppet: Puppet, seconds: float) -> list[float]:
     return times
 
 
-@pytest.mark.spec("stun/retransmission", "ice/first-wait")
+@pytest.mark.spec("stun/retransmission", "ice/first-wait", "ice/check-timeout")
 def test_a_check_is_repeated_six_times_and_given_up_after_39_and_a_half_seconds() -> None:
     puppet = Puppet(agent(1, controlling=True))
     puppet.machine.add_remote_candidate(host(BOB), puppet.now)
@@ -105,6 +105,7 @@ def test_checks_wait_for_the_credentials() -> None:
     assert len(puppet.drain()) == 1
 
 
+@pytest.mark.spec("ice/concluded")
 def test_nothing_more_is_tried_once_a_pair_is_nominated() -> None:
     puppet = Puppet(agent(1, controlling=False))
     for port in range(1, 41):
@@ -119,6 +120,7 @@ def test_nothing_more_is_tried_once_a_pair_is_nominated() -> None:
     assert {datagram.remote for datagram in puppet.sent} == tried
 
 
+@pytest.mark.spec("stun/round-trip-without-repetitions")
 def test_the_round_trip_is_measured_only_when_it_is_certain() -> None:
     puppet = Puppet(agent(1, controlling=True))
     puppet.machine.add_remote_candidate(host(BOB), puppet.now)

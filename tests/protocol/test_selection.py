@@ -38,7 +38,7 @@ def test_the_controlling_side_nominates_once() -> None:
     assert nominations(talk, "b") == []
 
 
-@pytest.mark.spec("ice/pair-priority", "ice/nomination")
+@pytest.mark.spec("ice/pair-priority", "ice/nomination", "ice/valid-pair-carries-data")
 def test_a_better_pair_gets_a_little_time_and_no_more() -> None:
     for passes, expected in ((True, BETTER), (False, BOB)):
         puppet = Puppet(agent(1, controlling=True))
@@ -143,7 +143,7 @@ def test_a_peer_whose_port_changed_is_followed_within_seconds(who_moves: str) ->
     assert "failed" not in talk.states("a") + talk.states("b")
 
 
-@pytest.mark.spec("ice/moved-peer")
+@pytest.mark.spec("ice/moved-peer", "ice/receive-anywhere")
 @pytest.mark.parametrize("controlling", [True, False])
 def test_a_second_path_alone_does_not_move_anything_while_the_first_answers(controlling: bool) -> None:
     puppet = Puppet(agent(1, controlling=controlling), controlling=not controlling)
@@ -158,6 +158,7 @@ def test_a_second_path_alone_does_not_move_anything_while_the_first_answers(cont
         for message in puppet.drain():
             puppet.answer(message)
     assert path(puppet) == BOB
+    assert puppet.machine.is_valid_path(ALICE, MOVED)
 
 
 def test_a_nomination_that_nobody_answers_gives_way_to_a_pair_that_does() -> None:

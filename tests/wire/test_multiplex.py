@@ -14,7 +14,7 @@ REQUEST = stun.serialize(stun.Message(stun.Class.REQUEST, stun.BINDING, bytes(12
 FRAMED = len(REQUEST).to_bytes(2, "big") + REQUEST
 
 
-@pytest.mark.spec("multiplex/first-octet")
+@pytest.mark.spec("multiplex/first-octet", "multiplex/unknown-dropped")
 def test_every_first_octet() -> None:
     """RFC 9443 figure 3, octet by octet."""
     expected = (

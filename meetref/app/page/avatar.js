@@ -8,7 +8,10 @@ import { element, write } from "./elements.js";
 
 /** One or two letters that stand for a name; whole characters, in any script. */
 export function initials(name) {
-  const words = name.trim().split(/[\s_.-]+/u).filter(Boolean);
+  const words = name
+    .trim()
+    .split(/[\s_.-]+/u)
+    .filter(Boolean);
   const first = (word) => [...(word ?? "")][0] ?? "";
   const letters = words.length > 1 ? first(words[0]) + first(words.at(-1)) : first(words[0]);
   return letters.toLocaleUpperCase() || "?";

@@ -3,7 +3,8 @@
  *
  * Names and texts are text nodes. What is not acknowledged yet stands at the end, paler, and moves to its place when
  * the server has it. The list follows new messages only while it is scrolled to the end.
- * Leaves out: what was said and what is on its way (`conversation.js`). Read next: `panel.js`.
+ * Leaves out: what was said and what is on its way (`conversation.js`).
+ * Read next: `panel.js`.
  */
 
 import { LONGEST_MESSAGE } from "./conversation.js";
@@ -16,16 +17,41 @@ export class Chat {
   constructor(session) {
     this.session = session;
     this.drawn = 0;
-    this.list = element("div", { class: "messages", test: "messages", role: "log", "aria-label": "Chat messages", tabindex: "0" });
-    this.empty = element("p", { class: "empty" }, "No messages yet. What is written here can be read by everybody in the room, also by those who come later.");
+    this.list = element("div", {
+      class: "messages",
+      test: "messages",
+      role: "log",
+      "aria-label": "Chat messages",
+      tabindex: "0",
+    });
+    this.empty = element(
+      "p",
+      { class: "empty" },
+      "No messages yet. What is written here can be read by everybody in the room, also by those who come later.",
+    );
     this.waiting = element("div", { class: "waiting" });
     this.list.append(this.empty, this.waiting);
     this.input = element("textarea", {
-      class: "field-text", test: "chat-input", rows: "1", maxlength: LONGEST_MESSAGE, placeholder: "Write a message", "aria-label": "Write a message", enterkeyhint: "send",
+      class: "field-text",
+      test: "chat-input",
+      rows: "1",
+      maxlength: LONGEST_MESSAGE,
+      placeholder: "Write a message",
+      "aria-label": "Write a message",
+      enterkeyhint: "send",
     });
-    this.sendButton = element("button", { class: "icon-button accent", type: "submit", test: "chat-send", "aria-label": "Send" }, icon("send"));
+    this.sendButton = element(
+      "button",
+      { class: "icon-button accent", type: "submit", test: "chat-send", "aria-label": "Send" },
+      icon("send"),
+    );
     this.form = element("form", { class: "compose" }, this.input, this.sendButton);
-    this.root = element("div", { class: "page", id: "panel-chat", role: "tabpanel", "aria-label": "Chat" }, this.list, this.form);
+    this.root = element(
+      "div",
+      { class: "page", id: "panel-chat", role: "tabpanel", "aria-label": "Chat" },
+      this.list,
+      this.form,
+    );
     this.#listen();
     this.draw();
   }
@@ -45,7 +71,9 @@ export class Chat {
       const goesOn = before?.person === message.person && message.sent_at - before.sent_at < TOGETHER;
       this.waiting.before(this.#message(message, goesOn));
     }
-    this.waiting.replaceChildren(...waiting.map(({ text }) => element("p", { class: "text", test: "chat-pending" }, text)));
+    this.waiting.replaceChildren(
+      ...waiting.map(({ text }) => element("p", { class: "text", test: "chat-pending" }, text)),
+    );
     if (waiting.length) this.waiting.append(element("p", { class: "time" }, "Sending …"));
     this.empty.hidden = messages.length + waiting.length > 0;
     if (atEnd || waiting.length) this.list.scrollTop = this.list.scrollHeight;
@@ -54,7 +82,12 @@ export class Chat {
   #message({ sequence, name, person, text, sent_at: sentAt }, goesOn) {
     const mine = person === this.session.identity?.participant;
     const time = new Date(sentAt * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-    const head = element("p", { class: "head" }, element("span", { class: "author", test: "chat-author" }, mine ? "You" : name), element("time", { class: "time" }, time));
+    const head = element(
+      "p",
+      { class: "head" },
+      element("span", { class: "author", test: "chat-author" }, mine ? "You" : name),
+      element("time", { class: "time" }, time),
+    );
     return element(
       "div",
       { class: `message${goesOn ? " goes-on" : ""}`, data: { sequence, person } },

@@ -2,10 +2,11 @@
  * The two peer connections of a participant: on *up* the page offers, on *down* the server does.
  *
  * Because each connection has one side that offers, offers never cross. *Up* has its sections in a fixed order:
- * microphone, camera, and from the first shared screen on, screen and screen sound; a track that comes or goes replaces
- * another, without a new offer. Both heal themselves by an ICE restart when their path dies.
+ * microphone, camera, and from the first shared screen on, screen and screen sound; a track that comes or goes
+ * replaces another, without a new offer. Both heal themselves by an ICE restart when their path dies.
  * Specification: W3C WebRTC 1.0; RFC 8829 (what an offer says), RFC 8838 (trickled candidates).
- * Leaves out: who is seen where on *down* (`seats.js`). Read next: `session.js`, `stats.js`.
+ * Leaves out: who is seen where on *down* (`seats.js`).
+ * Read next: `session.js`, `stats.js`.
  */
 
 const CODECS = { audio: ["audio/opus"], video: ["video/vp8", "video/rtx"] };

@@ -2,8 +2,10 @@
  * The chat as it is known here: what the server's log holds, and what is on its way there.
  *
  * A message counts when the server sends it back with its sequence number. Until then it is kept and said again after
- * every break, under the same client id, so that the server can store it once. Messages come in order and
- * are taken once, by number. Leaves out: how it looks (`chat.js`). Read next: `session.js`, tests/page/conversation.test.mjs.
+ * every break, under the same client id, so that the server can store it once. Messages come in order and are taken
+ * once, by number.
+ * Leaves out: how it looks (`chat.js`).
+ * Read next: `session.js`, tests/page/conversation.test.mjs.
  */
 
 export const LONGEST_MESSAGE = 4000; // characters, as in meetref/wire/signaling.py

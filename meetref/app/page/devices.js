@@ -2,15 +2,21 @@
  * The person's own microphone, camera and loudspeaker: opened, chosen, turned off and on, and lost.
  *
  * A meeting works without any of them, so nothing here throws: a device that could not be opened is `none`, with its
- * trouble in words. Muting keeps the microphone open (it comes back at once); turning the camera off closes it,
- * so that its light goes out. Leaves out: sending (`connections.js`), the screen (`sharing.js`). Read next: `lobby.js`.
+ * trouble in words. Muting keeps the microphone open (it comes back at once); turning the camera off closes it, so
+ * that its light goes out.
+ * Leaves out: sending (`connections.js`), the screen (`sharing.js`).
+ * Read next: `lobby.js`.
  */
 
 import { recall, remember } from "./memory.js";
 import { deviceTrouble } from "./trouble.js";
 
 const KINDS = { microphone: "audio", camera: "video" };
-const PICTURE = { width: { ideal: 1280, max: 1280 }, height: { ideal: 720, max: 720 }, frameRate: { ideal: 30, max: 30 } };
+const PICTURE = {
+  width: { ideal: 1280, max: 1280 },
+  height: { ideal: 720, max: 720 },
+  frameRate: { ideal: 30, max: 30 },
+};
 const SOUND = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 
 /** Events: `changed`; `lost` (detail `{kind, label}`: the device in use was unplugged); `found` (detail `{kind}`). */
@@ -93,7 +99,9 @@ export class Devices extends EventTarget {
   async #openTogether(kinds) {
     if (kinds.length < 2) return false;
     try {
-      const stream = await getUserMedia(Object.fromEntries(kinds.map((kind) => [KINDS[kind], this.#constraints(kind)])));
+      const stream = await getUserMedia(
+        Object.fromEntries(kinds.map((kind) => [KINDS[kind], this.#constraints(kind)])),
+      );
       for (const kind of kinds) this.#take(kind, stream);
       return true;
     } catch (error) {
@@ -150,7 +158,8 @@ export class Devices extends EventTarget {
     await this.refresh();
     for (const kind of Object.keys(KINDS)) {
       const missing = !this[kind].track && this[kind].trouble && this[kind].trouble.name !== "NotAllowedError";
-      if (missing && this.lists[kind].length > before[kind].length) this.dispatchEvent(new CustomEvent("found", { detail: { kind } }));
+      if (missing && this.lists[kind].length > before[kind].length)
+        this.dispatchEvent(new CustomEvent("found", { detail: { kind } }));
     }
   }
 

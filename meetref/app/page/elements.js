@@ -2,8 +2,9 @@
  * Makes DOM elements in one expression, and nothing cleverer.
  *
  * Text from people reaches the page only as text nodes, never as markup; styles are set by class or by CSSOM, because
- * the page's content security policy forbids style attributes. Everything a person can press or read is given
- * a `test` name, which becomes the attribute `data-test` (docs/page.md). Read next: `icons.js`, `main.js`.
+ * the page's content security policy forbids style attributes. Everything a person can press or read is given a `test`
+ * name, which becomes the attribute `data-test` (docs/page.md).
+ * Read next: `icons.js`, `main.js`.
  */
 
 /** An element; `properties` are attributes, except `class`, `test`, `on` (event handlers) and `data`. */

@@ -23,10 +23,13 @@ export function copyButton(room, { test, wide = false }) {
     change(mark, copied ? "check" : "link");
     write(words, copied ? "Copied" : joinLink(room));
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      change(mark, "link");
-      write(words, "Copy link");
-    }, copied ? 2000 : 10000);
+    timer = setTimeout(
+      () => {
+        change(mark, "link");
+        write(words, "Copy link");
+      },
+      copied ? 2000 : 10000,
+    );
   });
   return button;
 }

@@ -4,7 +4,8 @@
  * All tiles have one shape, 16:9. A grid takes the number of columns that makes the tiles largest; two people on a
  * wide stage are one large tile and one small (a duet); a shared screen gets most of the stage and the people a strip
  * beside or below it. Where tiles would become too small to know a face, the grid takes fewer columns and scrolls.
- * Leaves out: who goes where, and the DOM; that is `stage.js`. Read next: `stage.js`, tests/page/layout.test.mjs.
+ * Leaves out: who goes where, and the DOM; that is `stage.js`.
+ * Read next: `stage.js`, tests/page/layout.test.mjs.
  */
 
 export const SHAPE = 16 / 9;
@@ -59,7 +60,12 @@ export function duet(area, gap) {
   const large = fit(area);
   const width = Math.max(160, Math.min(260, area.width * 0.2));
   const height = width / SHAPE;
-  const small = { x: large.x + large.width - width - gap * 1.5, y: large.y + large.height - height - gap * 1.5, width, height };
+  const small = {
+    x: large.x + large.width - width - gap * 1.5,
+    y: large.y + large.height - height - gap * 1.5,
+    width,
+    height,
+  };
   return { tiles: [large, small], height: area.height };
 }
 
@@ -82,7 +88,9 @@ export function spotlight(count, area, gap) {
     const row = Math.floor(index / columns);
     const inRow = Math.min(columns, places - row * columns);
     const used = Math.ceil(places / columns) * (height + gap) - gap;
-    const left = wide ? area.x + area.width - columns * (width + gap) + gap : area.x + (area.width - inRow * (width + gap) + gap) / 2;
+    const left = wide
+      ? area.x + area.width - columns * (width + gap) + gap
+      : area.x + (area.width - inRow * (width + gap) + gap) / 2;
     const top = wide ? area.y + (area.height - used) / 2 : main.y + main.height + gap;
     tiles.push({ x: left + (index % columns) * (width + gap), y: top + row * (height + gap), width, height });
   }
@@ -96,7 +104,12 @@ function stripBeside(count, area, gap) {
   const columns = count > rows && area.width > 900 ? 2 : 1;
   if (columns === 1) return { columns, rows, width, height };
   const narrow = width * 0.75;
-  return { columns, rows: Math.max(1, Math.floor((area.height + gap) / (narrow / SHAPE + gap))), width: narrow, height: narrow / SHAPE };
+  return {
+    columns,
+    rows: Math.max(1, Math.floor((area.height + gap) / (narrow / SHAPE + gap))),
+    width: narrow,
+    height: narrow / SHAPE,
+  };
 }
 
 function stripBelow(count, area, gap) {

@@ -1,9 +1,10 @@
 /**
  * How loud somebody is, and whether that is speaking.
  *
- * A level is linear, 0 to 1, as WebRTC gives it. Speaking begins when it is high for two samples and ends after a pause
- * longer than those between words; two thresholds keep it from flickering. The meter of one's own microphone
- * reads an analyser, because before the meeting nothing else measures it. Read next: `session.js`, tests/page/levels.test.mjs.
+ * A level is linear, 0 to 1, as WebRTC gives it. Speaking begins when it is high for two samples and ends after a
+ * pause longer than those between words; two thresholds keep it from flickering. The meter of one's own microphone
+ * reads an analyser, because before the meeting nothing else measures it.
+ * Read next: `session.js`, tests/page/levels.test.mjs.
  */
 
 const BEGINS = 0.01; // -40 dB

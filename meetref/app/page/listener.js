@@ -2,7 +2,8 @@
  * Listens and counts: who is speaking, and what the two connections measure.
  *
  * Levels are sampled ten times a second from what is being played, statistics a few times a second, and more often
- * while somebody's first picture is awaited. Leaves out: what is made of it (`state.js`, `tiles.js`).
+ * while somebody's first picture is awaited.
+ * Leaves out: what is made of it (`state.js`, `tiles.js`).
  * Read next: `levels.js`, `stats.js`.
  */
 

@@ -1,8 +1,9 @@
 /**
  * Before the meeting: how one looks and sounds, by which name and with which devices.
  *
- * Everything works without a camera and without a microphone; what the browser refused is said in words, with what
- * to do. The devices stay open when the person joins. Read next: `devices.js`, `main.js`.
+ * Everything works without a camera and without a microphone; what the browser refused is said in words, with what to
+ * do. The devices stay open when the person joins.
+ * Read next: `devices.js`, `main.js`.
  */
 
 import { avatar } from "./avatar.js";
@@ -23,12 +24,24 @@ export class Lobby {
     Object.assign(this, { room, devices, join });
     this.meter = new Meter();
     this.input = element("input", {
-      class: "field-text", test: "name", id: "lobby-name", type: "text", maxlength: "64", autocomplete: "name", placeholder: "Your name", value: name || recall("name"), required: true,
+      class: "field-text",
+      test: "name",
+      id: "lobby-name",
+      type: "text",
+      maxlength: "64",
+      autocomplete: "name",
+      placeholder: "Your name",
+      value: name || recall("name"),
+      required: true,
     });
     this.pickers = new Pickers(devices, { beside: { microphone: this.#level() } });
     this.troubles = element("div", { class: "troubles", "aria-live": "polite" });
-    this.root = element("div", { class: "outside" }, element("header", { class: "outside-head" }, brand()),
-      element("main", { class: "lobby" }, this.#preview(), this.#form()));
+    this.root = element(
+      "div",
+      { class: "outside" },
+      element("header", { class: "outside-head" }, brand()),
+      element("main", { class: "lobby" }, this.#preview(), this.#form()),
+    );
     this.changed = () => this.draw();
     devices.addEventListener("changed", this.changed);
     this.endKeys = listenToKeys({ m: () => this.#toggle("microphone"), v: () => this.#toggle("camera") });
@@ -59,35 +72,76 @@ export class Lobby {
     }
     for (const kind of ["microphone", "camera"]) this.#button(kind);
     const asking = microphone.opening || camera.opening;
-    write(this.words, camera.track ? "" : asking ? "Your browser asks whether this page may use your camera and microphone." : camera.trouble ? "You can join without a camera." : "Your camera is off.");
+    write(
+      this.words,
+      camera.track
+        ? ""
+        : asking
+          ? "Your browser asks whether this page may use your camera and microphone."
+          : camera.trouble
+            ? "You can join without a camera."
+            : "Your camera is off.",
+    );
     const said = sayTroubles(microphone.trouble, camera.trouble);
     if (this.said === said.join()) return;
     this.said = said.join();
-    const retry = () => element("button", { class: "button small", type: "button", test: "retry-devices", on: { click: () => this.devices.open() } }, "Try again");
-    this.troubles.replaceChildren(...said.map((words) => element("p", { class: "trouble", test: "trouble" }, icon("warning"), element("span", {}, words))), ...(said.length ? [retry()] : []));
+    const retry = () =>
+      element(
+        "button",
+        { class: "button small", type: "button", test: "retry-devices", on: { click: () => this.devices.open() } },
+        "Try again",
+      );
+    this.troubles.replaceChildren(
+      ...said.map((words) =>
+        element("p", { class: "trouble", test: "trouble" }, icon("warning"), element("span", {}, words)),
+      ),
+      ...(said.length ? [retry()] : []),
+    );
   }
 
   #preview() {
-    this.video = element("video", { class: "picture", playsinline: true, autoplay: true, "aria-label": "Your camera's picture" });
+    this.video = element("video", {
+      class: "picture",
+      playsinline: true,
+      autoplay: true,
+      "aria-label": "Your camera's picture",
+    });
     this.video.muted = true;
     this.face = avatar(this.input.value || "?");
     this.words = element("p", { class: "preview-words" });
     this.buttons = {};
     for (const kind of ["microphone", "camera"]) {
-      this.buttons[kind] = element("button", { class: "round", type: "button", test: kind, on: { click: () => this.#toggle(kind) } }, icon(kind));
+      this.buttons[kind] = element(
+        "button",
+        { class: "round", type: "button", test: kind, on: { click: () => this.#toggle(kind) } },
+        icon(kind),
+      );
     }
     this.input.addEventListener("input", () => this.face.name(this.input.value || "?"));
-    this.preview = element("div", { class: "preview mirrored", test: "preview" }, this.video, element("div", { class: "face" }, this.face.node, this.words),
-      element("div", { class: "preview-bar" }, this.buttons.microphone, this.buttons.camera));
+    this.preview = element(
+      "div",
+      { class: "preview mirrored", test: "preview" },
+      this.video,
+      element("div", { class: "face" }, this.face.node, this.words),
+      element("div", { class: "preview-bar" }, this.buttons.microphone, this.buttons.camera),
+    );
     return this.preview;
   }
 
   #form() {
     const submit = element("button", { class: "button primary wide", type: "submit", test: "join" }, "Join now");
-    const form = element("form", { class: "lobby-form" },
-      element("p", { class: "eyebrow" }, "You are about to join"), element("h1", { test: "room-name" }, this.room),
-      element("label", { class: "label-text", for: "lobby-name" }, "Your name"), this.input,
-      this.pickers.root, this.troubles, submit, copyButton(this.room, { test: "copy-link", wide: true }));
+    const form = element(
+      "form",
+      { class: "lobby-form" },
+      element("p", { class: "eyebrow" }, "You are about to join"),
+      element("h1", { test: "room-name" }, this.room),
+      element("label", { class: "label-text", for: "lobby-name" }, "Your name"),
+      this.input,
+      this.pickers.root,
+      this.troubles,
+      submit,
+      copyButton(this.room, { test: "copy-link", wide: true }),
+    );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const name = this.input.value.trim();
@@ -100,7 +154,19 @@ export class Lobby {
 
   #level() {
     this.bars = Array.from({ length: BARS }, () => element("i"));
-    this.level = element("div", { class: "level", test: "level", role: "meter", "aria-label": "Microphone level", "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": "0" }, ...this.bars);
+    this.level = element(
+      "div",
+      {
+        class: "level",
+        test: "level",
+        role: "meter",
+        "aria-label": "Microphone level",
+        "aria-valuemin": "0",
+        "aria-valuemax": "100",
+        "aria-valuenow": "0",
+      },
+      ...this.bars,
+    );
     return this.level;
   }
 
@@ -132,6 +198,8 @@ export class Lobby {
   }
 
   #toggle(kind) {
-    this.devices.turn(kind, this.devices.state(kind) !== "on" && !this.devices[kind].opening).then(() => this.devices.refresh());
+    this.devices
+      .turn(kind, this.devices.state(kind) !== "on" && !this.devices[kind].opening)
+      .then(() => this.devices.refresh());
   }
 }

@@ -1,8 +1,8 @@
 /**
  * The page begins here: which of its views is shown, and what leads from one to the next.
  *
- * `/` is the start page; `/ROOM` the lobby of a room, or with `?join=now` the meeting itself (docs/page.md). One view is in the
- * document at a time. `window.meetref` is for tests and for the curious.
+ * `/` is the start page; `/ROOM` the lobby of a room, or with `?join=now` the meeting itself (docs/page.md). One view
+ * is in the document at a time. `window.meetref` is for tests and for the curious.
  * Read next: `session.js` for what happens, `meeting.js` for what is seen.
  */
 
@@ -78,8 +78,16 @@ function over(session, { room, name }) {
 }
 
 function wrongName(path, room) {
-  const words = room ? `Rooms have names of small letters, digits and hyphens. Did you mean "${room}"?` : "Rooms have names of small letters, digits and hyphens.";
-  return errorScreen({ title: `"${path}" is not the name of a room`, words, again: room ? () => go(room) : null, againWords: `Go to "${room}"`, home: () => go("") });
+  const words = room
+    ? `Rooms have names of small letters, digits and hyphens. Did you mean "${room}"?`
+    : "Rooms have names of small letters, digits and hyphens.";
+  return errorScreen({
+    title: `"${path}" is not the name of a room`,
+    words,
+    again: room ? () => go(room) : null,
+    againWords: `Go to "${room}"`,
+    home: () => go(""),
+  });
 }
 
 function go(room) {
@@ -114,6 +122,12 @@ window.meetref = {
 try {
   route();
 } catch (error) {
-  app.replaceChildren(element("p", { class: "noscript" }, `The page could not start: ${error.message}. Load it again, or use another browser.`));
+  app.replaceChildren(
+    element(
+      "p",
+      { class: "noscript" },
+      `The page could not start: ${error.message}. Load it again, or use another browser.`,
+    ),
+  );
   throw error;
 }

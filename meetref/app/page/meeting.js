@@ -16,7 +16,13 @@ import { Sounds } from "./sounds.js";
 import { Stage } from "./stage.js";
 import { Toolbar } from "./toolbar.js";
 
-const WORDS = { connecting: "Connecting …", connected: "Connected", reconnecting: "Reconnecting …", left: "Left", failed: "Disconnected" };
+const WORDS = {
+  connecting: "Connecting …",
+  connected: "Connected",
+  reconnecting: "Reconnecting …",
+  left: "Left",
+  failed: "Disconnected",
+};
 
 export class Meeting {
   constructor(session) {
@@ -29,12 +35,31 @@ export class Meeting {
     this.actions = this.#actions();
     this.toolbar = new Toolbar(session, this.actions);
     this.connection = element("div", { class: "connection", test: "connection", role: "status" });
-    this.enable = element("button", { class: "button primary enable-sound", type: "button", test: "enable-sound", hidden: true, on: { click: () => this.sounds.enable() } }, icon("speaker"), "Turn sound on");
+    this.enable = element(
+      "button",
+      {
+        class: "button primary enable-sound",
+        type: "button",
+        test: "enable-sound",
+        hidden: true,
+        on: { click: () => this.sounds.enable() },
+      },
+      icon("speaker"),
+      "Turn sound on",
+    );
     this.sharingBar = this.#sharingBar();
     this.alone = this.#alone();
     const over = element("div", { class: "over-stage" }, this.connection, this.sharingBar, this.enable);
     this.middle = element("div", { class: "middle-stage" }, this.stage.root, over, this.alone, this.notices.root);
-    this.root = element("div", { class: "meeting" }, this.middle, this.panel.root, this.toolbar.root, this.settings.root, this.sounds.root);
+    this.root = element(
+      "div",
+      { class: "meeting" },
+      this.middle,
+      this.panel.root,
+      this.toolbar.root,
+      this.settings.root,
+      this.sounds.root,
+    );
     this.#listen();
     this.draw();
   }
@@ -88,7 +113,8 @@ export class Meeting {
   #listen() {
     const { session, actions, panel } = this;
     this.soon = () => this.#soon();
-    for (const event of ["people", "connection", "sharing", "heard", "measured"]) session.addEventListener(event, this.soon);
+    for (const event of ["people", "connection", "sharing", "heard", "measured"])
+      session.addEventListener(event, this.soon);
     session.seats.addEventListener("changed", this.soon);
     panel.addEventListener("changed", () => {
       if (panel.open === "chat") this.notices.clear("chat");
@@ -103,7 +129,14 @@ export class Meeting {
       this.soon();
     };
     session.devices.addEventListener("changed", this.onDevices);
-    this.endKeys = listenToKeys({ m: actions.microphone, v: actions.camera, s: actions.screen, c: actions.chat, p: actions.people, Escape: () => panel.show(null) });
+    this.endKeys = listenToKeys({
+      m: actions.microphone,
+      v: actions.camera,
+      s: actions.screen,
+      c: actions.chat,
+      p: actions.people,
+      Escape: () => panel.show(null),
+    });
     this.clock = setInterval(this.soon, 1000);
     document.addEventListener("visibilitychange", this.soon);
   }
@@ -127,18 +160,32 @@ export class Meeting {
     this.announced = last.sequence;
     const recent = Date.now() / 1000 - last.sent_at < 10;
     if (panel.open !== "chat" && recent && last.person !== session.identity?.participant) {
-      this.notices.show(`${last.name}: ${last.text.length > 120 ? `${last.text.slice(0, 120)} …` : last.text}`, "chat");
+      const text = last.text.length > 120 ? `${last.text.slice(0, 120)} …` : last.text;
+      this.notices.show(`${last.name}: ${text}`, "chat");
     }
   }
 
   #sharingBar() {
-    const stop = element("button", { class: "button small", type: "button", test: "stop-sharing", on: { click: () => this.session.sharing.stop() } }, "Stop sharing");
-    return element("div", { class: "sharing-bar", hidden: true }, icon("screen"), element("span", {}, "You share your screen"), stop);
+    const stop = element(
+      "button",
+      { class: "button small", type: "button", test: "stop-sharing", on: { click: () => this.session.sharing.stop() } },
+      "Stop sharing",
+    );
+    return element(
+      "div",
+      { class: "sharing-bar", hidden: true },
+      icon("screen"),
+      element("span", {}, "You share your screen"),
+      stop,
+    );
   }
 
   #alone() {
-    return element("div", { class: "alone", test: "alone", hidden: true },
+    return element(
+      "div",
+      { class: "alone", test: "alone", hidden: true },
       element("p", {}, element("strong", {}, "You are the only one here"), " Send the link to those who should come."),
-      copyButton(this.session.room, { test: "invite" }));
+      copyButton(this.session.room, { test: "invite" }),
+    );
   }
 }

@@ -2,7 +2,8 @@
  * What the browser remembers of a person between visits: the name and the chosen devices.
  *
  * `localStorage` may be forbidden or full; then the page simply remembers nothing.
- * Leaves out: everything about meetings: who we were in one lives as long as its page. Read next: `lobby.js`.
+ * Leaves out: everything about meetings: who we were in one lives as long as its page.
+ * Read next: `lobby.js`.
  */
 
 const PREFIX = "meetref.";

@@ -18,9 +18,19 @@ export class Notices {
 
   show(words, kind = "news") {
     if ([...this.root.children].some((notice) => notice.dataset.words === words)) return;
-    const close = element("button", { class: "icon-button plain", type: "button", test: "notice-close", "aria-label": "Put this notice away" }, icon("close"));
+    const close = element(
+      "button",
+      { class: "icon-button plain", type: "button", test: "notice-close", "aria-label": "Put this notice away" },
+      icon("close"),
+    );
     const mark = kind === "trouble" ? icon("warning") : kind === "chat" ? icon("chat") : null;
-    const notice = element("div", { class: `notice kind-${kind}`, test: "notice", data: { words } }, mark, element("span", {}, words), close);
+    const notice = element(
+      "div",
+      { class: `notice kind-${kind}`, test: "notice", data: { words } },
+      mark,
+      element("span", {}, words),
+      close,
+    );
     close.addEventListener("click", () => notice.remove());
     this.root.append(notice);
     while (this.root.children.length > MOST) this.root.firstElementChild.remove();

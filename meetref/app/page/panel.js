@@ -1,7 +1,8 @@
 /**
  * The side panel with chat and people; on a phone it is a sheet that comes from below.
  *
- * One of the two is open, or none. Closing gives the focus back to where it was. Read next: `chat.js`, `people.js`.
+ * One of the two is open, or none. Closing gives the focus back to where it was.
+ * Read next: `chat.js`, `people.js`.
  */
 
 import { Chat } from "./chat.js";
@@ -19,11 +20,31 @@ export class Panel extends EventTarget {
     this.seen = 0;
     this.pages = { chat: new Chat(session), people: new People(session) };
     this.tabs = { chat: this.#tab("chat", "Chat"), people: this.#tab("people", "People") };
-    const close = element("button", { class: "icon-button plain", type: "button", test: "panel-close", "aria-label": "Close the panel", on: { click: () => this.show(null) } }, icon("close"));
-    const tabs = element("div", { class: "tabs", role: "tablist", "aria-label": "Chat and people" }, this.tabs.chat, this.tabs.people);
+    const close = element(
+      "button",
+      {
+        class: "icon-button plain",
+        type: "button",
+        test: "panel-close",
+        "aria-label": "Close the panel",
+        on: { click: () => this.show(null) },
+      },
+      icon("close"),
+    );
+    const tabs = element(
+      "div",
+      { class: "tabs", role: "tablist", "aria-label": "Chat and people" },
+      this.tabs.chat,
+      this.tabs.people,
+    );
     tabs.addEventListener("keydown", (event) => this.#arrows(event));
-    this.root = element("aside", { class: "panel", test: "panel", hidden: true, "aria-label": "Chat and people" },
-      element("header", { class: "panel-head" }, tabs, close), this.pages.chat.root, this.pages.people.root);
+    this.root = element(
+      "aside",
+      { class: "panel", test: "panel", hidden: true, "aria-label": "Chat and people" },
+      element("header", { class: "panel-head" }, tabs, close),
+      this.pages.chat.root,
+      this.pages.people.root,
+    );
     session.chat.addEventListener("changed", () => this.#count());
   }
 
@@ -56,7 +77,18 @@ export class Panel extends EventTarget {
   }
 
   #tab(page, words) {
-    return element("button", { class: "tab", type: "button", role: "tab", test: `${page}-tab`, "aria-controls": `panel-${page}`, on: { click: () => this.show(page) } }, words);
+    return element(
+      "button",
+      {
+        class: "tab",
+        type: "button",
+        role: "tab",
+        test: `${page}-tab`,
+        "aria-controls": `panel-${page}`,
+        on: { click: () => this.show(page) },
+      },
+      words,
+    );
   }
 
   #arrows({ key }) {

@@ -45,7 +45,15 @@ export class People {
     const microphone = icon("microphone");
     const camera = icon("camera");
     const words = element("span", { class: "hidden-words" });
-    const root = element("li", { class: "person", test: "person", data: { person: id } }, face.node, element("span", { class: "names" }, name, kind), words, camera, microphone);
+    const root = element(
+      "li",
+      { class: "person", test: "person", data: { person: id } },
+      face.node,
+      element("span", { class: "names" }, name, kind),
+      words,
+      camera,
+      microphone,
+    );
     const row = { root, face, name, kind, microphone, camera, words };
     this.rows.set(id, row);
     return row;

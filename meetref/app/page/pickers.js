@@ -1,7 +1,8 @@
 /**
  * The three lists to choose a device from, the same in the lobby and in the settings.
  *
- * Where the browser does not let a page choose the loudspeaker, that list is not shown. Read next: `devices.js`.
+ * Where the browser does not let a page choose the loudspeaker, that list is not shown.
+ * Read next: `devices.js`.
  */
 
 import { element } from "./elements.js";
@@ -27,7 +28,10 @@ export class Pickers {
   draw() {
     for (const [kind, select] of Object.entries(this.selects)) {
       const list = this.devices.lists[kind];
-      const named = list.map(({ deviceId, label }, index) => ({ id: deviceId, label: label || `${WORDS[kind]} ${index + 1}` }));
+      const named = list.map(({ deviceId, label }, index) => ({
+        id: deviceId,
+        label: label || `${WORDS[kind]} ${index + 1}`,
+      }));
       const using = this.devices[kind]?.track?.getSettings?.().deviceId ?? this.devices.chosen[kind];
       this.#fill(select, named, using);
       select.disabled = !named.length;

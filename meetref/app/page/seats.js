@@ -1,11 +1,12 @@
 /**
  * Who sits where on *down*: seats outlive the people in them.
  *
- * A seat has an audio slot, a video slot, or both, each known by its mid. When the server gives a seat to
- * somebody else, the packets of the one before are still on their way: name and tile change when the first RTP
- * timestamp of the new person is played, and at the latest after half a second. What `getStats()` counts belongs to the
- * seat; the figures of a person are differences since they sat down.
- * Leaves out: the elements that play (`tiles.js`). Read next: `tiles.js`, `state.js`, tests/page/seats.test.mjs.
+ * A seat has an audio slot, a video slot, or both, each known by its mid. When the server gives a seat to somebody
+ * else, the packets of the one before are still on their way: name and tile change when the first RTP timestamp of the
+ * new person is played, and at the latest after half a second. What `getStats()` counts belongs to the seat; the
+ * figures of a person are differences since they sat down.
+ * Leaves out: the elements that play (`tiles.js`).
+ * Read next: `tiles.js`, `state.js`, tests/page/seats.test.mjs.
  */
 
 import { figures } from "./stats.js";
@@ -16,7 +17,7 @@ const NOTHING = { frames: 0, width: 0, height: 0, energy: 0, level: null };
 
 /** Has a 32-bit RTP timestamp been reached, wrapping around? */
 export function reached(timestamp, from) {
-  return ((timestamp - from) >>> 0) < 0x80000000;
+  return (timestamp - from) >>> 0 < 0x80000000;
 }
 
 /** One seat: `occupant` is shown now, `next` waits for its first packet. */
@@ -192,8 +193,13 @@ export class Seats extends EventTarget {
 
   /** The seats that show a person's camera or screen, and the one in which they are heard. */
   of(person, source = "camera") {
-    const mine = [...this.all.values()].filter(({ occupant }) => occupant?.person === person && occupant.source === source);
-    return { video: mine.find((seat) => seat.video !== null) ?? null, audio: mine.find((seat) => seat.audio !== null) ?? null };
+    const mine = [...this.all.values()].filter(
+      ({ occupant }) => occupant?.person === person && occupant.source === source,
+    );
+    return {
+      video: mine.find((seat) => seat.video !== null) ?? null,
+      audio: mine.find((seat) => seat.audio !== null) ?? null,
+    };
   }
 
   #connect() {

@@ -3,7 +3,9 @@
  *
  * It joins signaling, the two peer connections, the person's devices and the chat, and knows nothing of the DOM. When
  * the WebSocket breaks, media goes on and only signaling comes back; when the server has forgotten us, both
- * connections are built anew under a new identity. Leaves out: everything visible. Read next: `meeting.js`, `state.js`.
+ * connections are built anew under a new identity.
+ * Leaves out: everything visible.
+ * Read next: `meeting.js`, `state.js`.
  */
 
 import { Down, Healer, Up } from "./connections.js";
@@ -12,7 +14,7 @@ import { Listener } from "./listener.js";
 import { Seats } from "./seats.js";
 import { Sharing } from "./sharing.js";
 import { Signaling } from "./signaling.js";
-import { ending } from "./trouble.js";
+import { connectionWords, ending, lostWords } from "./trouble.js";
 
 const BEAT = 50; // milliseconds
 
@@ -53,7 +55,9 @@ export class Session extends EventTarget {
   /** Oneself, also before the server has said who that is. */
   get self() {
     const { devices } = this;
-    return this.me ?? { id: "", name: this.name, microphone: devices.state("microphone"), camera: devices.state("camera") };
+    return (
+      this.me ?? { id: "", name: this.name, microphone: devices.state("microphone"), camera: devices.state("camera") }
+    );
   }
 
   /** Everybody but oneself, in the order of coming. */
@@ -102,7 +106,10 @@ export class Session extends EventTarget {
     signaling.addEventListener("refused", () => this.#assess());
     devices.addEventListener("changed", (this.onDevices = () => this.#tell()));
     devices.addEventListener("lost", (this.onLost = ({ detail }) => this.notice(lostWords(detail), "trouble")));
-    devices.addEventListener("found", (this.onFound = ({ detail }) => this.notice(`A ${detail.kind} was connected. Turn it on when you like.`)));
+    devices.addEventListener(
+      "found",
+      (this.onFound = ({ detail }) => this.notice(`A ${detail.kind} was connected. Turn it on when you like.`)),
+    );
     sharing.addEventListener("changed", () => this.#shared());
     sharing.addEventListener("trouble", ({ detail }) => this.notice(detail, "trouble"));
     this.onNetwork = () => Object.values(this.healers).forEach((healer) => healer.hurry());
@@ -124,19 +131,28 @@ export class Session extends EventTarget {
     this.healers[direction] = new Healer(connection, () => this.signaling.joined);
     connection.addEventListener("state", () => this.#assess());
     if (direction === "up") {
-      connection.negotiate().catch(({ message }) => this.notice(`The browser could not make an offer: ${message}`, "trouble"));
+      connection
+        .negotiate()
+        .catch(({ message }) => this.notice(`The browser could not make an offer: ${message}`, "trouble"));
       this.#plug();
     } else {
       this.seats.clear();
       connection.addEventListener("described", () => this.seats.attach(connection.pc));
-      connection.addEventListener("refused", ({ detail }) => this.notice(`The browser could not read what the server offers: ${detail.message}`, "trouble"));
+      connection.addEventListener("refused", ({ detail }) =>
+        this.notice(`The browser could not read what the server offers: ${detail.message}`, "trouble"),
+      );
     }
   }
 
   /** What goes up: whatever tracks there are now. */
   #plug() {
     const { up, devices, sharing } = this;
-    const tracks = { microphone: devices.microphone.track, camera: devices.camera.track, screen: sharing.video, "screen-sound": sharing.sound };
+    const tracks = {
+      microphone: devices.microphone.track,
+      camera: devices.camera.track,
+      screen: sharing.video,
+      "screen-sound": sharing.sound,
+    };
     for (const [source, track] of Object.entries(tracks)) up?.use(source, track).catch(() => {});
   }
 
@@ -145,7 +161,10 @@ export class Session extends EventTarget {
       joined: () => this.#joined(message),
       person: () => this.#person(message.person),
       "person-left": () => this.#personLeft(message),
-      "up-answer": () => this.up.answer(message).catch((error) => this.notice(`The server's answer could not be used: ${error.message}`, "trouble")),
+      "up-answer": () =>
+        this.up
+          .answer(message)
+          .catch((error) => this.notice(`The server's answer could not be used: ${error.message}`, "trouble")),
       "down-offer": () => this.#downOffer(message),
       seats: () => this.seats.assign(message.seats),
       chat: () => this.chat.receive(message),
@@ -185,7 +204,8 @@ export class Session extends EventTarget {
     const before = this.people.get(person.id);
     this.people.set(person.id, person);
     if (!before) this.notice(`${person.name} joined`);
-    if (person.screen && !before?.screen && person.id !== this.identity?.participant) this.notice(`${person.name} shares a screen`);
+    if (person.screen && !before?.screen && person.id !== this.identity?.participant)
+      this.notice(`${person.name} shares a screen`);
     if (person.camera === "on" && before?.camera !== "on") this.seats.of(person.id).video?.rewind(this.seats.clock());
     this.#changed("people");
   }
@@ -194,7 +214,14 @@ export class Session extends EventTarget {
     const person = this.people.get(id);
     this.people.delete(id);
     this.listener.forget(id);
-    if (person) this.notice({ left: `${person.name} left`, lost: `${person.name} lost the connection`, removed: `${person.name} was removed` }[reason]);
+    if (person)
+      this.notice(
+        {
+          left: `${person.name} left`,
+          lost: `${person.name} lost the connection`,
+          removed: `${person.name} was removed`,
+        }[reason],
+      );
     this.#changed("people");
   }
 
@@ -235,16 +262,13 @@ export class Session extends EventTarget {
   }
 
   #judge() {
-    const { signaling } = this;
-    if (!signaling.joined) {
-      const reason = signaling.failures < 3 ? null : "The server does not answer. Trying again and again.";
-      return this.identity ? ["reconnecting", reason ?? "The connection to the server broke."] : ["connecting", reason];
-    }
-    for (const { state } of [this.up, this.down]) {
-      if (state === "failed") return ["reconnecting", "Sound and picture cannot get through. The network may block the server's UDP port."];
-      if (state === "disconnected") return ["reconnecting", "Sound and picture are interrupted."];
-    }
-    return ["connected", null];
+    const { signaling, identity, up, down } = this;
+    return connectionWords({
+      joined: signaling.joined,
+      failures: signaling.failures,
+      known: identity !== null,
+      paths: [up.state, down.state],
+    });
   }
 
   #beat() {
@@ -261,7 +285,11 @@ export class Session extends EventTarget {
     for (const healer of Object.values(this.healers)) healer.close();
     this.listener.close();
     this.sharing.stop();
-    for (const [event, handler] of [["changed", this.onDevices], ["lost", this.onLost], ["found", this.onFound]]) {
+    for (const [event, handler] of [
+      ["changed", this.onDevices],
+      ["lost", this.onLost],
+      ["found", this.onFound],
+    ]) {
       this.devices.removeEventListener(event, handler);
     }
     navigator.connection?.removeEventListener?.("change", this.onNetwork);
@@ -273,9 +301,4 @@ export class Session extends EventTarget {
   #changed(event) {
     this.dispatchEvent(new Event(event));
   }
-}
-
-function lostWords({ kind, label, replaced }) {
-  const what = label ? `"${label}"` : `The ${kind}`;
-  return replaced ? `${what} was unplugged. Now using "${replaced}".` : `${what} was unplugged. Connect a ${kind} and turn it on.`;
 }

@@ -1,8 +1,8 @@
 /**
  * The settings of a running meeting: devices, and what the two connections have agreed on.
  *
- * The second part is for the curious: it says in a few words how sound and picture travel, and how they are
- * protected. Read next: `pickers.js`, `stats.js`.
+ * The second part is for the curious: it says in a few words how sound and picture travel, and how they are protected.
+ * Read next: `pickers.js`, `stats.js`.
  */
 
 import { element } from "./elements.js";
@@ -17,10 +17,26 @@ export class Settings {
     this.session = session;
     this.pickers = new Pickers(session.devices);
     this.facts = element("div", { class: "facts", test: "transports" });
-    const close = element("button", { class: "icon-button plain", type: "button", test: "settings-close", "aria-label": "Close the settings", on: { click: () => this.root.close() } }, icon("close"));
-    this.root = element("dialog", { class: "dialog", test: "settings-dialog", "aria-label": "Settings" },
+    const close = element(
+      "button",
+      {
+        class: "icon-button plain",
+        type: "button",
+        test: "settings-close",
+        "aria-label": "Close the settings",
+        on: { click: () => this.root.close() },
+      },
+      icon("close"),
+    );
+    this.root = element(
+      "dialog",
+      { class: "dialog", test: "settings-dialog", "aria-label": "Settings" },
       element("header", { class: "dialog-head" }, element("h2", {}, "Settings"), close),
-      element("h3", {}, "Devices"), this.pickers.root, element("h3", {}, "Connection"), this.facts);
+      element("h3", {}, "Devices"),
+      this.pickers.root,
+      element("h3", {}, "Connection"),
+      this.facts,
+    );
     this.root.addEventListener("click", (event) => event.target === this.root && this.root.close());
     this.draw = () => this.root.open && this.#draw();
     session.addEventListener("measured", this.draw);
@@ -45,12 +61,16 @@ export class Settings {
 }
 
 function rows(transport) {
-  const milliseconds = transport.round_trip_time === null ? null : `${Math.round(transport.round_trip_time * 1000)} ms there and back`;
+  const milliseconds =
+    transport.round_trip_time === null ? null : `${Math.round(transport.round_trip_time * 1000)} ms there and back`;
   const facts = [
     [DIRECTIONS[transport.direction], [transport.ice, milliseconds].filter(Boolean).join(", ")],
     ["Path", transport.pair],
     ["DTLS", [transport.dtls, transport.dtls_cipher].filter(Boolean).join(", ")],
     ["SRTP", transport.srtp_profile],
   ];
-  return facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value || "not told by this browser")]);
+  return facts.flatMap(([name, value]) => [
+    element("dt", {}, name),
+    element("dd", {}, value || "not told by this browser"),
+  ]);
 }

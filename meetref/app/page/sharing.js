@@ -2,7 +2,9 @@
  * Sharing a screen, a window or a tab, with its sound where the browser has it.
  *
  * The browser asks the person what to share; the page only learns the answer. Sharing ends here, or by the browser's
- * own "stop sharing" bar, which ends the track. Leaves out: sending it (`connections.js`). Read next: `session.js`.
+ * own "stop sharing" bar, which ends the track.
+ * Leaves out: sending it (`connections.js`).
+ * Read next: `session.js`.
  */
 
 import { screenTrouble } from "./trouble.js";

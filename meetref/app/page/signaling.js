@@ -1,10 +1,11 @@
 /**
  * The signaling WebSocket: it comes back by itself, and says so.
  *
- * One text frame is one JSON message (meetref/wire/signaling.py). After a break it is opened anew with back-off, at once
- * when the browser says that the network is back; whoever owns it says who joins (`hello`), which includes the
+ * One text frame is one JSON message (meetref/wire/signaling.py). After a break it is opened anew with back-off, at
+ * once when the browser says that the network is back; whoever owns it says who joins (`hello`), which includes the
  * resumption of who we were. Silence is a break too: the server's `ping` says how long to wait for the next.
- * Leaves out: what the messages mean; that is `session.js`. Read next: `session.js`.
+ * Leaves out: what the messages mean; that is `session.js`.
+ * Read next: `session.js`.
  */
 
 const FIRST_DELAY = 0.25; // seconds
@@ -21,7 +22,7 @@ export function signalingURL(location) {
   return `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/signal`;
 }
 
-/** Events: `message` (detail: the message), `broken` (the WebSocket is gone, a new try follows), `refused` (three tries failed). */
+/** Events: `message` (detail: the message); `broken` (the WebSocket is gone, a new try follows); `refused` (three failed). */
 export class Signaling extends EventTarget {
   constructor({ url, hello, open = (address) => new WebSocket(address) }) {
     super();
@@ -82,9 +83,18 @@ export class Signaling extends EventTarget {
     const socket = this.open(this.url);
     this.socket = socket;
     const mine = (handler) => (event) => socket === this.socket && handler(event);
-    socket.addEventListener("open", mine(() => socket.send(JSON.stringify(this.hello()))));
-    socket.addEventListener("message", mine((event) => this.#receive(event.data)));
-    socket.addEventListener("close", mine(() => this.#broken()));
+    socket.addEventListener(
+      "open",
+      mine(() => socket.send(JSON.stringify(this.hello()))),
+    );
+    socket.addEventListener(
+      "message",
+      mine((event) => this.#receive(event.data)),
+    );
+    socket.addEventListener(
+      "close",
+      mine(() => this.#broken()),
+    );
     this.#patiently(OPENING_LIMIT);
   }
 

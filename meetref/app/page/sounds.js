@@ -2,8 +2,9 @@
  * Plays everybody's sound, one `<audio>` element a seat, and knows when the browser refuses.
  *
  * Browsers play no sound before the person has touched the page, unless it is capturing. A refusal is not an error:
- * one button says so (`enable-sound`), and the first touch tries again. Elements live as long as their seat, because who
- * sits there changes without a new track. Read next: `seats.js`.
+ * one button says so (`enable-sound`), and the first touch tries again. Elements live as long as their seat, because
+ * who sits there changes without a new track.
+ * Read next: `seats.js`.
  */
 
 import { element } from "./elements.js";

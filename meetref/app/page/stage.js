@@ -1,9 +1,10 @@
 /**
  * The stage: which tiles there are, and where each one stands.
  *
- * First comes one's own tile, then everybody in the order of their seats, so that nobody moves when somebody comes; a person
- * who changes seats takes the tile of the new one. Who has no seat with a picture gets a tile with an avatar. A
- * shared screen takes the middle. Leaves out: arithmetic (`layout.js`), what a tile looks like (`tiles.js`).
+ * First comes one's own tile, then everybody in the order of their seats, so that nobody moves when somebody comes; a
+ * person who changes seats takes the tile of the new one. Who has no seat with a picture gets a tile with an avatar. A
+ * shared screen takes the middle.
+ * Leaves out: arithmetic (`layout.js`), what a tile looks like (`tiles.js`).
  * Read next: `layout.js`, `seats.js`.
  */
 
@@ -14,7 +15,12 @@ import { Tile, watchFrames } from "./tiles.js";
 
 const MOST = 25; // tiles in the grid
 const WORDS_AFTER = 2.5; // seconds before a missing picture is spoken of
-const REASONS = { "no seat": "", "no frames": "Paused", reconnecting: "Reconnecting …", "waiting for the first frame": "Waiting for the picture …" };
+const REASONS = {
+  "no seat": "",
+  "no frames": "Paused",
+  reconnecting: "Reconnecting …",
+  "waiting for the first frame": "Waiting for the picture …",
+};
 
 export class Stage {
   constructor(session) {
@@ -68,7 +74,8 @@ export class Stage {
   }
 
   #plan(rest, area, gap) {
-    if (rest.length !== 2 || rest[0].key !== "me" || area.width < area.height * 1.2) return grid(Math.min(MOST, rest.length), area, gap);
+    if (rest.length !== 2 || rest[0].key !== "me" || area.width < area.height * 1.2)
+      return grid(Math.min(MOST, rest.length), area, gap);
     const { tiles, height } = duet(area, gap);
     return { tiles: tiles.reverse(), height };
   }
@@ -106,13 +113,20 @@ export class Stage {
     const shown = ({ occupant, video }) => occupant && video !== null && this.#sends(occupant);
     const seats = [...session.seats.all.values()].filter(shown);
     seats.sort((one, other) => one.number - other.number);
-    const seated = new Set(seats.filter(({ occupant }) => occupant.source === "camera").map(({ occupant }) => occupant.person));
+    const seated = new Set(
+      seats.filter(({ occupant }) => occupant.source === "camera").map(({ occupant }) => occupant.person),
+    );
     const others = session.others.filter(({ id }) => !seated.has(id));
     const own = [this.#own()];
     if (session.sharing.active) own.push(this.#ownScreen());
     const screens = seats.filter(({ occupant }) => occupant.source === "screen");
     const faces = seats.filter(({ occupant }) => occupant.source !== "screen");
-    return [...screens.map((seat) => this.#seat(seat)), ...own, ...faces.map((seat) => this.#seat(seat)), ...others.map((person) => this.#standing(person))];
+    return [
+      ...screens.map((seat) => this.#seat(seat)),
+      ...own,
+      ...faces.map((seat) => this.#seat(seat)),
+      ...others.map((person) => this.#standing(person)),
+    ];
   }
 
   /** Is this person here, and still sharing if it is about a screen? */
@@ -194,7 +208,11 @@ export class Stage {
 
   #about(person) {
     const { listener } = this.session;
-    return { id: person.id, name: person.name, muted: person.microphone !== "on", speaking: listener.speaking(person.id) };
+    return {
+      id: person.id,
+      name: person.name,
+      muted: person.microphone !== "on",
+      speaking: listener.speaking(person.id),
+    };
   }
 }
-

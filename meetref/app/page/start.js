@@ -8,13 +8,31 @@
 import { element, write } from "./elements.js";
 import { brand, icon } from "./icons.js";
 
-const FIRST = "amber brave calm clear early fresh gentle golden green happy kind light lucky mellow merry mild north open quick quiet ready silver spring sunny swift tidy warm wide wise young".split(" ");
-const SECOND = "anchor apple arrow birch bridge brook canyon cedar cloud comet coral crane dune falcon fern garden harbor island lake lark maple meadow orchard otter pebble pine river sparrow valley willow".split(" ");
+const FIRST = [
+  "amber brave calm clear early fresh gentle golden green happy kind light lucky mellow merry mild north open",
+  "quick quiet ready silver spring sunny swift tidy warm wide wise young",
+]
+  .join(" ")
+  .split(" ");
+const SECOND = [
+  "anchor apple arrow birch bridge brook canyon cedar cloud comet coral crane dune falcon fern garden harbor",
+  "island lake lark maple meadow orchard otter pebble pine river sparrow valley willow",
+]
+  .join(" ")
+  .split(" ");
 
 /** What a person wrote, as the name of a room: small letters, digits and hyphens; empty if nothing is left. */
 export function roomName(text) {
-  const plain = text.toLowerCase().replace(/ß/gu, "ss").normalize("NFKD").replace(/[\u0300-\u036f]/gu, "");
-  return plain.replace(/[^a-z0-9]+/gu, "-").replace(/^-+/u, "").slice(0, 63).replace(/-+$/u, "");
+  const plain = text
+    .toLowerCase()
+    .replace(/ß/gu, "ss")
+    .normalize("NFKD")
+    .replace(/[\u0300-\u036f]/gu, "");
+  return plain
+    .replace(/[^a-z0-9]+/gu, "-")
+    .replace(/^-+/u, "")
+    .slice(0, 63)
+    .replace(/-+$/u, "");
 }
 
 /** The room in what a person wrote or pasted: a name, or a whole join link. */
@@ -31,9 +49,23 @@ export function inventName(random = (below) => crypto.getRandomValues(new Uint32
 export class Start {
   /** `enter(room)` is called with the room to go to. */
   constructor({ enter }) {
-    this.input = element("input", { class: "field-text", test: "room", type: "text", "aria-label": "Room name or link", placeholder: "Room name or link", autocapitalize: "none", spellcheck: "false", autocomplete: "off" });
+    this.input = element("input", {
+      class: "field-text",
+      test: "room",
+      type: "text",
+      "aria-label": "Room name or link",
+      placeholder: "Room name or link",
+      autocapitalize: "none",
+      spellcheck: "false",
+      autocomplete: "off",
+    });
     this.hint = element("p", { class: "hint", "aria-live": "polite" });
-    const start = element("button", { class: "button primary", type: "button", test: "start", on: { click: () => enter(inventName()) } }, icon("plus"), "New meeting");
+    const start = element(
+      "button",
+      { class: "button primary", type: "button", test: "start", on: { click: () => enter(inventName()) } },
+      icon("plus"),
+      "New meeting",
+    );
     const go = element("button", { class: "button", type: "submit", test: "enter" }, "Enter");
     const form = element("form", { class: "enter-form" }, this.input, go);
     form.addEventListener("submit", (event) => {
@@ -48,12 +80,25 @@ export class Start {
       event.preventDefault();
       enter("demo");
     });
-    this.root = element("div", { class: "outside" }, element("header", { class: "outside-head" }, brand()),
-      element("main", { class: "start" }, element("div", { class: "start-words" },
-        element("h1", {}, "Meet face to face, in the browser"),
-        element("p", { class: "lead" }, "Open a room, send its link, and talk. Nothing to install, no account."),
-        element("div", { class: "start-actions" }, start, form), this.hint,
-        element("p", { class: "aside" }, "Just curious? ", demo)), scene()));
+    this.root = element(
+      "div",
+      { class: "outside" },
+      element("header", { class: "outside-head" }, brand()),
+      element(
+        "main",
+        { class: "start" },
+        element(
+          "div",
+          { class: "start-words" },
+          element("h1", {}, "Meet face to face, in the browser"),
+          element("p", { class: "lead" }, "Open a room, send its link, and talk. Nothing to install, no account."),
+          element("div", { class: "start-actions" }, start, form),
+          this.hint,
+          element("p", { class: "aside" }, "Just curious? ", demo),
+        ),
+        scene(),
+      ),
+    );
   }
 
   focus() {}
@@ -63,6 +108,8 @@ export class Start {
 
 /** A picture of a meeting, made of four tiles; decoration only. */
 function scene() {
-  const tiles = ["one", "two", "three", "four"].map((name) => element("div", { class: `scene-tile ${name}` }, element("i"), element("b")));
+  const tiles = ["one", "two", "three", "four"].map((name) =>
+    element("div", { class: `scene-tile ${name}` }, element("i"), element("b")),
+  );
   return element("div", { class: "scene", "aria-hidden": "true" }, ...tiles);
 }

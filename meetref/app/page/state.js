@@ -1,8 +1,9 @@
 /**
  * `window.meetref.state()`: the meeting as plain JSON, for tests and for the curious.
  *
- * The shape is an interface (docs/page.md): what is here stays. It is synchronous; figures are those of the last reading,
- * at most half a second old. Read next: `listener.js`, `seats.js`.
+ * The shape is an interface (docs/page.md): what is here stays. It is synchronous; figures are those of the last
+ * reading, at most half a second old.
+ * Read next: `listener.js`, `seats.js`.
  */
 
 import { transport } from "./stats.js";
@@ -21,8 +22,16 @@ export function describe(session, sound) {
     room: session.room,
     sound,
     people: [...session.people.values()].map((person) => describePerson(session, person)),
-    chat: session.chat.messages.map(({ sequence, name, person, text, sent_at }) => ({ sequence, from: name, person, text, sent_at })),
-    transports: ["up", "down"].map((direction) => transport(direction, session[direction].pc, session.listener.reports[direction])),
+    chat: session.chat.messages.map(({ sequence, name, person, text, sent_at }) => ({
+      sequence,
+      from: name,
+      person,
+      text,
+      sent_at,
+    })),
+    transports: ["up", "down"].map((direction) =>
+      transport(direction, session[direction].pc, session.listener.reports[direction]),
+    ),
   };
 }
 

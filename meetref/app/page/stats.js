@@ -2,7 +2,8 @@
  * Reads what is needed out of `RTCPeerConnection.getStats()`, and says it in this project's words.
  *
  * Browsers differ: Firefox leaves out whole entries, so everything may be null. Figures of receivers are found by mid.
- * Specification: W3C Identifiers for WebRTC's Statistics API. Leaves out: counting from when a person sat down (`seats.js`).
+ * Specification: W3C Identifiers for WebRTC's Statistics API.
+ * Leaves out: counting from when a person sat down (`seats.js`).
  * Read next: `state.js`.
  */
 
@@ -49,7 +50,9 @@ export function transport(direction, pc, report) {
   return {
     direction,
     ice: pc.iceConnectionState,
-    pair: pair ? `${candidate(report.get(pair.localCandidateId))} / ${candidate(report.get(pair.remoteCandidateId))}` : null,
+    pair: pair
+      ? `${candidate(report.get(pair.localCandidateId))} / ${candidate(report.get(pair.remoteCandidateId))}`
+      : null,
     dtls: own?.tlsVersion ? (DTLS_VERSIONS[own.tlsVersion.toUpperCase()] ?? own.tlsVersion) : null,
     dtls_cipher: own?.dtlsCipher ?? null,
     srtp_profile: own?.srtpCipher ?? null,

@@ -1,9 +1,10 @@
 /**
  * One tile: a picture or an avatar, a name, and what a person should know about it.
  *
- * A tile is told everything (`show`) and decides nothing. Its `<video>` is always mute: sound is played
- * elsewhere (`sounds.js`), so that a browser that holds sound back still shows pictures; the browser keeps lips in sync
- * by the media stream that both tracks belong to, not by the element. Read next: `stage.js`.
+ * A tile is told everything (`show`) and decides nothing. Its `<video>` is always mute: sound is played elsewhere
+ * (`sounds.js`), so that a browser that holds sound back still shows pictures; the browser keeps lips in sync by the
+ * media stream that both tracks belong to, not by the element.
+ * Read next: `stage.js`.
  */
 
 import { avatar } from "./avatar.js";
@@ -12,12 +13,22 @@ import { icon } from "./icons.js";
 
 export class Tile {
   constructor({ test, fitted = false, mirrored = false }) {
-    this.video = element("video", { class: "picture", playsinline: true, autoplay: true, tabindex: "-1", "aria-hidden": "true" });
+    this.video = element("video", {
+      class: "picture",
+      playsinline: true,
+      autoplay: true,
+      tabindex: "-1",
+      "aria-hidden": "true",
+    });
     this.video.muted = true;
     this.avatar = avatar();
     this.words = element("span", { class: "words", test: "tile-words" });
     this.name = element("span", { class: "name", test: "tile-name" });
-    this.muted = element("span", { class: "muted", test: "tile-muted", role: "img", "aria-label": "microphone off" }, icon("microphone-off"));
+    this.muted = element(
+      "span",
+      { class: "muted", test: "tile-muted", role: "img", "aria-label": "microphone off" },
+      icon("microphone-off"),
+    );
     this.voice = element("span", { class: "voice", "aria-hidden": "true" }, element("i"), element("i"), element("i"));
     this.root = element(
       "div",
@@ -48,7 +59,10 @@ export class Tile {
     root.dataset.test = this.test;
     root.dataset.person = id;
     if (seat !== undefined) root.dataset.seat = seat;
-    root.setAttribute("aria-label", [name, muted && "microphone off", speaking && "speaking", words].filter(Boolean).join(", "));
+    root.setAttribute(
+      "aria-label",
+      [name, muted && "microphone off", speaking && "speaking", words].filter(Boolean).join(", "),
+    );
     root.classList.toggle("with-picture", picture);
     root.classList.toggle("speaking", speaking);
     write(this.name, name);
@@ -70,7 +84,7 @@ export class Tile {
   }
 }
 
-/** Tell `presented(timestamp)` of every frame of a video until it says true; the RTP timestamp where the browser has it. */
+/** Tell `presented(timestamp)` of every frame of a video until it says true; RTP timestamps where the browser has them. */
 export function watchFrames(video, presented) {
   if (!video.requestVideoFrameCallback) return;
   const look = (_now, { rtpTimestamp }) => presented(rtpTimestamp) || video.requestVideoFrameCallback(look);

@@ -20,11 +20,28 @@ export class Toolbar {
     const middle = element("div", { class: "middle" }, button("microphone", "microphone"), button("camera", "camera"));
     if (canShare()) middle.append(button("screen", "screen"));
     middle.append(button("leave", "leave", "danger"));
-    const side = element("div", { class: "side" }, button("chat", "chat"), button("people", "people"), button("settings", "settings"));
+    const side = element(
+      "div",
+      { class: "side" },
+      button("chat", "chat"),
+      button("people", "people"),
+      button("settings", "settings"),
+    );
     this.buttons.chat.append(this.badge);
     this.buttons.people.append(this.count);
-    const place = element("div", { class: "place" }, this.clock, element("span", { class: "room", test: "room-name" }, session.room));
-    this.root = element("footer", { class: "bar", role: "toolbar", "aria-label": "Meeting controls" }, place, middle, side);
+    const place = element(
+      "div",
+      { class: "place" },
+      this.clock,
+      element("span", { class: "room", test: "room-name" }, session.room),
+    );
+    this.root = element(
+      "footer",
+      { class: "bar", role: "toolbar", "aria-label": "Meeting controls" },
+      place,
+      middle,
+      side,
+    );
     this.#label("leave", "Leave the meeting", null);
     this.#label("settings", "Settings", null);
   }
@@ -33,7 +50,12 @@ export class Toolbar {
     const { session } = this;
     for (const kind of ["microphone", "camera"]) this.#device(kind);
     if (this.buttons.screen) {
-      this.#label("screen", session.sharing.active ? "Stop sharing" : "Share a screen", "s", session.sharing.active ? "screen-stop" : "screen");
+      this.#label(
+        "screen",
+        session.sharing.active ? "Stop sharing" : "Share a screen",
+        "s",
+        session.sharing.active ? "screen-stop" : "screen",
+      );
       attribute(this.buttons.screen, "aria-pressed", String(session.sharing.active));
       this.buttons.screen.classList.toggle("active", session.sharing.active);
     }
@@ -53,7 +75,11 @@ export class Toolbar {
     const device = this.session.devices[kind];
     const on = this.session.devices.state(kind) === "on";
     const key = kind === "microphone" ? "m" : "v";
-    const words = device.opening ? `The ${kind} is starting` : device.trouble ? `${device.trouble.words}` : `Turn the ${kind} ${on ? "off" : "on"}`;
+    const words = device.opening
+      ? `The ${kind} is starting`
+      : device.trouble
+        ? `${device.trouble.words}`
+        : `Turn the ${kind} ${on ? "off" : "on"}`;
     this.#label(kind, words, key, on || device.opening ? kind : `${kind}-off`);
     const { classList } = this.buttons[kind];
     classList.toggle("off", !on && !device.opening);
@@ -62,7 +88,11 @@ export class Toolbar {
   }
 
   #button(name, drawing, look, action) {
-    const node = element("button", { class: `round ${look}`.trim(), type: "button", test: name, on: { click: action } }, icon(drawing));
+    const node = element(
+      "button",
+      { class: `round ${look}`.trim(), type: "button", test: name, on: { click: action } },
+      icon(drawing),
+    );
     this.buttons[name] = node;
     return node;
   }
