@@ -28,6 +28,12 @@ SECTION_ORDER = "micbka"
 REPEATABLE = {"session": frozenset("epbtra"), "section": frozenset("cba")}
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+DIRECTIONS: dict[str, Direction] = {
+    "sendrecv": "sendrecv",
+    "sendonly": "sendonly",
+    "recvonly": "recvonly",
+    "inactive": "inactive",
+}
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+\Z")  # RFC 8866 section 9, token-char
 _FORBIDDEN = re.compile(r"[\0\r\n]")
@@ -102,11 +108,10 @@ class Session(Described):
 
 def direction(session: Session, section: Section) -> Direction:
     """Which way a section's media flows, seen by the author: its own word, the session's, or `sendrecv`."""
-    choices: tuple[Direction, ...] = ("sendrecv", "sendonly", "recvonly", "inactive")
     for described in (section, session):  # spec: sdp/direction-default
-        for choice in choices:
-            if described.has(choice):
-                return choice
+        for name, _ in described.attributes:
+            if name in DIRECTIONS:
+                return DIRECTIONS[name]
     return "sendrecv"
 
 

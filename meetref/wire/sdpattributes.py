@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from meetref.wire.reader import Malformed
-from meetref.wire.sdp import number
+from meetref.wire.sdp import DIRECTIONS, number
 
 MAXIMUM_PAYLOAD_TYPE = 127
 MAXIMUM_SSRC = 2**32 - 1
@@ -128,7 +128,7 @@ def parse_extension(value: str) -> Extension:
     if len(words) < 2:
         raise Malformed(f"extmap cannot say {value[:64]!r}")
     identity, slash, way = words[0].partition("/")
-    if slash and way not in ("sendrecv", "sendonly", "recvonly", "inactive"):
+    if slash and way not in DIRECTIONS:
         raise Malformed(f"extmap direction {way[:16]!r} is unknown")
     parameters = words[2].strip() if len(words) == 3 else ""
     return Extension(number(identity, 4351, "extension id"), words[1], way if slash else None, parameters)

@@ -1,0 +1,165 @@
+"""Who else reads vectors/sdp as we do: Chromium and Firefox, which must take or refuse them, and aiortc's parser.
+
+A browser is given every offer by setRemoteDescription. It confirms a group when it refuses what must be refused and
+accepts, in its answer, exactly the sections and payload types that are expected.
+Stands above `tests/peers/browsers.py` and `tests/confirm/witness.py`. Read next: tests/generate/sdp.py.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import version as installed_version
+from typing import Any
+
+import trio
+
+from meetref.protocol.offering import offer
+from tests.confirm.witness import Case, agreeing
+from tests.generate.sdp import SERVER, slots_from
+from tests.peer_registry import why_absent
+from tests.peers.browsers import BROWSERS, Browser, BrowserError
+from tests.peers.sdp_conversations import TRANSCEIVERS, served_page
+
+AIORTC = {
+    "read-offer": "SessionDescription.parse gives the same mids, kinds, directions, payload types, ids, SSRCs, transport",
+    "read-answer": "SessionDescription.parse gives the same mids, kinds, directions, payload types, ids, transport",
+}
+BROWSER = {
+    "read-offer": "setRemoteDescription takes or refuses it, and the answer accepts the same sections and payload types",
+    "read-answer": "given the same offer again, its transceivers have the same mids, directions and payload types",
+}
+REFUSES = {**BROWSER, "read-offer": "setRemoteDescription refuses it"}
+NEW_ANSWER = """async (sdp) => {
+  if (window.pc) pc.close();
+  window.pc = new RTCPeerConnection();
+  await pc.setRemoteDescription({type: 'offer', sdp});
+  await pc.setLocalDescription();
+  return pc.localDescription.sdp;
+}"""
+WAYS = {(True, "offer"): "sendonly", (True, "answer"): "recvonly"}
+
+
+def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
+    """A `verified_by` entry for each group and each witness on this machine that agrees with all of its cases."""
+    entries = agreeing(data, "aiortc", installed_version("aiortc"), AIORTC, _ask_aiortc)
+    for name in BROWSERS:
+        if why_absent(name) is None:
+            entries += trio.run(_ask_browser, name, data)
+    return entries
+
+
+# --- browsers -------------------------------------------------------------------------------------
+
+
+async def _ask_browser(name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
+    """One browser for all groups: first it says everything, then it is judged as every witness is."""
+    said: dict[str, Any] = {}
+    async with BROWSERS[name]() as browser, served_page() as url:
+        await browser.open(url)
+        for group in data["groups"]:
+            for case in group["tests"]:
+                if group["params"]["operation"] == "read-offer":
+                    said[case["id"]] = await _answer_of(browser, case["in"]["sdp"])
+                elif name in group["source"]:
+                    text = offer(slots_from(case["in"]["slots"]), SERVER, session_id=7, version=1)
+                    await browser.call(NEW_ANSWER, text)
+                    said[case["id"]] = await browser.call(TRANSCEIVERS)
+        version = browser.version
+
+    def judge(operation: str, cases: list[Case]) -> None:
+        for case in cases:
+            compare = _compare_answer if operation == "read-offer" else _compare_transceivers
+            compare(case, said[case["id"]])
+
+    return agreeing(data, name.capitalize(), version, BROWSER, judge)
+
+
+async def _answer_of(browser: Browser, sdp: str) -> str | None:
+    try:
+        answer: str = await browser.call(NEW_ANSWER, sdp)
+    except BrowserError:
+        return None
+    return answer
+
+
+def _compare_answer(case: Case, answer: str | None) -> None:
+    if case["result"] == "invalid":
+        assert answer is None, f"{case['id']} is taken"
+        return
+    assert answer is not None, f"{case['id']} is refused"
+    tracks = {track["mid"]: track for track in case["out"]["tracks"]}
+    mids = []
+    for section in answer.split("\r\nm=")[1:]:
+        kind, port, _, *formats = section.split("\r\n")[0].split(" ")
+        found = re.search(r"a=mid:(\S+)", section)
+        mid = found.group(1) if found else ""
+        mids.append(mid)
+        if mid in tracks:
+            way = "recvonly" if tracks[mid]["active"] else "inactive"
+            assert int(port), f"{case['id']}: {mid} is rejected"
+            assert str(tracks[mid]["payload_type"]) in formats, f"{case['id']}: {mid} has formats {formats}"
+            assert f"\r\na={way}\r\n" in section, f"{case['id']}: {mid} is not {way}"
+        else:
+            assert kind == "application" or port == "0", f"{case['id']}: {mid} is accepted"
+    assert mids == case["out"]["mids"], f"{case['id']}: sections {mids}"
+
+
+def _compare_transceivers(case: Case, transceivers: list[dict[str, Any]]) -> None:
+    assert [one["mid"] for one in transceivers] == [track["mid"] for track in case["out"]["tracks"]]
+    for one, track in zip(transceivers, case["out"]["tracks"], strict=True):
+        assert one["kind"] == track["kind"]
+        assert (one["direction"] == "recvonly") == track["receiving"]
+        codecs = {kind.lower(): payload_type for payload_type, kind in one["codecs"]}
+        main = "audio/opus" if track["kind"] == "audio" else "video/vp8"
+        assert codecs[main] == track["payload_type"], f"{case['id']}: {track['mid']} has {codecs}"
+        assert codecs.get("video/rtx") == track["rtx_payload_type"], f"{case['id']}: {track['mid']} has {codecs}"
+
+
+# --- aiortc ---------------------------------------------------------------------------------------
+
+
+def _ask_aiortc(operation: str, cases: list[Case]) -> None:
+    for case in cases:
+        _ask_aiortc_of(operation, case)
+
+
+def _ask_aiortc_of(operation: str, case: Case) -> None:
+    from aiortc.sdp import SessionDescription
+
+    assert case["result"] == "valid", "aiortc's parser refuses hardly anything"
+    session = SessionDescription.parse(case["in"]["sdp"])
+    media = {one.rtp.muxId: one for one in session.media}
+    tracks = case["out"]["tracks"]
+    if operation == "read-offer":
+        assert list(media) == case["out"]["mids"], case["id"]
+    else:
+        assert list(media) == [track["mid"] for track in tracks], case["id"]
+    for track in tracks:
+        _compare_media(case["id"], track, media[track["mid"]])
+    first = media[tracks[0]["mid"]]
+    transport = case["out"]["transport"]
+    assert (first.ice.usernameFragment, first.ice.password) == (transport["ufrag"], transport["password"])
+    seen = [[one.algorithm.lower(), one.value.upper()] for one in first.dtls.fingerprints]
+    assert seen == transport["fingerprints"], case["id"]
+
+
+def _compare_media(identity: str, track: Case, seen: Any) -> None:
+    assert seen.kind == track["kind"], identity
+    if track["payload_type"] is None:
+        return
+    codecs = {codec.payloadType: codec.mimeType.lower() for codec in seen.rtp.codecs}
+    wanted = "audio/opus" if track["kind"] == "audio" else "video/vp8"
+    assert codecs[track["payload_type"]] == wanted, identity
+    if track["rtx_payload_type"] is not None:
+        assert codecs[track["rtx_payload_type"]] == "video/rtx", identity
+    ids = {extension.uri: extension.id for extension in seen.rtp.headerExtensions}
+    assert all(ids[uri] == number for uri, number in track["extensions"].items()), identity
+    if "receiving" in track:
+        assert (seen.direction in ("recvonly", "sendrecv")) == track["receiving"], identity
+        return
+    assert (seen.direction in ("sendonly", "sendrecv")) == track["active"], identity
+    if track["ssrc"] is not None:
+        assert {one.ssrc: one.cname for one in seen.ssrc}[track["ssrc"]] == track["cname"], identity
+    if track["rtx_ssrc"] is not None:
+        pairs = [one.items for one in seen.ssrc_group if one.semantic == "FID"]
+        assert pairs == [[track["ssrc"], track["rtx_ssrc"]]], identity
