@@ -19,7 +19,7 @@ def test_offers(vector: Vector) -> None:
     if vector.invalid:
         with pytest.raises(Malformed):
             read_offer(vector.given["sdp"])
-    else:
+    else:  # what is acceptable we take
         assert json.loads(json.dumps(offer_reading(read_offer(vector.given["sdp"])))) == vector.out
 
 

@@ -68,6 +68,7 @@ export class Toolbar {
     write(this.badge, panel.unread > 9 ? "9+" : String(panel.unread));
     this.badge.hidden = !panel.unread;
     write(this.count, String(session.people.size));
+    this.count.hidden = !session.people.size;
     write(this.clock, new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
   }
 

@@ -114,7 +114,7 @@ export function lostWords({ kind, label, replaced }) {
  */
 export function connectionWords({ joined, failures, known, paths }) {
   if (!joined) {
-    const silent = failures < 3 ? null : "The server does not answer. Trying again and again.";
+    const silent = failures < 3 ? null : "The server does not answer. Still trying.";
     return known ? ["reconnecting", silent ?? "The connection to the server broke."] : ["connecting", silent];
   }
   if (paths.includes("failed")) {
