@@ -92,7 +92,7 @@ class LossDetector:
         for sequence, missing in list(self._missing.items()):
             if now < missing.due_at:
                 continue
-            if missing.tries >= MAXIMUM_TRIES or now - missing.noticed_at >= MAXIMUM_WAIT:
+            if missing.tries >= MAXIMUM_TRIES or now >= missing.noticed_at + MAXIMUM_WAIT:
                 del self._missing[sequence]
                 self.abandoned += 1
                 self._gave_up = True

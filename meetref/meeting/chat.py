@@ -54,8 +54,8 @@ class Chat:
         self.told = -1
         """The number of the last message that was told; -1 before the first look into the log."""
 
-    async def say(self, person: str, name: str, message: signaling.SayChat) -> signaling.Chat:
-        """Store a message, tell it, and give it back with its number; one that was stored before is not told again.
+    async def say(self, person: str, name: str, message: signaling.SayChat) -> tuple[signaling.Chat, bool]:
+        """Store a message, tell it, and give it back with its number and whether it is new; an old one is not told again.
 
         Its name is the client's own (`client_id`), so it stays one message when its author comes back as somebody new.
         Raises what the log raises when it cannot take it.
@@ -65,10 +65,11 @@ class Chat:
                 self.told = await self._log.last(self._room)
             body: dict[str, object] = {"person": person, "name": name, "text": message.text}
             stored = _message(await self._log.append(self._room, KIND, message.client_id, body))
-            if stored.sequence > self.told:
+            is_new = stored.sequence > self.told
+            if is_new:
                 self.told = stored.sequence
                 self._tell(stored)
-            return stored
+            return stored, is_new
 
     async def since(self, sequence: int) -> list[signaling.Chat]:
         """Every message with a higher number, in order."""

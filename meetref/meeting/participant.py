@@ -113,6 +113,12 @@ class Participant:
             self.reason = reason
             self._gone.set()
 
+    def remove(self) -> None:
+        """End the stay from our side: a bug of ours, and nobody else's trouble."""
+        self.leave("removed")
+        if self._channel is not None:
+            self._channel.close("removed")
+
     async def _wait_for_return(self) -> None:
         while True:
             if self._channel is not None:
@@ -134,18 +140,21 @@ class Participant:
         self._returned.set()
         self._returned = trio.Event()
 
+    def detach(self, channel: Channel) -> None:
+        """The WebSocket of `channel` is gone; unless another one has taken its place, wait for the client to return."""
+        if self._channel is channel:
+            self._channel = None
+            self._returned.set()
+            self._returned = trio.Event()
+
     async def converse(self, channel: Channel) -> None:
         """Hear what the client says on `channel` until it closes or leaves."""
         try:
             while self._channel is channel and not self._gone.is_set():
                 await self._hear(await channel.receive())
         except ChannelClosed as closed:
-            if self._channel is channel:
-                self._channel = None
-                self._returned.set()
-                self._returned = trio.Event()
-                if closed.clean:
-                    self.leave("left")
+            if self._channel is channel and closed.clean:
+                self.leave("left")
 
     def tell(self, message: signaling.ServerMessage) -> None:
         """Say something to the client; while its WebSocket is away, `joined` will tell it all anew."""

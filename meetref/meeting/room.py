@@ -18,6 +18,7 @@ import trio
 from meetref.media.speaker import Loudest
 from meetref.meeting.channel import Channel, ChannelClosed
 from meetref.meeting.chat import Chat, Log
+from meetref.meeting.exchange import Full
 from meetref.meeting.forwarder import Track
 from meetref.meeting.participant import Participant, Place
 from meetref.meeting.seats import VOICES, Content, step_for
@@ -44,6 +45,8 @@ class Room:
         self.people: dict[str, Participant] = {}
         self.chat = Chat(name, log, self._tell_everybody)
         self.opened = trio.Event()
+        self.closing = False
+        """The last person has left; whoever comes now gets a room of their own."""
         self.nursery: trio.Nursery | None = None
         self._log_errors = log_errors
         self._loudest: Loudest[Content] = Loudest(VOICES)
@@ -63,7 +66,7 @@ class Room:
             await participant.live(task_status=task_status)
         except* Exception as errors:  # the one place that may end a person's meeting for a bug of ours
             logger.exception("%s in room %s had to leave", participant.person.name, self.name, exc_info=errors)
-            participant.reason = "removed"
+            participant.remove()
         finally:
             del self.people[participant.id]
             for content in self._sounds_of(participant):
@@ -71,6 +74,7 @@ class Room:
             self._tell_everybody(signaling.PersonLeft(id=participant.id, reason=participant.reason))
             self.arrange()
             if not self.people and self.nursery is not None:
+                self.closing = True
                 self.nursery.cancel_scope.cancel()
 
     # --- Company: what participants tell ------------------------------------------------------------
@@ -81,9 +85,8 @@ class Room:
 
     async def say(self, participant: Participant, message: signaling.SayChat) -> None:
         """Store, then tell; the author of a message that was stored before is told again, the others are not."""
-        told = self.chat.told
         try:
-            stored = await self.chat.say(participant.id, participant.person.name, message)
+            stored, is_new = await self.chat.say(participant.id, participant.person.name, message)
         except self._log_errors as error:
             participant.tell(
                 signaling.Error(
@@ -91,13 +94,17 @@ class Room:
                 )
             )
             return
-        if stored.sequence <= told:
+        if not is_new:
             participant.tell(stored)
 
-    async def catch_up(self, participant: Participant, resumed: bool, after: int) -> None:
-        """Tell who is here, and the chat since `after`; nothing said meanwhile is missed or told twice."""
+    async def catch_up(self, participant: Participant, channel: Channel, resumed: bool, after: int) -> None:
+        """Tell who is here, and the chat since `after`; nothing said meanwhile is missed or told twice.
+
+        `channel` is attached only here, in the order of the chat: what was being said is in the log by now.
+        """
         async with self.chat.order:
-            messages = await self.chat.since(after)
+            messages, trouble = await self._chat_since(after)
+            participant.attach(channel)
             participant.tell(
                 signaling.Joined(
                     participant=participant.id,
@@ -110,6 +117,16 @@ class Room:
             )
             for message in messages:
                 participant.tell(message)
+            if trouble is not None:
+                participant.tell(trouble)
+
+    async def _chat_since(self, after: int) -> tuple[list[signaling.Chat], signaling.Error | None]:
+        """Without its log a room is still a room, only without what was said before."""
+        try:
+            return await self.chat.since(after), None
+        except self._log_errors as error:
+            sentence = f"What was said before cannot be read: {error}."
+            return [], signaling.Error(code="chat-unavailable", message=sentence, about="join")
 
     def _tell_everybody(self, message: signaling.ServerMessage) -> None:
         for participant in self.people.values():
@@ -212,10 +229,13 @@ class Rooms:
             return
         refusal = self._refusal(join)
         if refusal is not None:
-            channel.send(refusal)
-            channel.close(refusal.code)
+            _turn_away(channel, refusal)
             return
         room = await self._room(join.room)
+        refusal = self._room_full(room, join)
+        if refusal is not None:  # others came in while the room opened
+            _turn_away(channel, refusal)
+            return
         participant = _returning(room, join)
         resumed = participant is not None
         if participant is None:
@@ -223,9 +243,14 @@ class Rooms:
             room.people[participant.id] = participant  # from here on the room does not close
             assert room.nursery is not None
             await room.nursery.start(room.hold, participant, name=participant.person.name)
-        participant.attach(channel)
-        await self._welcome(room, participant, join, resumed)
-        await participant.converse(channel)
+        try:
+            await self._welcome(room, participant, channel, join, resumed)
+            await participant.converse(channel)
+        except Full as full:
+            participant.leave("left")
+            _turn_away(channel, signaling.Error(code="server-full", message=f"{full}. Try again later.", about="join"))
+        finally:
+            participant.detach(channel)
 
     async def _hear_join(self, channel: Channel) -> signaling.Join | None:
         with trio.move_on_after(JOIN_WITHIN):
@@ -244,19 +269,25 @@ class Rooms:
             self._admit(join)
         except NotAdmitted as refused:
             return signaling.Error(code="not-allowed", message=str(refused), about="join")
-        room = self.rooms.get(join.room)
+        room = self._open_room(join.room)
         if room is None and len(self.rooms) >= self._maximum_rooms:
             return signaling.Error(
                 code="server-full", message="The server has as many rooms as it takes. Try again later.", about="join"
             )
-        if room is not None and len(room.people) >= self._maximum_people and _returning(room, join) is None:
-            return signaling.Error(
-                code="room-full", message=f"The room has {self._maximum_people} people and takes no more.", about="join"
-            )
-        return None
+        return self._room_full(room, join) if room is not None else None
+
+    def _room_full(self, room: Room, join: signaling.Join) -> signaling.Error | None:
+        if len(room.people) < self._maximum_people or _returning(room, join) is not None:
+            return None
+        sentence = f"The room has {self._maximum_people} people and takes no more."
+        return signaling.Error(code="room-full", message=sentence, about="join")
+
+    def _open_room(self, name: str) -> Room | None:
+        room = self.rooms.get(name)
+        return room if room is not None and not room.closing else None
 
     async def _room(self, name: str) -> Room:
-        room = self.rooms.get(name)
+        room = self._open_room(name)
         if room is None:
             room = self.rooms[name] = Room(name, self._log, self._log_errors)
             assert self._nursery is not None
@@ -268,20 +299,28 @@ class Rooms:
         try:
             await room.live()
         finally:
-            del self.rooms[room.name]
+            if self.rooms.get(room.name) is room:  # not, when somebody came back in the moment of its closing
+                del self.rooms[room.name]
 
     def _newcomer(self, room: Room, join: signaling.Join) -> Participant:
         identity, secret = (self._place.dice(size).hex() for size in (8, 16))
         return Participant(identity, secret, join, self._place, room)
 
-    async def _welcome(self, room: Room, participant: Participant, join: signaling.Join, resumed: bool) -> None:
-        await room.catch_up(participant, resumed, join.last_sequence)
+    async def _welcome(
+        self, room: Room, participant: Participant, channel: Channel, join: signaling.Join, resumed: bool
+    ) -> None:
+        await room.catch_up(participant, channel, resumed, join.last_sequence)
         if resumed:
             if participant.seats is not None:
                 participant.tell(participant.seats.message())
         else:
             await participant.open_down()
             room.changed(participant)
+
+
+def _turn_away(channel: Channel, refusal: signaling.Error) -> None:
+    channel.send(refusal)
+    channel.close(refusal.code)
 
 
 def _returning(room: Room, join: signaling.Join) -> Participant | None:

@@ -65,7 +65,8 @@ class Seats:
             if f"v{index}" not in self.down.slots:
                 self.down.offer_slot(f"v{index}", "video", f"seat-{index}")
         self.contents += [None] * (step - len(self.contents))
-        self.voices = [None] * VOICES if step > TOGETHER else []
+        if step > TOGETHER and not self.voices:
+            self.voices = [None] * VOICES
         return True
 
     def seat(self, contents: Sequence[Content]) -> bool:
@@ -94,8 +95,12 @@ class Seats:
         changed = False
         for index, content in enumerate(self.contents):
             changed |= self._point(f"v{index}", find(content.person, content.source) if content else None, now)
-        for index, content in enumerate(self.voices or self.contents[:TOGETHER]):
+        sounds = self.voices or self.contents[:TOGETHER]
+        for index, content in enumerate(sounds):
             changed |= self._point(f"a{index}", find(content.person, content.sound) if content else None, now)
+        for index in range(len(sounds), TOGETHER):  # in a room that has become large, more slots than voices
+            if f"a{index}" in self.down.slots:
+                changed |= self._point(f"a{index}", None, now)
         return changed
 
     def _point(self, mid: str, track: Track | None, now: float) -> bool:

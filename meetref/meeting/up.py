@@ -31,6 +31,9 @@ from meetref.wire.signaling import Source
 MAXIMUM_STREAMS = 16
 """SSRCs that one connection may bring: four tracks, each with a repair stream, and room for a restarted encoder."""
 
+MAXIMUM_TRACKS = 16
+"""Sections that one connection may ever describe."""
+
 REPORT_INTERVAL = 1.0
 CLOCK_RATES = {"audio": 48000, "video": 90000}
 SEEN = 1024
@@ -66,7 +69,6 @@ class Up:
         self.connected = False
         self._clock = PublisherClock()
         self._repairs: dict[int, int] = {}
-        self._repair_types: dict[int, int] = {}
         self._described: dict[str, ReceivedTrack] = {}
         self._by_ssrc: dict[int, str] = {}
         self._mid_id = 0
@@ -82,20 +84,17 @@ class Up:
         for section in described:
             if section.mid not in sources:
                 continue
+            if section.mid not in self.tracks:
+                if len(self.tracks) >= MAXIMUM_TRACKS:
+                    self.ignored["too many tracks"] += 1
+                    continue
+                self.tracks[section.mid] = self._track(section, sources[section.mid])
             self._described[section.mid] = section
             self._mid_id = section.extensions.get(MID, self._mid_id)
-            self._forget_section(section.mid)
-            self._by_ssrc.update((ssrc, section.mid) for ssrc in section.ssrcs if ssrc not in section.rtx_of)
-            self._repairs.update(section.rtx_of)
-            self._repair_types.update(section.rtx)
-            if section.mid not in self.tracks:
-                self.tracks[section.mid] = self._track(section, sources[section.mid])
-
-    def _forget_section(self, mid: str) -> None:
-        """What an older offer said of this section does not count any more, so that offers fill no memory."""
-        for ssrc in [ssrc for ssrc, owner in self._by_ssrc.items() if owner == mid]:
-            del self._by_ssrc[ssrc]
-            self._repairs = {repair: of for repair, of in self._repairs.items() if of != ssrc}
+        # Built anew: what an older offer said of a section does not count any more, so that offers fill no memory.
+        sections = self._described.values()
+        self._by_ssrc = {ssrc: one.mid for one in sections for ssrc in one.ssrcs if ssrc not in one.rtx_of}
+        self._repairs = {repair: of for one in sections for repair, of in one.rtx_of.items()}
 
     def _track(self, section: ReceivedTrack, source: Source) -> Track:
         mid = section.mid
@@ -156,6 +155,8 @@ class Up:
         if mid is None or described is None:
             return None
         stream = self.streams[ssrc] = Stream(ssrc, self.tracks[mid], described)
+        # libwebrtc takes transport-wide feedback only when it names one of its own sources, though it is about all.
+        self._arrivals.media_ssrc = ssrc
         return stream
 
     def _account(self, stream: Stream, plain: bytes, now: float) -> None:

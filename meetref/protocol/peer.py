@@ -121,8 +121,9 @@ class Peer:
         if self.negotiated is not None and self.srtp is None:
             self._trust(self.negotiated)
         self._settle(now)
-        while self._early:
-            self._receive_dtls(self._early.popleft(), now)
+        early, self._early = self._early, deque(maxlen=MAXIMUM_EARLY_DATAGRAMS)
+        for datagram in early:
+            self._receive_dtls(datagram, now)
 
     def restart_ice(self, now: float) -> None:
         """Begin anew with fresh credentials; keys and media stay, on the old path until a new one is selected."""
@@ -257,6 +258,7 @@ class Peer:
         match event:
             case ice.PairSelected(pair):
                 self.path = (pair.local, pair.remote)
+                self._events.append(PathOpened(*self.path))  # an answer came from there: more than a check proves
                 if self.dtls_role == "client" and self._remote is not None:
                     self._endpoint(now)
             case ice.PathOpened(local, remote):

@@ -89,6 +89,7 @@ def parse_rtpmap(value: str) -> RTPMap:
 
 
 def serialize_rtpmap(mapping: RTPMap) -> str:
+    """`111 opus/48000/2`; one channel is not told."""
     channels = f"/{mapping.channels}" if mapping.channels != 1 else ""
     return f"{mapping.payload_type} {mapping.name}/{mapping.clock_rate}{channels}"
 
@@ -105,6 +106,7 @@ def parse_fmtp(value: str) -> tuple[int, dict[str, str]]:
 
 
 def serialize_fmtp(payload_type: int, parameters: Mapping[str, str]) -> str:
+    """`97 apt=96`; a parameter without a value is written by its name."""
     parts = (f"{name}={setting}" if setting else name for name, setting in parameters.items())
     return f"{payload_type} {';'.join(parts)}"
 
@@ -119,6 +121,7 @@ def parse_feedback(value: str) -> tuple[int | None, str]:
 
 
 def serialize_feedback(payload_type: int | None, kind: str) -> str:
+    """`96 nack pli`, or `* nack pli` for all formats."""
     return f"{'*' if payload_type is None else payload_type} {kind}"
 
 
@@ -135,6 +138,7 @@ def parse_extension(value: str) -> Extension:
 
 
 def serialize_extension(extension: Extension) -> str:
+    """`3/sendonly urn:... parameters`, without what is not there."""
     way = f"/{extension.direction}" if extension.direction is not None else ""
     return f"{extension.id}{way} {extension.uri} {extension.parameters}".rstrip()
 
@@ -149,6 +153,7 @@ def parse_source(value: str) -> Source:
 
 
 def serialize_source(source: Source) -> str:
+    """`1234 cname:abc`."""
     return f"{source.ssrc} {source.name}" if source.value is None else f"{source.ssrc} {source.name}:{source.value}"
 
 
@@ -161,6 +166,7 @@ def parse_source_group(value: str) -> SourceGroup:
 
 
 def serialize_source_group(group: SourceGroup) -> str:
+    """`FID 1234 5678`."""
     return " ".join((group.semantics, *map(str, group.ssrcs)))
 
 
@@ -173,6 +179,7 @@ def parse_group(value: str) -> Group:
 
 
 def serialize_group(group: Group) -> str:
+    """`BUNDLE 0 1 2`."""
     return " ".join((group.semantics, *group.mids))
 
 
@@ -185,6 +192,7 @@ def parse_msid(value: str) -> StreamTrack:
 
 
 def serialize_msid(msid: StreamTrack) -> str:
+    """`stream track`, or the stream alone."""
     return msid.stream if msid.track is None else f"{msid.stream} {msid.track}"
 
 
@@ -204,4 +212,5 @@ def parse_fingerprint(value: str) -> tuple[str, str]:
 
 
 def serialize_fingerprint(fingerprint: tuple[str, str]) -> str:
+    """`sha-256 AB:CD:...`."""
     return " ".join(fingerprint)

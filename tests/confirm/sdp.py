@@ -126,6 +126,8 @@ def _compare(operation: str, case: Case, said: Any) -> None:
         _compare_answer(case, said)
     elif case["result"] == "invalid":
         assert said is None, f"{case['id']} is taken"
+    elif case["result"] == "acceptable" and said is None:
+        pass
     elif said and isinstance(said[0], str):
         wanted = ["sendonly" if track["receiving"] else "inactive" for track in case["out"]["tracks"]]
         rejected = [track["payload_type"] is None for track in case["out"]["tracks"]]

@@ -127,7 +127,7 @@ def _wanted(out: dict[str, Any]) -> dict[str, Any]:
     protections = [0x0008] * (out["integrity"] is not None) + [0x8028] * (out["fingerprint"] is not None)
     addresses = [value for name, value in values if name in ADDRESSES]
     return {
-        "class": {"request": 0, "indication": 1, "success": 2, "error": 3}[out["class"]],
+        "class": CLASSES[out["class"]] >> 4,  # the two bits stay apart
         "method": out["method"],
         "transaction": out["transaction"],
         "types": [each["type"] for each in out["attributes"]] + protections,

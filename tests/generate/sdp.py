@@ -210,12 +210,17 @@ def _answers() -> dict[str, Any]:
                 found.valid(case["case"], "answer-same-sections extension-ids-kept", *_read(case["answer"], rows))
     rows = _slots(1, 1)
     base = answer(read_offer(_client_offer()), SERVER, session_id=8, version=1).sdp
-    found.group("read-answer", "mutated", "RFC 9143 section 7.4, RFC 3264 section 6")
-    for comment, reqs, changes in TOLERATED_ANSWERS:
-        found.valid(comment, reqs, *_read(_changed(base, changes), rows), ["Tolerated"])
-    found.group("read-answer", "mutated", "RFC 3264 section 6, RFC 9429 section 5.8.3")
-    for comment, reqs, changes in REFUSED_ANSWERS:
-        found.invalid(comment, reqs, {"sdp": _changed(base, changes), "slots": rows})
+    for source, cases in TOLERATED_ANSWERS:
+        found.group("read-answer", "mutated", source)
+        for comment, reqs, changes in cases:
+            found.valid(comment, reqs, *_read(_changed(base, changes), rows), ["Tolerated"])
+    found.group("read-answer", "mutated", "RFC 8285 section 7")
+    for comment, reqs, changes in ROOM_LEFT_IN_ANSWERS:
+        found.acceptable(comment, reqs, *_read(_changed(base, changes), rows))
+    for source, cases in REFUSED_ANSWERS:
+        found.group("read-answer", "mutated", source)
+        for comment, reqs, changes in cases:
+            found.invalid(comment, reqs, {"sdp": _changed(base, changes), "slots": rows})
     return found.done()
 
 
@@ -308,23 +313,34 @@ REFUSED_OFFERS: list[tuple[str, list[Changed]]] = [
     ]),
 ]  # fmt: skip
 
-TOLERATED_ANSWERS: list[Changed] = [
-    ("lines end with a bare line feed", "line-ends", [("\r\n", "\n")]),
-    ("port 0 inside the group is no rejection", "bundle-only", [
-        ("m=video 9", "m=video 0"), ("a=mid:v0", "a=mid:v0\r\na=bundle-only")]),
-    ("the first section is rejected", "tagged-section reject-section", [
-        ("m=audio 9", "m=audio 0"), ("BUNDLE a0 v0", "BUNDLE v0")]),
-    ("no section wants anything", "answer-direction", [("a=recvonly", "a=inactive")]),
-    ("an extension under another id does not count", "extension-ids-kept", [(f"extmap:4 {MID}", f"extmap:9 {MID}")]),
-    ("no retransmissions", "rtx-apt", [
-        ("96 97\r\n", "96\r\n"), ("a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n", "")]),
+TOLERATED_ANSWERS: list[tuple[str, list[Changed]]] = [
+    ("RFC 8866 section 5, RFC 9143 section 7.4.1, RFC 3264 section 6.1", [
+        ("lines end with a bare line feed", "line-ends", [("\r\n", "\n")]),
+        ("port 0 inside the group is no rejection", "bundle-only", [
+            ("m=video 9", "m=video 0"), ("a=mid:v0", "a=mid:v0\r\na=bundle-only")]),
+        ("no section wants anything", "answer-direction", [("a=recvonly", "a=inactive")]),
+        ("no retransmissions", "rtx-apt", [
+            ("96 97\r\n", "96\r\n"), ("a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n", "")]),
+    ]),
+    ("RFC 9143 section 7.3.1", [
+        ("the first section is rejected", "tagged-section reject-section", [
+            ("m=audio 9", "m=audio 0"), ("BUNDLE a0 v0", "BUNDLE v0")]),
+    ]),
 ]  # fmt: skip
 
-REFUSED_ANSWERS: list[Changed] = [
-    ("another mid", "answer-same-sections", [("a=mid:v0", "a=mid:zz"), ("BUNDLE a0 v0", "BUNDLE a0 zz")]),
-    ("another kind", "answer-same-sections", [("m=video", "m=audio")]),
-    ("a section less", "answer-same-sections", [("m=video", "a=x-m:video"), ("BUNDLE a0 v0", "BUNDLE a0")]),
-    ("the DTLS role is left open", "answer-setup", [("setup:passive", "setup:actpass")]),
-    ("an accepted section outside the group", "bundle-required", [("BUNDLE a0 v0", "BUNDLE a0")]),
-    ("no fingerprint", "fingerprint-required", [(f"a=fingerprint:{' '.join(FINGERPRINT)}\r\n", "")]),
+ROOM_LEFT_IN_ANSWERS: list[Changed] = [
+    ("an extension under another id does not count", "extension-ids-kept", [(f"extmap:4 {MID}", f"extmap:9 {MID}")]),
 ]
+
+REFUSED_ANSWERS: list[tuple[str, list[Changed]]] = [
+    ("RFC 3264 section 6, RFC 9429 section 5.8.3, RFC 8842 section 5.3", [
+        ("another mid", "answer-same-sections", [("a=mid:v0", "a=mid:zz"), ("BUNDLE a0 v0", "BUNDLE a0 zz")]),
+        ("another kind", "answer-same-sections", [("m=video", "m=audio")]),
+        ("a section less", "answer-same-sections", [("m=video", "a=x-m:video"), ("BUNDLE a0 v0", "BUNDLE a0")]),
+        ("the DTLS role is left open", "answer-setup", [("setup:passive", "setup:actpass")]),
+        ("no fingerprint", "fingerprint-required", [(f"a=fingerprint:{' '.join(FINGERPRINT)}\r\n", "")]),
+    ]),
+    ("RFC 9143 section 7.3.2: a section that was offered only inside the group cannot leave it", [
+        ("an accepted section outside the group", "bundle-required", [("BUNDLE a0 v0", "BUNDLE a0")]),
+    ]),
+]  # fmt: skip

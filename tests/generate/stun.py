@@ -152,8 +152,17 @@ def _messages() -> dict[str, Any]:
     cases.group("parse", "RFC 8489 section 14")
     for comment, reqs, message in _of_servers():
         _canonical(cases, comment, reqs, message, KEY)
-    cases.group("parse", "RFC 8489 sections 14, 14.1 and 14.8")
-    _odd(cases)
+    cases.group("parse", "RFC 8489 sections 14 and 14.1")
+    address = bytes.fromhex("ff01a147e112a643")
+    _odd(cases, "padding of ones", "padding", _raw((attribute.USERNAME, b"evtj:h6vY"), padding=b"\xff"))
+    _odd(cases, "padding of spaces", "padding", _raw((attribute.USERNAME, b"evtj:h6vYz"), padding=b" "))
+    mapped = _raw((attribute.XOR_MAPPED_ADDRESS, address), head="0101")
+    _odd(cases, "the octet before the family is not zero", "address-family", mapped)
+    cases.group("parse", "RFC 8489 section 14.8")
+    refused = _raw((attribute.ERROR_CODE, bytes.fromhex("ffff fc57") + b"No"), head="0111")
+    _odd(cases, "the bits before the error class are not zero", "error-code-range", refused)
+    cases.group("parse", "RFC 8489 section 14")
+    _canonical(cases, "unknown and required", "unknown-required-request", _message((0x7ABC, b"?")), KEY)
     cases.group("parse", "RFC 8489 section 14")
     _uncounted(cases)
     return cases.finish()
@@ -220,7 +229,6 @@ def _of_servers() -> list[tuple[str, str, stun.Message]]:
         ("password algorithm", "padding", attribute.PASSWORD_ALGORITHM, bytes.fromhex("00020000")),
         ("password algorithms", "padding", attribute.PASSWORD_ALGORITHMS, bytes.fromhex("0001000000020000")),
         ("an unknown optional attribute", "unknown-optional-ignored", 0xC057, bytes.fromhex("00000032")),
-        ("an unknown required attribute", "unknown-required-request", 0x7ABC, b"?"),
     ]
     return [(comment, reqs, _message((kind, value))) for comment, reqs, kind, value in rows]
 
@@ -244,24 +252,9 @@ def _finish(data: bytes, key: bytes | None = KEY) -> bytes:
     return covered + bytes.fromhex("80280004") + (zlib.crc32(covered) ^ 0x5354554E).to_bytes(4, "big")
 
 
-def _odd(cases: Cases) -> None:
-    address = bytes.fromhex("ff01a147e112a643")
-    for comment, reqs, data in (
-        ("padding of ones", "padding", _raw((attribute.USERNAME, b"evtj:h6vY"), padding=b"\xff")),
-        ("padding of spaces", "padding", _raw((attribute.USERNAME, b"evtj:h6vYz"), padding=b" ")),
-        (
-            "the octet before the family is not zero",
-            "address-family",
-            _raw((attribute.XOR_MAPPED_ADDRESS, address), head="0101"),
-        ),
-        (
-            "the bits before the error class are not zero",
-            "error-code-range",
-            _raw((attribute.ERROR_CODE, bytes.fromhex("ffff fc57") + b"No"), head="0111"),
-        ),
-    ):
-        whole = _finish(data)
-        cases.valid(comment, reqs, given(whole, KEY), fields(stun.parse(whole), True, True), ["Padding"])
+def _odd(cases: Cases, comment: str, reqs: str, data: bytes) -> None:
+    whole = _finish(data)
+    cases.valid(comment, reqs, given(whole, KEY), fields(stun.parse(whole), True, True), ["Padding"])
 
 
 def _uncounted(cases: Cases) -> None:
@@ -295,11 +288,12 @@ def _invalid() -> dict[str, Any]:
     cases.invalid("four octets more than the length says", "length", good + bytes(4))
     cases.invalid("one octet more than the length says", "length", good + bytes(1))
     cases.group("parse", "RFC 8489 section 5")
+    plain = _raw((attribute.PRIORITY, bytes(4)))
     for first in ("40", "80", "c0"):
-        cases.invalid(f"first octet {first}", "leading-zero-bits", octets(first) + good[1:])
-    cases.invalid("another magic cookie", "magic-cookie", good[:4] + bytes(4) + good[8:])
+        cases.invalid(f"first octet {first}", "leading-zero-bits", _finish(octets(first) + plain[1:]))
+    cases.invalid("another magic cookie", "magic-cookie", _finish(plain[:4] + bytes(4) + plain[8:]))
+    cases.group("parse", "RFC 8489 section 5")
     cases.invalid("length not a multiple of four", "length", _length(_raw((attribute.PRIORITY, bytes(4))) + b"\0"))
-    cases.group("parse", "RFC 8489 section 14")
     _broken(cases)
     cases.group("parse", "RFC 8489 section 14.7")
     _wrong_fingerprints(cases, good)
@@ -326,25 +320,34 @@ def _length(data: bytes) -> bytes:
     return data[:2] + (len(data) - 20).to_bytes(2, "big") + data[4:]
 
 
-def _broken(cases: Cases) -> None:
-    rows: list[tuple[str, str, int, str, str]] = [
+BROKEN: dict[str, list[tuple[str, str, int, str, str]]] = {
+    "RFC 8489 section 14, RFC 8445 section 16.1": [
         ("priority of three octets", "length", attribute.PRIORITY, "000001", "0001"),
         ("priority of five octets", "length", attribute.PRIORITY, "0000000001", "0001"),
         ("tie-breaker of four octets", "length", attribute.ICE_CONTROLLING, "00000001", "0001"),
-        ("nomination with a value", "length", attribute.USE_CANDIDATE, "00", "0001"),
         ("IPv4 address of 16 octets", "address-family", attribute.XOR_MAPPED_ADDRESS, "00010000" + "00" * 16, "0101"),
         ("IPv6 address of 4 octets", "address-family", attribute.XOR_MAPPED_ADDRESS, "0002000000000000", "0101"),
         ("address of family 3", "address-family", attribute.XOR_MAPPED_ADDRESS, "0003000000000000", "0101"),
         ("address of three octets", "address-family", attribute.XOR_MAPPED_ADDRESS, "000100", "0101"),
+        ("user name that is not UTF-8", "text-length", attribute.USERNAME, "c328", "0001"),
+    ],
+    "RFC 8489 sections 14.3, 14.8 and 14.13, RFC 8445 section 7.1.2": [
         ("error class 2", "error-code-range", attribute.ERROR_CODE, "00000200", "0111"),
         ("error class 7", "error-code-range", attribute.ERROR_CODE, "00000700", "0111"),
         ("error number 100", "error-code-range", attribute.ERROR_CODE, "00000464", "0111"),
-        ("user name that is not UTF-8", "text-length", attribute.USERNAME, "c328", "0001"),
         ("user name of 764 octets", "text-length", attribute.USERNAME, "78" * 764, "0001"),
         ("half an attribute type", "length", attribute.UNKNOWN_ATTRIBUTES, "000102", "0111"),
-    ]
-    for comment, reqs, kind, value, head in rows:
-        cases.invalid(comment, reqs, _finish(_raw((kind, octets(value)), head=head)))
+        ("nomination with a value", "length", attribute.USE_CANDIDATE, "00", "0001"),
+    ],
+}
+
+
+def _broken(cases: Cases) -> None:
+    for source, rows in BROKEN.items():
+        cases.group("parse", source)
+        for comment, reqs, kind, value, head in rows:
+            cases.invalid(comment, reqs, _finish(_raw((kind, octets(value)), head=head)))
+    cases.group("parse", "RFC 8489 section 14")
     long = _raw((attribute.PRIORITY, bytes(4)))
     cases.invalid("an attribute longer than the message", "length", long[:22] + b"\0\x05" + long[24:])
     cases.invalid("half an attribute's header", "length", _length(long[:-6]))

@@ -120,3 +120,32 @@ async def test_time_from_join_to_the_first_picture(tmp_path: Path, capsys: pytes
         with capsys.disabled():
             print(f"\njoin link to first remote picture, Chromium on loopback: median {statistics.median(times):.3f} s")
         assert len(times) == 10
+
+
+CONNECTIONS = """() => {
+  const Browser = window.RTCPeerConnection;
+  window.connections = [];
+  window.RTCPeerConnection = class extends Browser {
+    constructor(...words) { super(...words); window.connections.push(this); }
+  };
+}"""
+ESTIMATE = """(async () => {
+  const reports = [...(await window.connections[0].getStats()).values()];
+  return reports.find((each) => each.type == "candidate-pair" && each.nominated)?.availableOutgoingBitrate ?? 0;
+})()"""
+
+
+@PEERS
+@pytest.mark.slow
+async def test_chromium_believes_our_feedback(tmp_path: Path) -> None:
+    """Without transport-wide feedback that it accepts, Chromium's estimate starts at 300 kbit/s and falls."""
+    async with serve(tmp_path) as server, chromium() as browser:
+        await browser.command("script.addPreloadScript", functionDeclaration=CONNECTIONS)
+        await enter(browser, server.link("algebra", "Ada"), 1)
+        estimate = 0.0
+        for _ in range(40):
+            await trio.sleep(0.5)
+            estimate = await browser.evaluate(ESTIMATE)
+            if estimate > 1_000_000:
+                break
+        assert estimate > 1_000_000
