@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from struct import Struct
 
+from meetref.media.sequence import Unwrapper
 from meetref.wire import rtp, vp8
 
 HALF_SEQUENCE = 1 << 15
@@ -58,15 +59,19 @@ def read_audio(data: bytes, sequence: int, level_id: int | None) -> Incoming:
     return Incoming(sequence, timestamp, second & 0x80, data[offset:end], True, level)
 
 
-def read_video(data: bytes, sequence: int) -> Incoming:
-    """A VP8 packet. Raises `Malformed`."""
+def read_video(data: bytes, sequence: int, short_pictures: Unwrapper) -> Incoming:
+    """A VP8 packet. `short_pictures` (7 bits, one a stream) extends the ids of a publisher that has short ones.
+
+    Raises `Malformed`.
+    """
     _, second, _, timestamp, _ = rtp.fixed.unpack_from(data)
     offset, end = rtp.payload_bounds(data)
     payload = data[offset:end]
     packet = Incoming(sequence, timestamp, second & 0x80, payload, vp8.is_keyframe(payload))
     layout = vp8.locate(payload)
     if layout.picture_id is not None:
-        packet.picture = layout.picture_id
+        is_long = payload[layout.picture_id_at] & 0x80
+        packet.picture = layout.picture_id if is_long else short_pictures.unwrap(layout.picture_id)
         packet.tl0 = layout.tl0_picture_index
         packet.lead = payload[:2]
         packet.tail = payload[layout.rest :]

@@ -55,7 +55,7 @@ class Chat:
         """The number of the last message that was told; -1 before the first look into the log."""
 
     async def say(self, person: str, name: str, message: signaling.SayChat) -> tuple[signaling.Chat, bool]:
-        """Store a message, tell it, and give it back with its number and whether it is new; an old one is not told again.
+        """Store a message and tell it, once; give it back with its number, and whether it is new.
 
         Its name is the client's own (`client_id`), so it stays one message when its author comes back as somebody new.
         Raises what the log raises when it cannot take it.

@@ -70,7 +70,7 @@ class Seats:
         return True
 
     def seat(self, contents: Sequence[Content]) -> bool:
-        """Let `contents` sit down, the first where there are too many; whoever sits keeps their seat. True on a change."""
+        """Let `contents` sit down, the first if too many; whoever sits keeps their seat. True on a change."""
         before = list(self.contents)
         shown = set(contents[: len(self.contents)])
         self.contents = [content if content in shown else None for content in self.contents]

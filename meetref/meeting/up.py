@@ -50,6 +50,7 @@ class Stream:
         self.reception = Reception(CLOCK_RATES[track.kind])
         self.losses = LossDetector()
         self.unwrapper = Unwrapper()
+        self.short_pictures = Unwrapper(7)
         self.seen = [-1] * SEEN
 
 
@@ -191,7 +192,7 @@ class Up:
             if track.on_level is not None:
                 track.on_level(packet.level, now)
         else:
-            packet = rewriting.read_video(plain, extended)
+            packet = rewriting.read_video(plain, extended, stream.short_pictures)
             if packet.starts:
                 track.keyframes.arrived(now)
         track.clock.on_packet(packet.timestamp, now)

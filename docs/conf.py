@@ -1,0 +1,36 @@
+"""Sphinx: how the pages of this folder and the tutorials become a site."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from meetref import __version__  # noqa: E402
+from meetref.app.protocolpage import page  # noqa: E402
+
+project = "meetref"
+author = copyright = "the meetref authors"
+version = release = __version__
+extensions = ["myst_parser", "sphinx_design", "sphinxcontrib.mermaid", "sphinx_copybutton"]
+myst_enable_extensions = ["colon_fence", "attrs_inline"]
+myst_fence_as_directive = ["mermaid"]
+myst_heading_anchors = 3
+source_suffix = {".md": "markdown"}
+exclude_patterns = ["_build", "conftest.py"]
+html_theme = "furo"
+html_title = "meetref"
+html_copy_source = False
+suppress_warnings = ["myst.xref_missing"]
+
+# Two pages are made: the signaling protocol from its definitions, and the tutorials from their folder.
+(HERE / "signaling.md").write_text(page(), encoding="utf-8")
+TUTORIALS = HERE / "tutorials"
+shutil.rmtree(TUTORIALS, ignore_errors=True)
+TUTORIALS.mkdir()
+for tutorial in sorted((HERE.parent / "tutorials").glob("*.md")):
+    text = tutorial.read_text(encoding="utf-8").replace("../docs/", "../").replace("../vectors/", "../../vectors/")
+    (TUTORIALS / tutorial.name).write_text(text, encoding="utf-8")
