@@ -28,7 +28,7 @@ help:
 	@echo "make lint      ruff and mypy"
 	@echo "make docs      build the documentation into docs/_build/html"
 	@echo "make soak      thousands of seeds instead of a few (STEM=ice)"
-	@echo "make generate  write vectors, reference pages and coverage.lock anew; make generated: are they up to date?"
+	@echo "make generate  write the vectors and spec/coverage.lock anew; make generated: are they up to date?"
 	@echo "make setup     only make the environment $(VENV)"
 
 setup: $(VENV)/.runtime
@@ -58,12 +58,11 @@ soak: $(VENV)/.test
 generate: $(VENV)/.test
 	@$(BIN)/meetref vectors generate
 	@$(BIN)/meetref spec lock
-	@$(BIN)/python docs/generate.py
 
 generated: $(VENV)/.test
+	@$(BIN)/meetref spec report --check
 	@$(BIN)/meetref vectors generate --check
 	@$(BIN)/meetref vectors fmt --check
-	@$(BIN)/python docs/generate.py --check
 
 clean:
 	rm -rf .venv .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis docs/_build

@@ -95,7 +95,7 @@ def _requirements_inside(value: Any) -> Iterator[str]:
 
 
 def _add_results(citations: Citations, root: Path, vectors_by_stem: dict[str, set[str]]) -> None:
-    """A test that passed proves the ids of its marker; a vector runner that passed whole, those of its stem's vectors."""
+    """A test that passed proves the ids of its marker; a runner that passed whole, those of its stem's vectors."""
     try:
         tests: dict[str, dict[str, Any]] = json.loads((root / RESULTS).read_text())["tests"]
     except (OSError, ValueError, KeyError):

@@ -167,16 +167,9 @@ class Up:
                 self._arrivals.record(plain[found[0]] << 8 | plain[found[0] + 1], now)
 
     def _unwrap_repair(self, stream: Stream, plain: bytes, now: float) -> None:
-        """RTX (RFC 4588 section 4): the original sequence number stands in front of the original payload."""
-        offset, end = rtp.payload_bounds(plain)
-        if end - offset < 3:
-            self.ignored["padding on the repair stream"] += 1  # bandwidth probes
-            return
-        sequence = plain[offset] << 8 | plain[offset + 1]
-        original = bytearray(plain[:offset] + plain[offset + 2 : end])
-        original[0] &= 0xDF  # what padding there was is cut off
-        original[2:4] = plain[offset : offset + 2]
-        self._forward(stream, bytes(original), sequence, now)
+        """A packet of the repair stream holds one that was lost, or, as a bandwidth probe, nothing (`Malformed`)."""
+        original = rtp.original(plain, plain[1] & 0x7F, stream.ssrc)
+        self._forward(stream, original, original[2] << 8 | original[3], now)
 
     def _forward(self, stream: Stream, plain: bytes, sequence: int, now: float) -> None:
         extended = stream.unwrapper.unwrap(sequence)

@@ -24,7 +24,7 @@ def candidate(address: Address) -> Candidate:
 
 
 class Peers:
-    """`client` offers and controls, `server` answers. `passes` may drop a datagram; `moves` renames a source address."""
+    """`client` offers and controls, `server` answers. `passes` may drop a datagram; `moves` renames sources."""
 
     def __init__(self, seed: int = 1) -> None:
         self.now = 50.0

@@ -91,7 +91,7 @@ def test_media_is_not_unlocked_before_the_answer_named_the_certificate() -> None
     checks_only = peers.remote_of("client", fingerprints=WRONG)
     peers.introduce(client=checks_only)
     peers.server._remote = None  # as if the description had not come, while checks are answered already
-    peers.run(lambda: peers.server.negotiated is not None)
+    peers.run(lambda: peers.client.state == "connected" and peers.server.negotiated is not None)
     assert peers.server.srtp is None
     assert peers.server.unlock(SOUND) is None
     assert not peers.of("server", Connected)
@@ -132,6 +132,7 @@ def test_an_ice_restart_keeps_the_keys_and_moves_the_path() -> None:
 def test_a_goodbye_closes_the_other_end() -> None:
     peers = connected()
     peers.client.close(peers.now)
+    peers.flush()
     peers.run(lambda: peers.server.state == "closed", 2)
     assert peers.server.state == "closed"
     assert peers.server.srtp is None

@@ -1,0 +1,205 @@
+"""Whose is this datagram? Only an authentic check opens a path, and no path of somebody else is taken."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trio.testing import MockClock
+
+from meetref.meeting import exchange as module
+from meetref.meeting.exchange import MAXIMUM_PATHS, MAXIMUM_TRANSACTIONS, Exchange, Full
+from meetref.meeting.up import Up
+from meetref.net.port import Port
+from meetref.protocol.machine import Datagram
+from meetref.protocol.peer import PathOpened, Peer
+from meetref.wire import attribute, stun
+from meetref.wire.address import Address
+from tests.protocol.dtls_pairs import CERTIFICATES
+from tests.protocol.peer_pairs import candidate
+
+LOCAL, ALICE, BOB = Address("192.0.2.1", 8080), Address("192.0.2.7", 1000), Address("192.0.2.8", 2000)
+
+
+class Socket:
+    """Keeps what is sent."""
+
+    local = LOCAL
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[bytes, Address]] = []
+
+    def send(self, packets: list[bytes], remote: Address) -> None:
+        self.sent += [(packet, remote) for packet in packets]
+
+
+class Scene:
+    """An exchange whose port is a list."""
+
+    def __init__(self) -> None:
+        self.socket = Socket()
+        self.exchange = Exchange(Port([self.socket]))  # type: ignore[list-item]
+
+    def connection(self, seed: int) -> Up:
+        dice = random.Random(seed).randbytes
+        peer = Peer(controlling=False, certificate=CERTIFICATES["server"], dice=dice, dtls_role="server")
+        peer.add_local_candidates([candidate(LOCAL)], 0.0)
+        up = Up(peer, f"person-{seed}", dice, lambda: self.exchange.touch(up))
+        return up
+
+    def receive(self, data: bytes, remote: Address) -> list[tuple[bytes, Address]]:
+        """What goes out because of one datagram."""
+        self.socket.sent.clear()
+        self.exchange.receive_batch([Datagram(data, LOCAL, remote)], trio.current_time())
+        return list(self.socket.sent)
+
+    def owner(self, address: Address) -> object:
+        return self.exchange._by_address.get(address)
+
+    def ignored(self) -> int:
+        return self.exchange.ignored["from nobody we know"]
+
+
+def check(up: Up, number: int = 1, *, password: str | None = None, ufrag: str | None = None) -> bytes:
+    """A connectivity check that names `up`."""
+    credentials = up.peer.credentials
+    attributes = [
+        attribute.Attribute(attribute.USERNAME, f"{ufrag or credentials.ufrag}:them"),
+        attribute.Attribute(attribute.PRIORITY, 1 << 24),
+        attribute.Attribute(attribute.ICE_CONTROLLING, 5),
+    ]
+    message = stun.Message(stun.Class.REQUEST, stun.BINDING, number.to_bytes(12), attributes)
+    return stun.serialize(message, integrity_key=(password or credentials.password).encode())
+
+
+async def serving(nursery: trio.Nursery, scene: Scene, *seeds: int) -> list[Up]:
+    connections = [scene.connection(seed) for seed in seeds]
+    for up in connections:
+        await nursery.start(scene.exchange.serve, up, lambda event: None)
+    return connections
+
+
+async def test_a_check_goes_to_whom_it_names_and_opens_the_path(autojump_clock: MockClock) -> None:
+    scene = Scene()
+    async with trio.open_nursery() as nursery:
+        first, second = await serving(nursery, scene, 1, 2)
+        assert scene.owner(ALICE) is None
+        (answer, *_) = scene.receive(check(first), ALICE)
+        assert stun.parse(answer[0]).kind is stun.Class.SUCCESS
+        assert scene.owner(ALICE) is first
+        scene.receive(check(second), BOB)
+        assert scene.owner(BOB) is second
+        scene.receive(b"\x80\x60" + bytes(20), BOB)
+        assert (first.ignored.total(), second.ignored.total()) == (0, 1)
+        nursery.cancel_scope.cancel()
+    assert (len(scene.exchange), scene.owner(ALICE), scene.owner(BOB)) == (0, None, None)
+
+
+async def test_a_check_that_is_not_authentic_opens_nothing(autojump_clock: MockClock) -> None:
+    scene = Scene()
+    async with trio.open_nursery() as nursery:
+        (up,) = await serving(nursery, scene, 1)
+        scene.receive(check(up, password="wrong password of 22 c"), ALICE)
+        assert scene.owner(ALICE) is None
+        assert not scene.receive(b"\x80\x60" + bytes(20), ALICE)
+        assert not scene.receive(b"\x16\xfe\xfd" + bytes(20), ALICE)
+        assert scene.ignored() == 2
+        assert not scene.receive(check(up, ufrag="nobody"), ALICE)
+        assert scene.ignored() == 3
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_path_of_another_connection_cannot_be_stolen(autojump_clock: MockClock) -> None:
+    scene = Scene()
+    async with trio.open_nursery() as nursery:
+        victim, thief = await serving(nursery, scene, 1, 2)
+        scene.receive(check(victim), ALICE)
+        victim.peer.path = (LOCAL, ALICE)
+        scene.receive(check(thief), ALICE)  # an authentic check, from a source address that is not the thief's
+        assert scene.owner(ALICE) is victim
+        assert scene.exchange.ignored["path of another connection"] == 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_who_selects_a_path_gets_it_back(autojump_clock: MockClock) -> None:
+    """Before anything is selected a forged source address may take it; the answered check decides."""
+    scene = Scene()
+    async with trio.open_nursery() as nursery:
+        victim, thief = await serving(nursery, scene, 1, 2)
+        scene.receive(check(victim), ALICE)
+        scene.receive(check(thief), ALICE)
+        victim.peer.path = (LOCAL, ALICE)
+        scene.exchange._open_path(victim, PathOpened(LOCAL, ALICE).remote)
+        assert scene.owner(ALICE) is victim
+        scene.receive(check(thief, 2), ALICE)
+        assert scene.owner(ALICE) is victim
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_paths_of_one_connection_are_bounded_and_the_used_one_stays(autojump_clock: MockClock) -> None:
+    scene = Scene()
+    async with trio.open_nursery() as nursery:
+        (up,) = await serving(nursery, scene, 1)
+        scene.receive(check(up), ALICE)
+        up.peer.path = (LOCAL, ALICE)
+        for number in range(60):
+            scene.receive(check(up, number + 10), Address("192.0.2.99", 5000 + number))
+        assert len(scene.exchange._by_address) <= MAXIMUM_PATHS
+        assert scene.owner(ALICE) is up
+        nursery.cancel_scope.cancel()
+
+
+async def test_connections_are_bounded(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAXIMUM_CONNECTIONS", 3)
+    scene = Scene()
+    async with trio.open_nursery() as nursery:
+        await serving(nursery, scene, 1, 2, 3)
+        with pytest.raises(Full):
+            await scene.exchange.serve(scene.connection(4), lambda event: None)
+        assert len(scene.exchange) == 3
+        nursery.cancel_scope.cancel()
+
+
+async def test_answers_are_routed_by_transaction_and_these_are_bounded(autojump_clock: MockClock) -> None:
+    scene = Scene()
+    async with trio.open_nursery() as nursery:
+        (up,) = await serving(nursery, scene, 1)
+        for number in range(MAXIMUM_TRANSACTIONS + 10):
+            scene.exchange._expect_answer(number.to_bytes(12), up)
+        assert len(scene.exchange._by_transaction) == MAXIMUM_TRANSACTIONS
+        answer = stun.Message(stun.Class.SUCCESS, stun.BINDING, (0).to_bytes(12), [])
+        scene.receive(stun.serialize(answer), ALICE)
+        assert scene.ignored() == 1, "the oldest ones are forgotten"
+        newest = stun.Message(stun.Class.SUCCESS, stun.BINDING, (MAXIMUM_TRANSACTIONS + 9).to_bytes(12), [])
+        scene.receive(stun.serialize(newest), ALICE)
+        assert scene.ignored() == 1
+        scene.receive(stun.serialize(newest), ALICE)
+        assert scene.ignored() == 2, "an answer is expected once"
+        nursery.cancel_scope.cancel()
+
+
+async def test_after_a_restart_the_new_name_counts(autojump_clock: MockClock) -> None:
+    scene = Scene()
+    async with trio.open_nursery() as nursery:
+        (up,) = await serving(nursery, scene, 1)
+        old = check(up)
+        up.peer.restart_ice(trio.current_time())
+        scene.exchange.know(up)
+        assert not scene.receive(old, ALICE)
+        assert scene.receive(check(up, 2), BOB)
+        assert (scene.owner(ALICE), scene.owner(BOB)) == (None, up)
+        nursery.cancel_scope.cancel()
+    assert not scene.exchange._by_ufrag
+
+
+@settings(max_examples=100)
+@given(batch=st.lists(st.tuples(st.binary(max_size=60), st.sampled_from([ALICE, BOB])), max_size=20))
+def test_garbage_is_counted_and_answers_nothing(batch: list[tuple[bytes, Address]]) -> None:
+    scene = Scene()
+    scene.exchange.receive_batch([Datagram(data, LOCAL, remote) for data, remote in batch], 0.0)
+    assert scene.ignored() == len(batch)
+    assert not scene.socket.sent
+    assert not scene.exchange._by_address
