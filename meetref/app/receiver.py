@@ -44,6 +44,7 @@ class Receiver:
         self._unwrapper = Unwrapper()
         self._waiting: dict[int, rtp.Packet] = {}
         self._next: int | None = None
+        self._floor = -(1 << 16)
         self._parts: list[bytes] = []
         self._keyframe_asked_at = -1.0
         self._report_at = 0.0
@@ -75,7 +76,7 @@ class Receiver:
 
     def _take(self, extended: int, packet: rtp.Packet, now: float) -> None:
         if self._next is None:
-            if _starts(packet):
+            if extended >= self._floor and _starts(packet):
                 self._next = extended
                 self._parts.clear()
             else:
@@ -110,6 +111,8 @@ class Receiver:
         self._waiting.clear()
         self._parts.clear()
         self._next = None
+        # A keyframe from before, repeated late, is no place to start: what followed it was thrown away just now.
+        self._floor = (self._unwrapper.highest or 0) + 1
         self._ask_keyframe(now)
 
     def _ask_keyframe(self, now: float) -> None:

@@ -1,0 +1,148 @@
+"""Chat: on the disk first, in one order, once; who comes in gets exactly the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from meetref.archive.log import LogUnavailable
+from meetref.meeting.chat import PAGE, Chat
+from meetref.wire import signaling
+from tests.meeting.rooms import Line, lobby
+
+
+class Slow:
+    """A log on a slow disk, which may also fail: `append` and `read` take a tenth of a second."""
+
+    def __init__(self, log: Any) -> None:
+        self.log = log
+        self.failing = False
+
+    async def append(self, *entry: Any) -> Any:
+        await trio.sleep(0.1)
+        if self.failing:
+            raise LogUnavailable("the disk is full")
+        return await self.log.append(*entry)
+
+    async def read(self, *what: Any) -> Any:
+        await trio.sleep(0.1)
+        if self.failing:
+            raise LogUnavailable("the disk is gone")
+        return await self.log.read(*what)
+
+    async def last(self, room: str) -> int:
+        return int(await self.log.last(room))
+
+
+def say(number: int, text: str = "") -> signaling.SayChat:
+    return signaling.SayChat(client_id=f"m{number}", text=text or f"message {number}")
+
+
+async def test_everybody_reads_the_same_in_the_same_order(autojump_clock: MockClock) -> None:
+    async with lobby(log=Slow) as place:
+        lines = [place.come(f"person {number}") for number in range(4)]
+        await trio.sleep(2)
+        for number in range(20):
+            lines[number % 4].says(say(number))
+        await trio.sleep(5)
+        assert all(line.chat == list(range(1, 21)) for line in lines)
+        texts = {tuple(message.text for message in line.of(signaling.Chat)) for line in lines}
+        assert len(texts) == 1
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.03, 0.05, 0.09, 0.1, 0.11, 0.15, 0.25])
+async def test_a_newcomer_misses_none_and_hears_none_twice(autojump_clock: MockClock, delay: float) -> None:
+    """Whatever is being stored at that very moment."""
+    async with lobby(log=Slow) as place:
+        alice = place.come("alice")
+        await trio.sleep(1)
+        for number in range(6):
+            alice.says(say(number))
+        await trio.sleep(delay)
+        bob = place.come("bob")
+        await trio.sleep(3)
+        for line in (alice, bob):
+            assert line.chat == [1, 2, 3, 4, 5, 6]
+            assert isinstance(line.heard[0], signaling.Joined)
+        back = place.comes_back(bob, last=4)
+        await trio.sleep(1)
+        assert back.chat == [5, 6]
+        assert back.identity.sequence == 6
+
+
+async def test_said_twice_it_is_stored_once_and_acknowledged_twice(autojump_clock: MockClock) -> None:
+    async with lobby() as place:
+        alice, bob = await place.joined("alice"), await place.joined("bob")
+        for _ in range(3):
+            alice.says(say(1))
+        await wait_all_tasks_blocked()
+        assert alice.chat == [1, 1, 1]
+        assert bob.chat == [1]
+
+
+async def test_in_a_room_that_opened_again_too(autojump_clock: MockClock) -> None:
+    """Its author may not know that it was stored: the answer was lost with the room."""
+    async with lobby() as place:
+        alice = await place.joined("alice")
+        alice.says(say(1))
+        await wait_all_tasks_blocked()
+        alice.says(signaling.Leave())
+        await wait_all_tasks_blocked()
+        assert not place.rooms.rooms
+        again, bob = await place.joined("alice", last_sequence=1), await place.joined("bob", last_sequence=1)
+        again.says(say(1))
+        await wait_all_tasks_blocked()
+        assert again.chat == [1]
+        assert bob.chat == []
+        again.says(say(2))
+        await wait_all_tasks_blocked()
+        assert (again.chat, bob.chat) == ([1, 2], [2])
+
+
+async def test_what_cannot_be_stored_is_told_to_nobody(autojump_clock: MockClock) -> None:
+    logs: list[Slow] = []
+
+    def make(log: Any) -> Slow:
+        logs.append(Slow(log))
+        return logs[0]
+
+    async with lobby(log=make) as place:
+        alice, bob = place.come("alice"), place.come("bob")
+        await trio.sleep(1)
+        logs[0].failing = True
+        alice.says(say(1))
+        await trio.sleep(1)
+        assert (alice.codes, alice.chat, bob.chat) == (["chat-unavailable"], [], [])
+        late = place.come("carol")  # a room without its log is still a room
+        await trio.sleep(1)
+        assert late.codes == ["chat-unavailable"]
+        assert late.of(signaling.DownOffer)
+        logs[0].failing = False
+        alice.says(say(1))
+        await trio.sleep(1)
+        assert alice.chat == bob.chat == late.chat == [1]
+        assert not place.failures
+
+
+async def test_more_than_a_page_is_read_whole(autojump_clock: MockClock) -> None:
+    async with lobby() as place:
+        alice = await place.joined("alice")
+        for number in range(2 * PAGE + 3):
+            alice.says(say(number))
+        await wait_all_tasks_blocked()
+        bob: Line = await place.joined("bob")
+        assert bob.chat == list(range(1, 2 * PAGE + 4))
+
+
+async def test_the_order_of_telling_is_the_order_of_the_numbers(autojump_clock: MockClock) -> None:
+    told: list[int] = []
+    async with lobby(log=Slow) as place:
+        chat = Chat("alone", place.rooms._log, lambda message: told.append(message.sequence))
+        async with trio.open_nursery() as nursery:
+            for number in range(10):
+                nursery.start_soon(chat.say, "p", "name", say(number))
+        assert told == list(range(1, 11))
+        assert [message.sequence for message in await chat.since(7)] == [8, 9, 10]

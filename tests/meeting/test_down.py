@@ -1,0 +1,150 @@
+"""What a viewer gets: one straight stream a slot, lost packets again, and one request however many ask."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from meetref.media.clock import from_ntp
+from meetref.media.lipsync import PublisherClock, TrackClock
+from meetref.media.rewriting import Incoming
+from meetref.meeting.forwarder import Track, Verbatim
+from meetref.protocol.negotiation import RTX_PAYLOAD_TYPE
+from meetref.wire import rtcp, rtcpfeedback
+from tests.meeting.links import DELTA, KEY, Viewer
+
+
+class Camera:
+    """A source of pictures, 30 a second."""
+
+    def __init__(self, start: int) -> None:
+        self.asked = 0
+        self.sequence, self.start = start, start * 7919
+        self.track = Track(
+            owner="alice", source="camera", kind="video", clock=TrackClock(PublisherClock(), 90000), ask=self._ask
+        )
+
+    def _ask(self) -> None:
+        self.asked += 1
+
+    def send(self, now: float, *, key: bool = False) -> None:
+        self.sequence += 1
+        timestamp = (self.start + round(now * 90000)) & 0xFFFFFFFF
+        self.track.clock.on_packet(timestamp, now)
+        payload = KEY if key else DELTA
+        self.track.forward(Incoming(self.sequence, timestamp, 0x80, payload, key), now)
+
+
+def showing(*, rtx: bool = True) -> tuple[Viewer, Camera]:
+    viewer, camera = Viewer(), Camera(100)
+    if not rtx:
+        viewer.down.slots["v0"].repair = Verbatim()
+    viewer.down.slots["v0"].show(camera.track, 0.0)
+    for number in range(5):
+        camera.send(number / 30, key=number == 0)
+    return viewer, camera
+
+
+def nack(viewer: Viewer, *lost: int) -> rtcpfeedback.Nack:
+    return rtcpfeedback.Nack(1, viewer.down.slots["v0"].rewriter.ssrc, list(lost))
+
+
+def test_a_lost_packet_comes_again_on_the_repair_stream() -> None:
+    viewer, _ = showing()
+    sent = viewer.gets()
+    viewer.says(nack(viewer, sent[2].sequence), now=0.3)
+    (again,) = viewer.gets()
+    offered = next(slot for slot in viewer.down.offered if slot.mid == "v0")
+    assert (again.ssrc, again.payload_type) == (offered.rtx_ssrc, RTX_PAYLOAD_TYPE)
+    assert again.payload == sent[2].sequence.to_bytes(2) + sent[2].payload
+    assert (again.timestamp, again.marker) == (sent[2].timestamp, sent[2].marker)
+    numbers = [int.from_bytes(packet.extensions[3]) for packet in [*sent, again]]
+    assert [(later - earlier) & 0xFFFF for earlier, later in pairwise(numbers)] == [1] * 5
+    viewer.says(nack(viewer, sent[2].sequence), now=0.301)
+    assert not viewer.gets(), "an impatient repetition"
+
+
+def test_without_a_repair_stream_the_very_ciphertext_comes_again() -> None:
+    viewer, _ = showing(rtx=False)
+    sent = viewer.locked()
+    plain = [viewer.far.unlock(data) for data in sent]
+    assert plain[2] is not None
+    viewer.says(nack(viewer, int.from_bytes(plain[2][2:4])), now=0.3)
+    assert viewer.locked() == [sent[2]]
+
+
+def test_what_was_never_sent_is_not_repeated() -> None:
+    viewer, _ = showing()
+    last = viewer.gets()[-1].sequence
+    viewer.says(nack(viewer, last + 1, last - 100, 0), now=0.3)
+    viewer.says(rtcpfeedback.Nack(1, 4242, [last]), now=0.3)
+    assert not viewer.locked()
+
+
+def test_many_viewers_ask_and_the_source_is_asked_once() -> None:
+    camera, viewers = Camera(5), [Viewer(seed) for seed in (2, 3, 4)]
+    for viewer in viewers:
+        viewer.down.slots["v0"].show(camera.track, 0.0)
+    assert camera.asked == 1
+    camera.track.keyframes.arrived(0.1)
+    for viewer in viewers:
+        ssrc = viewer.down.slots["v0"].rewriter.ssrc
+        viewer.says(rtcpfeedback.PictureLoss(1, ssrc), rtcpfeedback.FullIntra(1, [(ssrc, 7)]), now=1.0)
+    assert camera.asked == 2
+
+
+def test_a_slot_stays_one_stream_and_one_line_when_the_person_changes() -> None:
+    viewer, first = showing()
+    slot = viewer.down.slots["v0"]
+    second = Camera(60000)
+    second.send(0.2, key=True)  # nobody shows it yet
+    slot.show(second.track, 1.0)
+    first.send(1.01, key=True)
+    second.send(1.02)
+    reports = []
+    for number in range(40):
+        second.send(1.1 + number / 30, key=number == 0)
+        if number % 20 == 10:
+            viewer.down._report_at = 0.0
+            viewer.down.handle_timeout(1.1 + number / 30)
+            reports += [packet for packet in viewer.hears() if isinstance(packet, rtcp.SenderReport)]
+    sent = viewer.gets()
+    assert len(sent) == 5 + 40
+    steps = [(later.sequence - earlier.sequence) & 0xFFFF for earlier, later in pairwise(sent)]
+    assert steps == [1] * 44
+    change = (sent[5].timestamp - sent[4].timestamp) & 0xFFFFFFFF
+    assert abs(change / 90000 - (1.1 - 4 / 30)) < 0.1, "the pause is as long on the stream's clock as it was"
+    base = slot.base
+    assert base is not None
+    for report in reports:
+        elapsed = from_ntp(report.ntp) - 1e9 - base[0]
+        line = (base[1] + round(elapsed * 90000)) & 0xFFFFFFFF
+        assert abs((report.rtp_timestamp - line + (1 << 31)) % (1 << 32) - (1 << 31)) < 90000 * 0.1
+    assert viewer.started == ["v0", "v0"]
+
+
+def test_nothing_is_sent_before_a_keyframe() -> None:
+    viewer, camera = Viewer(), Camera(1)
+    viewer.down.slots["v0"].show(camera.track, 0.0)
+    for number in range(5):
+        camera.send(number / 30)
+    assert not viewer.locked()
+
+
+@settings(max_examples=60)
+@given(data=st.binary(max_size=120), kind=st.sampled_from([200, 201, 205, 206, 207]))
+def test_any_octets_locked_or_not_are_counted_and_raise_nothing(data: bytes, kind: int) -> None:
+    viewer = SHARED
+    before = viewer.down.ignored.total()
+    viewer.down.receive_media(data, 1.0)
+    viewer.down.receive_media(bytes([0x80, kind]) + data, 1.0)
+    assert viewer.down.ignored.total() == before + 2
+    assert viewer.far.srtp is not None
+    words = (len(data) + 3) // 4 + 1
+    inside = bytes([0x81, kind]) + words.to_bytes(2) + data.ljust(4 * words, b"\0")
+    viewer.down.receive_media(viewer.far.srtp.lock_control(inside), 1.0)
+
+
+SHARED = Viewer(7)

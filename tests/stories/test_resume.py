@@ -1,0 +1,77 @@
+"""The WebSocket breaks, the media does not: its owner comes back and has exactly the chat that was missed."""
+
+from __future__ import annotations
+
+import trio
+from trio.testing import MockClock
+
+from meetref.app.signaling import open_client_channel
+from meetref.meeting.participant import RETURN_WITHIN
+from meetref.wire import signaling
+from tests.stories.people import Meeting, meeting
+from tests.stories.test_meeting import everyone_sees_everyone, until
+
+
+def cut_streams(scene: Meeting, name: str) -> None:
+    """Break the TCP streams of a host, as a router does that forgot them; its datagrams go on."""
+    for stream in list(scene.network.hosts[name]._streams):
+        stream.reset()
+
+
+def frames_from(scene: Meeting, viewer: str, name: str) -> int:
+    client = scene.people[viewer]
+    person = next(person.id for person in client.people.values() if person.name == name)
+    receiver = client.seen(person)
+    return receiver.frames if receiver is not None else 0
+
+
+async def test_media_goes_on_and_exactly_the_missed_chat_follows(autojump_clock: MockClock) -> None:
+    async with meeting(21) as scene:
+        alice, bob = await scene.join("alice"), await scene.join("bob")
+        await until(lambda: everyone_sees_everyone(scene, 10), 10)
+        for number in range(3):
+            bob.say(signaling.SayChat(client_id=f"before-{number}", text="before"))
+        await until(lambda: len(alice.chat) == 3, 5)
+        cut_streams(scene, "alice")
+        await until(lambda: alice.closed.is_set(), 5)
+        seen_before, shown_before = frames_from(scene, "alice", "bob"), frames_from(scene, "bob", "alice")
+        for number in range(4):
+            bob.say(signaling.SayChat(client_id=f"missed-{number}", text="missed"))
+        await trio.sleep(RETURN_WITHIN / 2)
+        assert len(bob.people) == 2, "the others still see who is about to return"
+        assert frames_from(scene, "alice", "bob") > seen_before + 100
+        assert frames_from(scene, "bob", "alice") > shown_before + 100
+        assert alice.identity is not None
+        resume = signaling.Resume(participant=alice.identity.participant, secret=alice.identity.secret)
+        join = signaling.Join(room="algebra", name="alice", resume=resume, last_sequence=alice.chat[-1].sequence)
+        async with open_client_channel(scene.network.hosts["alice"], scene.address) as channel:
+            channel.send(join)
+            joined = await channel.receive()
+            assert isinstance(joined, signaling.Joined)
+            assert joined.resumed
+            assert joined.participant == alice.identity.participant
+            missed = [await channel.receive() for _ in range(4)]
+            assert [(one.sequence, one.text) for one in missed if isinstance(one, signaling.Chat)] == [
+                (number, "missed") for number in range(4, 8)
+            ]
+            bob.say(signaling.SayChat(client_id="after", text="after"))
+            while not isinstance(message := await channel.receive(), signaling.Chat):
+                assert not isinstance(message, signaling.DownOffer), "the connections were never away"
+            assert message.sequence == 8
+            shown_before = frames_from(scene, "bob", "alice")
+            await trio.sleep(RETURN_WITHIN + 2)
+            assert frames_from(scene, "bob", "alice") > shown_before + 100
+            assert len(bob.people) == 2
+
+
+async def test_who_stays_away_is_gone_after_twenty_seconds(autojump_clock: MockClock) -> None:
+    async with meeting(22) as scene:
+        await scene.join("alice")
+        bob = await scene.join("bob")
+        await until(lambda: everyone_sees_everyone(scene, 5), 10)
+        cut_streams(scene, "alice")
+        await trio.sleep(RETURN_WITHIN - 2)
+        assert len(bob.people) == 2
+        await until(lambda: len(bob.people) == 1, 4)
+        assert all(seat.person is None for seat in bob.seats)
+        await until(lambda: len(scene.server.exchange) == 2, 2)
