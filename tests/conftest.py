@@ -26,7 +26,6 @@ from hypothesis import HealthCheck, settings
 from tests.peer_registry import PEERS, why_absent
 
 ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / ".cache" / "spec-results.json"
 IN_CI = bool(os.environ.get("CI"))
 
 settings.register_profile("default", max_examples=100, deadline=None)
@@ -42,6 +41,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     wishes = ("optional", "required", "none")
     group.addoption("--peers", choices=wishes, default="optional", help="absent peers: skip, fail; none: skip them all")
     group.addoption("--soak", action="store_true", help="take the full number of seeds of every test marked soak")
+    results = ROOT / ".cache" / "spec-results.json"
+    group.addoption("--spec-results", type=Path, default=results, help="where to write which requirements passed")
     group.addoption("--seed", type=int, default=None, help="run the tests marked soak with this one seed")
 
 
@@ -142,19 +143,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     outcomes = session.config.stash[OUTCOMES]
     if not outcomes:
         return
-    tests = _read_results()
+    path: Path = session.config.getoption("--spec-results")
+    tests = _read_results(path)
     for nodeid, passed in outcomes.items():
         tests[nodeid] = {"passed": passed, "spec": session.config.stash[REQUIREMENTS][nodeid]}
     tests = {nodeid: result for nodeid, result in tests.items() if (ROOT / nodeid.split("::")[0]).exists()}
-    RESULTS.parent.mkdir(exist_ok=True)
-    unfinished = RESULTS.with_suffix(f".{os.getpid()}")
+    path.parent.mkdir(exist_ok=True)
+    unfinished = path.with_suffix(f".{os.getpid()}")
     unfinished.write_text(json.dumps({"tests": tests}, indent=1, sort_keys=True) + "\n")
-    unfinished.replace(RESULTS)
+    unfinished.replace(path)
 
 
-def _read_results() -> dict[str, Any]:
+def _read_results(path: Path) -> dict[str, Any]:
     try:
-        tests: dict[str, Any] = json.loads(RESULTS.read_text())["tests"]
+        tests: dict[str, Any] = json.loads(path.read_text())["tests"]
     except (OSError, ValueError, KeyError):
         return {}
     return tests

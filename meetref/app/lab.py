@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(labs: dict[str, EntryPoint], as_json: bool) -> int:
-    rows = {name: _what(_load(point)) for name, point in sorted(labs.items())}
+    rows = {name: _line(point) for name, point in sorted(labs.items())}
     if as_json:
         print_json(rows)
     for name, what in {} if as_json else rows.items():
@@ -52,6 +52,14 @@ def _load(point: EntryPoint) -> Command:
         return cast(Command, point.load())
     except ModuleNotFoundError as error:
         raise CommandFailed(f"lab {point.name} needs the Python package {error.name}", Exit.UNSUPPORTED) from None
+
+
+def _line(point: EntryPoint) -> str:
+    """What a list says about a lab; one that cannot run here does not hide the others."""
+    try:
+        return _what(cast(Command, point.load()))
+    except ModuleNotFoundError as error:
+        return f"(needs the Python package {error.name})"
 
 
 def _what(lab: Command) -> str:

@@ -1,6 +1,7 @@
 """Making vector sets, and asking others whether they agree.
 
 A generator is `tests/generate/<stem>.py` with `sets() -> {"stem/set": data}`, the same octets every time it runs.
+What is no set, such as a capture, comes from `files() -> {"sessions/whole-call/session.pcapng": octets}`.
 A confirmer is `tests/confirm/<stem>.py` with `confirm(set_name, data)`, which gives a `verified_by` entry for each
 implementation of others that it could run here and that agreed; with `"group": 2` an entry is about one group only.
 Stands beside `app/vectorset`; `app/vectors` is the command. Specification: docs/vectors.md.
@@ -29,6 +30,15 @@ def generated(root: Path) -> dict[str, str]:
         for name, data in generator.sets().items():
             texts[name] = canonical(_keep_witnesses(root, name, data))
     return texts
+
+
+def generated_files(root: Path) -> dict[Path, bytes]:
+    """The files that generators make beside the sets: captures, and what belongs to them."""
+    return {
+        root / "vectors" / name: octets
+        for generator in _modules(root, "generate", "files")
+        for name, octets in generator.files().items()
+    }
 
 
 def path_of(root: Path, name: str) -> Path:

@@ -17,7 +17,7 @@ from pathlib import Path
 from meetref.app.checkout import checkout
 from meetref.app.command import Exit, print_json
 from meetref.app.requirements import read_specification
-from meetref.app.vectormaking import confirmed, generated, path_of
+from meetref.app.vectormaking import confirmed, generated, generated_files, path_of
 from meetref.app.vectorset import canonical, cases_of, groups_of, problems_of, read_sets
 
 
@@ -48,22 +48,23 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.verb == "verify":
         return _verify(root, arguments)
     if arguments.verb == "generate":
-        texts = {path_of(root, name): text for name, text in generated(root).items()}
+        contents = {path_of(root, name): text.encode() for name, text in generated(root).items()}
+        contents |= generated_files(root)
     elif arguments.verb == "confirm":
         return _confirm(root, arguments)
     else:
-        texts = {each.path: canonical(each.data) for each in read_sets(root) if each.data is not None}
-    return _write(root, texts, check=arguments.check)
+        contents = {each.path: canonical(each.data).encode() for each in read_sets(root) if each.data is not None}
+    return _write(root, contents, check=arguments.check)
 
 
-def _write(root: Path, texts: dict[Path, str], *, check: bool) -> int:
-    changed = [path for path, text in texts.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+def _write(root: Path, contents: dict[Path, bytes], *, check: bool) -> int:
+    changed = [path for path, octets in contents.items() if not path.exists() or path.read_bytes() != octets]
     for path in changed:
         print(f"{path.relative_to(root)} {'would change' if check else 'written'}")
         if not check:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(texts[path], encoding="utf-8")
-    print(f"{len(texts)} sets, {len(changed)} {'would change' if check else 'changed'}")
+            path.write_bytes(contents[path])
+    print(f"{len(contents)} files, {len(changed)} {'would change' if check else 'changed'}")
     return Exit.DOES_NOT_HOLD if check and changed else Exit.DONE
 
 
@@ -92,7 +93,7 @@ def _verify(root: Path, arguments: argparse.Namespace) -> int:
 
 def _confirm(root: Path, arguments: argparse.Namespace) -> int:
     """With --check it is enough that whoever is named still agrees: versions differ from machine to machine."""
-    texts: dict[Path, str] = {}
+    contents: dict[Path, bytes] = {}
     lost = 0
     for each in read_sets(root):
         if each.data is None or arguments.stem not in (None, each.name.partition("/")[0]):
@@ -107,7 +108,7 @@ def _confirm(root: Path, arguments: argparse.Namespace) -> int:
             for name in sorted(claimed - agreed):
                 print(f"{each.name} group {number}: {name} is named in verified_by and did not confirm it here")
                 lost += 1
-        texts[each.path] = canonical(data)
+        contents[each.path] = canonical(data).encode()
     if arguments.check:
         return Exit.DOES_NOT_HOLD if lost else Exit.DONE
-    return _write(root, texts, check=False)
+    return _write(root, contents, check=False)

@@ -23,6 +23,17 @@ from meetref.wire.pcapng import TLS_KEY_LOG, Block, Packet, Secrets
 from meetref.wire.reader import Malformed
 
 Flow = tuple[Address, Address]  # from, to
+ROLES: tuple[keyschedule.Role, ...] = ("client", "server")
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """One handshake that was seen, and the SRTP keys as its client has them."""
+
+    client: Address
+    server: Address
+    session: keyschedule.Session
+    client_keys: keyschedule.SRTPKeys
 
 
 @dataclass
@@ -32,9 +43,10 @@ class Decryption:
     masters: dict[bytes, bytes] = field(repr=False)  # by client random
     opened: int = 0
     refused: int = 0
+    conversations: list[Conversation] = field(default_factory=list)
     _hellos: dict[Flow, bytes] = field(default_factory=dict)  # client random, from client to server
     _messages: dict[Flow, Reassembly] = field(default_factory=dict)
-    _inbound: dict[tuple[bytes, bytes, keyschedule.Role], srtp.Session] = field(default_factory=dict)
+    _inbound: list[srtp.Session] = field(default_factory=list)  # two for each conversation
     _plain: dict[bytes, bytes] = field(default_factory=dict, repr=False)  # a copy at another interface is no replay
 
     def plain(self, packet: udp.Packet) -> bytes | None:
@@ -55,7 +67,7 @@ class Decryption:
 
     def _open(self, data: bytes) -> bytes | None:
         """Try every key there is: the tag says which one is right, also where packets took another path."""
-        for session in reversed(self._inbound.values()):
+        for session in reversed(self._inbound):
             found = session.unlock_control(data) if is_rtcp(data) else session.unlock(data)
             if found is not None:
                 return found
@@ -63,12 +75,13 @@ class Decryption:
 
     def _learn(self, packet: udp.Packet) -> None:
         """Look for the hellos in the plain records of a datagram."""
-        there, back = (packet.source, packet.destination), (packet.destination, packet.source)
+        there: Flow = (packet.source, packet.destination)
+        back = there[::-1]
         for message in self._handshake(there, packet.data):
             if isinstance(message, tls.ClientHello):
                 self._hellos[there] = message.random
             elif isinstance(message, tls.ServerHello) and back in self._hellos:
-                self._derive(self._hellos[back], message)
+                self._derive(back, message)
 
     def _handshake(self, flow: Flow, data: bytes) -> Iterator[handshake12.Handshake]:
         try:
@@ -76,26 +89,32 @@ class Decryption:
                 if record.content_type != dtls.HANDSHAKE or record.epoch:
                     continue
                 for fragment in dtls.fragments(record.payload):
-                    if fragment.type == handshake12.CLIENT_HELLO and fragment.number == 0:
-                        self._messages[flow] = Reassembly()  # perhaps one more handshake on the same path
+                    if fragment.type == handshake12.CLIENT_HELLO and fragment.number == fragment.offset == 0:
+                        self._begin(flow)
                     messages = self._messages.setdefault(flow, Reassembly())
                     messages.add(fragment)
-                    while (message := messages.take()) is not None:
+                    message = messages.take(fragment.number)
+                    if message is not None:
                         yield handshake12.parse(message.type, message.body)
         except Malformed:
             return
 
-    def _derive(self, client_random: bytes, hello: tls.ServerHello) -> None:
+    def _begin(self, flow: Flow) -> None:
+        """A ClientHello with number 0: a handshake begins, perhaps not the first one on this path."""
+        self._messages[flow] = Reassembly()
+        self._messages[flow[::-1]] = Reassembly()
+
+    def _derive(self, flow: Flow, hello: tls.ServerHello) -> None:
+        client_random = self._hellos[flow]
         master = self.masters.get(client_random)
         use_srtp = tls.find_extension(hello.extensions, tls.UseSRTP)
-        if master is None or use_srtp is None:
+        known = any(each.session.server_random == hello.random for each in self.conversations)
+        if master is None or use_srtp is None or known or use_srtp.profiles[0] not in keyschedule.SRTP_SIZES:
             return
         session = keyschedule.Session(master, client_random, hello.random)
-        roles: tuple[keyschedule.Role, ...] = ("client", "server")
-        for role in roles:
-            if (client_random, hello.random, role) not in self._inbound:
-                keys = keyschedule.srtp_keys(session, role, use_srtp.profiles[0])
-                self._inbound[client_random, hello.random, role] = srtp.Session(keys)
+        mine, theirs = (keyschedule.srtp_keys(session, role, use_srtp.profiles[0]) for role in ROLES)
+        self.conversations.append(Conversation(*flow, session, mine))
+        self._inbound += [srtp.Session(mine), srtp.Session(theirs)]
 
 
 def masters_of(blocks: Sequence[Block]) -> dict[bytes, bytes]:

@@ -1,0 +1,220 @@
+"""The load of a forwarding server: one publisher's bursts, and viewers that count and answer as browsers do.
+
+Stands on `lab/leg`; whether a meeting or the bare loop of `lab/floor` is at the other end, the load is the same:
+a `Line` is a socket, an address, and the locks that were agreed on.
+Specification: RFC 7741 (a VP8 frame cut into packets of about the same size, as libwebrtc cuts it), RFC 3550 (reports),
+draft-holmer-rmcat-transport-wide-cc-extensions-01 (feedback ten times a second).
+Leaves out: audio, loss and adaptation. Read next: `lab/forwarding.py`.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import trio
+
+from meetref.lab.leg import Leg
+from meetref.media.feedback import ArrivalRecorder
+from meetref.protocol.negotiation import TRANSPORT_SEQUENCE_ID, VP8_PAYLOAD_TYPE
+from meetref.wire import rtcp, rtcpfeedback, rtp, vp8
+from meetref.wire.address import Address
+from meetref.wire.reader import Malformed
+
+FRAME_RATE = 30
+PACKETS_PER_FRAME = 8
+SMALLEST, LARGEST = 1130, 1160  # octets of VP8 in a packet; with headers and tag about 1170 to 1200 on the wire
+FEEDBACK_INTERVAL = 0.1
+FEEDBACKS_PER_REPORT = 10
+SAMPLED = 7  # every so many packets one is opened for its delay; no divisor of a burst, so all places have their turn
+REMEMBERED = 4096  # packets whose sending time is known
+NUMBER_OCTETS = 8
+
+
+class Locks(Protocol):
+    """One side's locks, as `protocol.srtp.Session` has them."""
+
+    def lock(self, packet: bytes) -> bytes: ...
+    def unlock(self, packet: bytes) -> bytes | None: ...
+    def lock_control(self, packet: bytes) -> bytes: ...
+    def unlock_control(self, packet: bytes) -> bytes | None: ...
+
+
+@dataclass(slots=True)
+class Line:
+    """A way to the server, and the locks on it."""
+
+    leg: Leg
+    remote: Address
+    locks: Locks
+
+
+def is_control(data: bytes) -> bool:
+    return len(data) > 1 and 192 <= data[1] <= 223
+
+
+class Publisher:
+    """Sends a frame of eight packets at once. `sent_at` knows when each packet left, by its number in the payload."""
+
+    def __init__(self, line: Line, ssrc: int, dice: random.Random) -> None:
+        self.line = line
+        self.ssrc = ssrc
+        self.packets = 0
+        self.keyframe_wanted = True
+        self.sent_at = [0] * REMEMBERED
+        self._dice = dice
+        self._frames = 0
+
+    def receive(self, data: bytes, stamp: int) -> None:
+        """What the server says to a publisher; only a wish for a keyframe changes anything."""
+        plain = self.line.locks.unlock_control(data) if is_control(data) else None
+        if plain is None:
+            return
+        try:
+            wishes = [packet for packet in rtcp.parse(plain) if isinstance(packet, rtcpfeedback.PictureLoss)]
+        except Malformed:
+            return
+        self.keyframe_wanted |= bool(wishes)
+
+    def send_frame(self) -> None:
+        """Everything is made and locked first, so that the burst leaves without a pause."""
+        locked = [self.line.locks.lock(packet) for packet in self._frame()]
+        first = self.packets - len(locked)
+        for number, packet in enumerate(locked, first):
+            self.sent_at[number % REMEMBERED] = time.time_ns()
+            self.line.leg.send(packet, self.line.remote)
+
+    def _frame(self) -> list[bytes]:
+        size = self._dice.randrange(SMALLEST * PACKETS_PER_FRAME, LARGEST * PACKETS_PER_FRAME)
+        smaller, larger = size // PACKETS_PER_FRAME, size % PACKETS_PER_FRAME  # the larger ones, by one octet, come last
+        keyframe, self.keyframe_wanted = self.keyframe_wanted, False
+        packets = []
+        for index in range(PACKETS_PER_FRAME):
+            octets = smaller + (index >= PACKETS_PER_FRAME - larger)
+            packets.append(self._packet(index, octets, keyframe))
+        self._frames += 1
+        return packets
+
+    def _packet(self, index: int, octets: int, keyframe: bool) -> bytes:
+        number, self.packets = self.packets, self.packets + 1
+        descriptor = vp8.Descriptor(
+            start=index == 0,
+            picture_id=self._frames & 0x7FFF,
+            long_picture_id=True,
+            tl0_picture_index=self._frames & 0xFF,
+            temporal_layer=0,
+        )
+        picture = bytes([not keyframe]) + self._dice.randbytes(octets - 1 - NUMBER_OCTETS)
+        return rtp.serialize(
+            rtp.Packet(
+                payload_type=VP8_PAYLOAD_TYPE,
+                sequence=number & 0xFFFF,
+                timestamp=self._frames * 90000 // FRAME_RATE & 0xFFFFFFFF,
+                ssrc=self.ssrc,
+                payload=vp8.serialize(descriptor) + picture + number.to_bytes(NUMBER_OCTETS),
+                marker=index == PACKETS_PER_FRAME - 1,
+                extensions={TRANSPORT_SEQUENCE_ID: (number & 0xFFFF).to_bytes(2)},
+            )
+        )
+
+    def report(self) -> None:
+        """A sender report, once a second."""
+        wall = rtcp.SenderReport(
+            ssrc=self.ssrc,
+            ntp=(time.time_ns() + 2_208_988_800_000_000_000) * (1 << 32) // 1_000_000_000,
+            rtp_timestamp=self._frames * 90000 // FRAME_RATE & 0xFFFFFFFF,
+            packet_count=self.packets,
+            octet_count=self.packets * SMALLEST,
+            blocks=[],
+        )
+        packet = rtcp.serialize([wall, rtcp.named(self.ssrc, "load")])
+        self.line.leg.send(self.line.locks.lock_control(packet), self.line.remote)
+
+
+@dataclass
+class Viewer:
+    """Counts packets, opens a few for their delay, and answers with feedback and reports."""
+
+    line: Line
+    publisher: Publisher
+    packets: int = 0
+    delays: list[float] = field(default_factory=list)  # seconds
+    _source: int = 0
+    _highest: int = 0
+    _feedbacks: int = 0
+    _recorder: ArrivalRecorder = field(default_factory=lambda: ArrivalRecorder(1))
+
+    def receive(self, data: bytes, stamp: int) -> None:
+        if is_control(data):
+            return
+        self.packets += 1
+        # The fixed header, then 0xBEDE, its length, the element's head: the number of the whole link.
+        self._recorder.record(data[17] << 8 | data[18], trio.current_time())
+        self._highest = data[2] << 8 | data[3]
+        if self.packets % SAMPLED == 0:
+            self._source = int.from_bytes(data[8:12])
+            plain = self.line.locks.unlock(data)
+            if plain is not None:
+                number = int.from_bytes(plain[-NUMBER_OCTETS:])
+                self.delays.append((stamp - self.publisher.sent_at[number % REMEMBERED]) / 1e9)
+
+    def answer(self, now: float) -> None:
+        """Feedback for what came since the last time, and once a second a report."""
+        self._recorder.media_ssrc = self._source
+        for feedback in self._recorder.build(now):
+            self._send(feedback)
+        self._feedbacks += 1
+        if self._feedbacks % FEEDBACKS_PER_REPORT == 0:
+            block = rtcp.ReportBlock(self._source, 0, 0, self._highest, 90, 0, 0)
+            self._send(rtcp.ReceiverReport(1, [block]), rtcp.named(1, "viewer"))
+
+    def _send(self, *packets: rtcp.Packet) -> None:
+        self.line.leg.send(self.line.locks.lock_control(rtcp.serialize(packets)), self.line.remote)
+
+
+@dataclass
+class Load:
+    """A publisher and its viewers."""
+
+    publisher: Publisher
+    viewers: list[Viewer]
+
+    @property
+    def received(self) -> int:
+        return sum(viewer.packets for viewer in self.viewers)
+
+    def take_delays(self) -> list[float]:
+        """The delays measured since the last time, in seconds."""
+        delays = [delay for viewer in self.viewers for delay in viewer.delays]
+        for viewer in self.viewers:
+            viewer.delays.clear()
+        return delays
+
+    async def run(self) -> None:
+        """Send and answer until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._publish, name="publisher")
+            nursery.start_soon(self._answer, name="viewers")
+
+    async def _publish(self) -> None:
+        start = trio.current_time()
+        number = 0
+        while True:
+            await trio.sleep_until(start + number / FRAME_RATE)
+            self.publisher.send_frame()
+            if number % FRAME_RATE == 0:
+                self.publisher.report()
+            number += 1
+
+    async def _answer(self) -> None:
+        """Each viewer has its own beat, as strangers do."""
+        start, count = trio.current_time(), len(self.viewers)
+        due = [(start + index * FEEDBACK_INTERVAL / count, index) for index in range(count)]
+        while True:
+            at, index = due[0]
+            await trio.sleep_until(at)
+            self.viewers[index].answer(trio.current_time())
+            heapq.heapreplace(due, (at + FEEDBACK_INTERVAL, index))

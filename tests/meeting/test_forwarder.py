@@ -1,0 +1,74 @@
+"""One packet to many seats: each its own stream, and the trouble of one link is its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from meetref.media.lipsync import PublisherClock, TrackClock
+from meetref.media.rewriting import Incoming
+from meetref.meeting.forwarder import Track
+from meetref.protocol.srtp import LockRefused
+from tests.meeting.links import DELTA, KEY, Viewer
+
+
+def track() -> Track:
+    clock = TrackClock(PublisherClock(), 90000)
+    return Track(owner="alice", source="camera", kind="video", clock=clock, ask=lambda: None)
+
+
+def incoming(sequence: int, *, key: bool = False) -> Incoming:
+    return Incoming(sequence, sequence * 3000, 0x80, KEY if key else DELTA, key)
+
+
+@pytest.fixture
+def viewers() -> list[Viewer]:
+    return [Viewer(seed) for seed in (11, 12, 13)]
+
+
+def test_each_viewer_gets_each_packet_in_a_stream_of_its_own(viewers: list[Viewer]) -> None:
+    camera = track()
+    for viewer in viewers:
+        viewer.down.slots["v0"].show(camera, 0.0)
+    for number in range(10):
+        camera.forward(incoming(number, key=number == 0), number / 30)
+    assert all(viewer.dirty == [viewer.down] for viewer in viewers), "each connection is sent for once a batch"
+    got = [viewer.gets() for viewer in viewers]
+    assert [len(packets) for packets in got] == [10, 10, 10]
+    assert len({packets[0].ssrc for packets in got}) == 3
+
+
+def test_a_packet_twice_is_locked_once(viewers: list[Viewer]) -> None:
+    """Should one ever come through twice, the lock is the last to say no: the index was used."""
+    viewer, camera = viewers[0], track()
+    viewer.down.slots["v0"].show(camera, 0.0)
+    for packet in (incoming(0, key=True), incoming(1), incoming(1)):
+        camera.forward(packet, 0.1)
+    assert len(viewer.gets()) == 2
+    assert viewer.down.refused.total() == 1
+
+
+def test_a_link_that_cannot_lock_does_not_stop_the_others(viewers: list[Viewer]) -> None:
+    camera = track()
+
+    def refuse(packet: bytes) -> bytes:
+        raise LockRefused("no")
+
+    viewers[1].down.lock = refuse
+    for viewer in viewers:
+        viewer.down.slots["v0"].show(camera, 0.0)
+    camera.forward(incoming(0, key=True), 0.0)
+    assert [len(viewer.gets()) for viewer in viewers] == [1, 0, 1]
+    assert viewers[1].down.refused == {"no": 1}
+
+
+def test_a_slot_leaves_the_track_it_showed(viewers: list[Viewer]) -> None:
+    first, second = track(), track()
+    slot = viewers[0].down.slots["v0"]
+    slot.show(first, 0.0)
+    slot.show(second, 0.0)
+    assert (first.slots, second.slots) == ([], [slot])
+    first.forward(incoming(0, key=True), 0.1)
+    assert not viewers[0].locked()
+    slot.show(None, 0.2)
+    assert second.slots == []
+    assert slot.first_timestamp is None
