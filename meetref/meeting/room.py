@@ -287,13 +287,15 @@ class Rooms:
         return room if room is not None and not room.closing else None
 
     async def _room(self, name: str) -> Room:
-        room = self._open_room(name)
-        if room is None:
-            room = self.rooms[name] = Room(name, self._log, self._log_errors)
-            assert self._nursery is not None
-            self._nursery.start_soon(self._keep, room, name=f"room {name}")
-        await room.opened.wait()
-        return room
+        while True:
+            room = self._open_room(name)
+            if room is None:
+                room = self.rooms[name] = Room(name, self._log, self._log_errors)
+                assert self._nursery is not None
+                self._nursery.start_soon(self._keep, room, name=f"room {name}")
+            await room.opened.wait()
+            if not room.closing:  # its last person may have left while we waited
+                return room
 
     async def _keep(self, room: Room) -> None:
         try:

@@ -116,6 +116,7 @@ async def test_a_client_without_certificate_is_refused(tmp_path: Path) -> None:
             command = ["openssl", "s_client", "-connect", str(door.local), "-dtls1_2"]
             async with open_program(command) as program:
                 await program.until("alert handshake failure")
+                await door.until(Failed)
                 assert door.happened == [Failed("handshake_failure", "the peer has no certificate")]
 
 

@@ -1,0 +1,100 @@
+"""A capture with its secrets becomes one in the clear; nothing in a file makes it fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meetref.net.capture import Capture
+from meetref.net.decrypt import Decryption, in_the_clear, masters_of
+from meetref.protocol.machine import Datagram
+from meetref.wire import udp
+from meetref.wire.address import Address
+from meetref.wire.pcapng import Block, Packet, Secrets, parse
+
+ALICE, SERVER = Address("192.0.2.1", 1000), Address("192.0.2.9", 2000)
+CALL = Path(__file__).parent.parent.parent / "vectors" / "sessions" / "whole-call"
+
+
+@pytest.fixture(scope="module")
+def call() -> list[Block]:
+    return parse((CALL / "session.pcapng").read_bytes())
+
+
+def captured(*datagrams: bytes) -> list[Block]:
+    blocks: list[Block] = []
+    tap = Capture(blocks.append).tap("alice")
+    for data in datagrams:
+        tap(Datagram(data, ALICE, SERVER), "out", 0.0)
+    return blocks
+
+
+def test_a_call_opens(call: list[Block]) -> None:
+    decryption = Decryption(masters_of(call))
+    assert in_the_clear(call, decryption) == parse((CALL / "plain.pcapng").read_bytes())
+    assert (len(decryption.conversations), decryption.refused) == (4, 0)
+    assert decryption.opened == 431
+
+
+def test_without_secrets_media_stay_locked(call: list[Block]) -> None:
+    bare = [block for block in call if not isinstance(block, Secrets)]
+    decryption = Decryption(masters_of(bare))
+    assert in_the_clear(bare, decryption) == bare
+    assert (decryption.opened, decryption.refused) == (0, 431)
+
+
+def test_a_copy_at_another_interface_opens_too(call: list[Block]) -> None:
+    twice = [copy for block in call for copy in ([block, block] if isinstance(block, Packet) else [block])]
+    decryption = Decryption(masters_of(twice))
+    in_the_clear(twice, decryption)
+    assert (decryption.opened, decryption.refused) == (2 * 431, 0)
+
+
+def test_media_of_another_path_open_by_their_tag(call: list[Block]) -> None:
+    """After ICE has moved, media come from addresses that no handshake was seen on."""
+    elsewhere: list[Block] = []
+    for block in call:
+        if isinstance(block, Packet):
+            packet = udp.parse(block.data)
+            if packet.data[0] > 127:
+                moved = udp.Packet(Address("192.0.2.77", 7), Address("192.0.2.78", 8), packet.data)
+                block = Packet(block.interface, block.at_ns, udp.serialize(moved))
+        elsewhere.append(block)
+    decryption = Decryption(masters_of(elsewhere))
+    in_the_clear(elsewhere, decryption)
+    assert (decryption.opened, decryption.refused) == (431, 0)
+
+
+def test_lines_of_a_key_log_that_are_not_for_us_are_passed_over() -> None:
+    lines = b"# comment\nEXPORTER_SECRET 00 11\nCLIENT_RANDOM zz 00\nCLIENT_RANDOM 0a 0b\n\xff\nCLIENT_RANDOM 01\n"
+    assert masters_of([Secrets(lines), Secrets(b"CLIENT_RANDOM 0c 0d\n", kind=1)]) == {b"\x0a": b"\x0b"}
+
+
+def test_what_is_no_udp_packet_stays() -> None:
+    odd = Packet(0, 0, b"\x45nothing")
+    assert in_the_clear([odd]) == [odd]
+
+
+@given(st.lists(st.binary(max_size=60), max_size=5))
+def test_nothing_in_a_file_makes_it_fail(datagrams: list[bytes]) -> None:
+    blocks = captured(*datagrams)
+    assert in_the_clear(blocks) == blocks
+
+
+@given(st.data())
+def test_damaged_handshakes_do_not_make_it_fail(data: st.DataObject) -> None:
+    blocks = parse((CALL / "session.pcapng").read_bytes())[:30]
+    hurt: list[Block] = []
+    for block in blocks:
+        if isinstance(block, Packet):
+            packet = udp.parse(block.data)
+            if 20 <= packet.data[0] <= 63:
+                octets = bytearray(packet.data)
+                octets[data.draw(st.integers(0, len(octets) - 1))] ^= data.draw(st.integers(1, 255))
+                moved = udp.Packet(packet.source, packet.destination, bytes(octets))
+                block = Packet(block.interface, block.at_ns, udp.serialize(moved))
+        hurt.append(block)
+    assert len(in_the_clear(hurt)) == len(hurt)
