@@ -24,6 +24,7 @@ exclude_patterns = ["_build", "conftest.py"]
 html_theme = "furo"
 html_title = "meetref"
 html_copy_source = False
+# Links to files outside this folder lead into the checkout; tests/house/test_house.py follows all of them.
 suppress_warnings = ["myst.xref_missing"]
 
 # Two pages are made: the signaling protocol from its definitions, and the tutorials from their folder.

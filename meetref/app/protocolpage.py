@@ -23,7 +23,8 @@ listed is an error, and an error is answered with `error` while the connection g
 {size:,} octets. This page is generated from `meetref/wire/signaling.py`.
 
 The usual order: `join`, `joined`, then `up-offer` / `up-answer` for what the client sends and `down-offer` /
-`down-answer` for what it receives, candidates as they come, `seats` whenever somebody sits down elsewhere, `ping` and `pong`.
+`down-answer` for what it receives, candidates as they come, `seats` whenever somebody sits down elsewhere,
+`ping` and `pong`.
 
 """
 

@@ -8,6 +8,8 @@ Read next: `lab/load.py`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import trio
 
 from meetref.app.signaling import open_client_channel
@@ -96,9 +98,9 @@ class Attendant:
         self.down = Connection(network, certificate, controlling=False)
         self.up = Connection(network, certificate, controlling=True) if publishes else None
         self.ssrc = int.from_bytes(network.dice(4))
-        self.ended: str | None = None
         self._network = network
-        self._name = name
+        self.name = name
+        self._tracks: list[SentTrack] = []
 
     async def attend(
         self, server: Address, room: str, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -111,11 +113,30 @@ class Attendant:
             nursery.start_soon(self.down.run, name="down")
             if self.up is not None:
                 nursery.start_soon(self.up.run, name="up")
-            camera: signaling.DeviceState = "on" if self.up is not None else "none"
-            channel.send(signaling.Join(room=room, name=self._name, bot=True, microphone="none", camera=camera))
+            camera: signaling.CameraState = "on" if self.up is not None else "none"
+            channel.send(signaling.Join(room=room, name=self.name, bot=True, microphone="none", camera=camera))
+            if self.up is not None:
+                channel.send(self._offer(self.up))
             nursery.start_soon(self._report_ready, task_status, name="ready")
             while True:
                 self._hear(await channel.receive(), channel.send)
+
+    def _offer(self, up: Connection) -> signaling.UpOffer:
+        self._tracks = [SentTrack(mid="0", kind="video", ssrc=self.ssrc, cname="load", stream="camera")]
+        sdp = offering.offer(self._tracks, up.transport("actpass"), session_id=1, version=1)
+        return signaling.UpOffer(connection=1, number=1, sdp=sdp, tracks={"0": "camera"})
+
+    def _hear(self, message: signaling.ServerMessage, say: Callable[[signaling.ClientMessage], None]) -> None:
+        match message:
+            case signaling.UpAnswer(sdp=sdp) if self.up is not None:
+                self.up.describe(offering.read_answer(sdp, self._tracks).remote)
+            case signaling.DownOffer(sdp=sdp, number=number):
+                offer = answering.read_offer(sdp)
+                answer = answering.answer(offer, self.down.transport("active"), session_id=2, version=number)
+                self.down.describe(answer.remote)
+                say(signaling.DownAnswer(number=number, sdp=answer.sdp))
+            case signaling.Error(message=sentence):
+                raise ChannelClosed(False, sentence)
 
     async def _report_ready(self, task_status: trio.TaskStatus[None]) -> None:
         await self.down.connected.wait()

@@ -1,314 +1,307 @@
-"""What does it cost to forward one packet? One publisher, N viewers, real sockets and real SRTP.
+"""What does it cost to forward a packet? CPU time of the server for each packet that reaches a viewer, and its delay.
 
-    meetref lab forwarding --viewers 8,20
-
-The server runs in a process of its own and its CPU time is read from the kernel; publisher and viewers are in the
-lab's process. In the same run a bare loop (`lab/floor`) carries the same load, and the distance is told as
-`times_floor`. Delay is from the publisher's send to the viewer's receive, so it has the lab's own waiting in it.
-Source: docs/architecture.md, "The way of a packet".
-Leaves out: loss; nothing is lost on loopback.
+One publisher sends 240 packets a second in bursts of 8 (720p-like video) to N viewers, over real sockets on loopback,
+with everything on. In the same run the same load goes through the floor (`lab/floor`), the least that forwarding can
+cost; `times_floor` is the distance. Both are measured in turns, because a shared machine is never the same twice.
+Stands on `lab/load` (the load), `lab/attending` (joining), `lab/served` and `lab/floor` (the two processes).
+Specification: docs/measurements.md. Leaves out: how much one core can carry; this is the cost at a given load.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-import re
-import statistics
-import subprocess
+import random
 import sys
-import tempfile
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from struct import Struct
+from statistics import median, quantiles
 
-import msgspec
 import trio
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from meetref import __version__
-from meetref.app.client import Client, open_client
-from meetref.app.command import CommandFailed
-from meetref.lab.floor import KEY, nonce
-from meetref.net.datagram import KernelDatagramSocket
+from meetref.app.command import CommandFailed, Exit
+from meetref.lab.attending import Attendant
+from meetref.lab.child import Child, ChildFailed, open_child
+from meetref.lab.floor import BareLocks
+from meetref.lab.leg import HERE, Leg
+from meetref.lab.load import FRAME_RATE, PACKETS_PER_FRAME, Line, Load, Publisher, Viewer
+from meetref.lab.report import Report
 from meetref.net.network import KernelNetwork
-from meetref.wire import rtp, signaling, vp8
+from meetref.protocol.certificate import Certificate
+from meetref.protocol.srtp import PROFILE_NAMES
 from meetref.wire.address import Address
 
-FRAME_RATE = 30
-PACKETS_A_FRAME = 8
-PAYLOAD = 1130  # octets of VP8; about 1170 with all headers and the tag
-SENT_AT = Struct("!d")
-MARK = 12  # octets from the descriptor to where the time stands, behind a keyframe's header
-WARM_UP = 3.0
-FEEDBACK_A_SECOND = 11  # datagrams of a viewer: transport-wide feedback ten times, a report once
 GOAL = 2.5
+ROOM = "lab"
+MAXIMUM_VIEWERS = 90  # a room holds a hundred
+SETTLE = 15.5  # frames of load before each measurement, which begins and ends between two bursts
+KEY_OCTETS = {0x0007: 16, 0x0008: 32}
+SALT_OCTETS = 12
 
 
-@dataclass(slots=True)
-class Load:
-    """What one run saw."""
+@dataclass(kw_only=True)
+class Result:
+    """One number of viewers. Each list has an entry a round; `delays` are all that were measured, in seconds."""
 
     viewers: int
-    cpu_seconds: float = 0.0
-    seconds: float = 0.0
-    forwarded: int = 0
+    profile: str = ""
+    server_us: list[float] = field(default_factory=list)
+    floor_us: list[float] = field(default_factory=list)
+    packets_per_second: list[float] = field(default_factory=list)
+    lost_share: list[float] = field(default_factory=list)
     delays: list[float] = field(default_factory=list)
-    floor_cpu_seconds: float = 0.0
-    floor_forwarded: int = 0
+    floor_delays: list[float] = field(default_factory=list)
+    segments: float = 0.0
+    floor_segments: float = 0.0
 
     @property
-    def cost(self) -> float:
-        return 1e6 * self.cpu_seconds / max(1, self.forwarded)
+    def times_floor(self) -> float:
+        """The median of the rounds' ratios: each round has its own floor, measured next to it."""
+        return median(server / floor for server, floor in zip(self.server_us, self.floor_us, strict=True))
 
-    @property
-    def floor(self) -> float:
-        return 1e6 * self.floor_cpu_seconds / max(1, self.floor_forwarded)
+    def figures(self) -> dict[str, float]:
+        cost = median(self.server_us)
+        p50, p99 = percentiles(self.delays)
+        floor_p50, floor_p99 = percentiles(self.floor_delays)
+        figures = {
+            "cpu_us_per_forwarded_packet": cost,
+            "floor_us": median(self.floor_us),
+            "times_floor": self.times_floor,
+            "forwarded_packets_per_second": median(self.packets_per_second),
+            "forwarded_packets_per_second_per_core": 1e6 / cost,
+            "added_delay_ms_p50": p50,
+            "added_delay_ms_p99": p99,
+            "floor_delay_ms_p50": floor_p50,
+            "floor_delay_ms_p99": floor_p99,
+            "segments_per_send": self.segments,
+            "floor_segments_per_send": self.floor_segments,
+            "lost_percent": 100 * max(self.lost_share),
+        }
+        return {name: round(value, 4) for name, value in figures.items()}
+
+
+def percentiles(delays: list[float]) -> tuple[float, float]:
+    """The 50th and the 99th, in milliseconds."""
+    cuts = quantiles(delays, n=100, method="inclusive")
+    return 1000 * cuts[49], 1000 * cuts[98]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How to measure."""
+
+    viewers: tuple[int, ...]
+    seconds: float
+    rounds: int
+    seed: int
+    profile: Path | None = None
+
+
+# --- the two things that are measured -----------------------------------------------------------------
+
+
+async def attend_meeting(nursery: trio.Nursery, server: Address, viewers: int, dice: random.Random) -> tuple[Load, int]:
+    """Let a publisher and viewers join; the load on the lines they got, and the SRTP profile."""
+    network = KernelNetwork()
+    certificate = Certificate.generate(network.dice, now_wall=network.wall_clock())
+    people = [Attendant(network, certificate, f"Viewer {number}", publishes=False) for number in range(viewers)]
+    publisher = Attendant(network, certificate, "Publisher", publishes=True)
+    for person in [*people, publisher]:
+        await nursery.start(person.attend, server, ROOM, name=f"attendant {person.name}")
+    assert publisher.up is not None
+    source = Publisher(publisher.up.line(), publisher.ssrc, dice)
+    publisher.up.media = source.receive
+    load = Load(source, [Viewer(person.down.line(), source) for person in people])
+    for person, viewer in zip(people, load.viewers, strict=True):
+        person.down.media = viewer.receive
+    negotiated = people[0].down.peer.negotiated
+    assert negotiated is not None
+    return load, negotiated.srtp_profile or 0
+
+
+async def attend_floor(nursery: trio.Nursery, floor: Child, viewers: int, key_octets: int, dice: random.Random) -> Load:
+    """Give the floor keys and addresses; the same load on bare lines."""
+    remote = Address(HERE, (await floor.hear())["port"])
+    legs = [Leg() for _ in range(viewers + 1)]
+    keys = [(dice.randbytes(key_octets), dice.randbytes(SALT_OCTETS)) for _ in legs]
+    await floor.tell(
+        {
+            "publisher": legs[0].local.port,
+            "viewers": [leg.local.port for leg in legs[1:]],
+            "keys": [(key.hex(), salt.hex()) for key, salt in keys],
+        }
+    )
+    lines = [Line(leg, remote, BareLocks(*pair)) for leg, pair in zip(legs, keys, strict=True)]
+    source = Publisher(lines[0], 1 << 31, dice)
+    load = Load(source, [Viewer(line, source) for line in lines[1:]])
+    nursery.start_soon(legs[0].run, source.receive)
+    for leg, viewer in zip(legs[1:], load.viewers, strict=True):
+        nursery.start_soon(leg.run, viewer.receive)
+    return load
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What one stretch of load cost and brought."""
+
+    cpu_us_per_packet: float
+    packets_per_second: float
+    lost_share: float
+    delays: list[float]
+
+
+async def measure(load: Load, child: Child, seconds: float) -> Window:
+    """Put the load on, let it settle, and look at the child's clock at both ends of the window."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(load.run)
+        await trio.sleep(SETTLE / FRAME_RATE)
+        load.take_delays()
+        started, cpu, received, sent = trio.current_time(), child.cpu_seconds(), load.received, load.publisher.packets
+        await trio.sleep(round(seconds * FRAME_RATE) / FRAME_RATE)
+        cpu, received, sent = child.cpu_seconds() - cpu, load.received - received, load.publisher.packets - sent
+        lasted = trio.current_time() - started
+        nursery.cancel_scope.cancel()
+    delays = load.take_delays()
+    if not received or len(delays) < 2:
+        raise ChildFailed(f"nothing comes through the {child.name}")
+    return Window(1e6 * cpu / received, received / lasted, max(0.0, 1 - received / (sent * len(load.viewers))), delays)
+
+
+# --- a run --------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _open_children(plan: Plan) -> AsyncIterator[tuple[Child, Child]]:
+    profile = () if plan.profile is None else (str(plan.profile),)
+    async with (
+        open_child("server", "meetref.lab.served", *profile) as server,
+        open_child("floor", "meetref.lab.floor", by_signal=True) as floor,
+    ):
+        yield server, floor
+
+
+async def run_viewers(plan: Plan, viewers: int) -> Result:
+    """Measure with so many viewers. Raises `ChildFailed`."""
+    result = Result(viewers=viewers)
+    dice = random.Random(plan.seed)
+    async with _open_children(plan) as (server, floor):
+        async with trio.open_nursery() as nursery:
+            address = Address(HERE, (await server.hear())["port"])
+            meeting, profile = await attend_meeting(nursery, address, viewers, dice)
+            result.profile = PROFILE_NAMES.get(profile, "unknown")
+            bare = await attend_floor(nursery, floor, viewers, KEY_OCTETS.get(profile, 16), dice)
+            for _ in range(plan.rounds):
+                window = await measure(meeting, server, plan.seconds)
+                result.server_us.append(window.cpu_us_per_packet)
+                result.packets_per_second.append(window.packets_per_second)
+                result.lost_share.append(window.lost_share)
+                result.delays += window.delays
+                window = await measure(bare, floor, plan.seconds)
+                result.floor_us.append(window.cpu_us_per_packet)
+                result.floor_delays += window.delays
+            nursery.cancel_scope.cancel()
+        result.segments = _segments(await server.finish())
+        result.floor_segments = _segments(await floor.finish())
+    return result
+
+
+def _segments(counters: dict[str, int]) -> float:
+    return counters["datagrams_out"] / max(1, counters["send_calls"])
+
+
+async def run_plan(plan: Plan) -> list[Result]:
+    """One run for each number of viewers, one after the other."""
+    return [await run_viewers(plan, viewers) for viewers in plan.viewers]
+
+
+def report_of(plan: Plan, results: list[Result], command: str) -> Report:
+    """The figures are those of the largest audience; the series have all."""
+    rows = [result.figures() for result in results]
+    return Report(
+        lab="forwarding",
+        command=command,
+        seed=plan.seed,
+        settings={
+            "viewers": list(plan.viewers),
+            "seconds_a_window": plan.seconds,
+            "rounds": plan.rounds,
+            "packets_per_second_in": FRAME_RATE * PACKETS_PER_FRAME,
+            "packets_per_burst": PACKETS_PER_FRAME,
+            "srtp_profile": results[-1].profile,
+        },
+        figures=rows[-1],
+        series={"viewers": [float(viewers) for viewers in plan.viewers]}
+        | {name: [row[name] for row in rows] for name in rows[0]},
+    )
+
+
+def show(results: list[Result]) -> None:
+    """A table and a verdict."""
+    print("viewers  packets/s  us/packet  floor us  times  delay ms p50/p99  floor's       a send  floor's  lost")
+    for result in results:
+        row = result.figures()
+        print(
+            f"{result.viewers:7}  {row['forwarded_packets_per_second']:9.0f}"
+            f"  {row['cpu_us_per_forwarded_packet']:9.2f}  {row['floor_us']:8.2f}  {row['times_floor']:5.2f}"
+            f"  {row['added_delay_ms_p50']:6.2f} / {row['added_delay_ms_p99']:<7.2f}"
+            f"  {row['floor_delay_ms_p50']:4.2f} / {row['floor_delay_ms_p99']:<5.2f}"
+            f"  {row['segments_per_send']:6.2f}  {row['floor_segments_per_send']:7.2f}  {row['lost_percent']:3.1f} %"
+        )
+    last = results[-1]
+    figures = last.figures()
+    verdict = "reached" if last.times_floor <= GOAL else "not reached"
+    print(
+        f"With {last.viewers} viewers ({last.profile}) the server takes {last.times_floor:.2f} times the floor;"
+        f" the goal, at most {GOAL}, is {verdict}.\n"
+        f"One core would forward {figures['forwarded_packets_per_second_per_core']:.0f} packets a second at this load."
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `meetref lab forwarding`."""
-    parser.add_argument("--viewers", default="8,20", help="how many viewers, several runs by commas (8,20)")
-    parser.add_argument("--seconds", type=float, default=10.0, help="how long each run is measured (10)")
-    parser.add_argument("--quick", action="store_true", help="one short run with 4 viewers")
-    parser.add_argument("--seed", type=int, default=1, help="nothing here is left to chance; kept for the record")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
+    parser.add_argument("--quick", action="store_true", help="a look within 15 seconds: 4 and 8 viewers, short windows")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the sizes and contents of the packets (1)")
+    parser.add_argument("--viewers", metavar="N,N", help="audiences to measure, one after the other (8,20)")
+    parser.add_argument("--seconds", type=float, metavar="S", help="length of one window (3)")
+    parser.add_argument("--rounds", type=int, metavar="R", help="windows of server and floor, in turns (5)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument(
+        "--profile", type=Path, metavar="FILE", help="profile the server, which slows it (python -m pstats)"
+    )
+
+
+def plan_of(arguments: argparse.Namespace) -> Plan:
+    """Raises `CommandFailed` for what cannot be measured."""
+    try:
+        viewers = tuple(int(word) for word in (arguments.viewers or ("4,8" if arguments.quick else "8,20")).split(","))
+    except ValueError:
+        raise CommandFailed("--viewers takes numbers with commas between", Exit.WRONG_COMMAND_LINE) from None
+    seconds = arguments.seconds if arguments.seconds is not None else (0.7 if arguments.quick else 3.0)
+    rounds = arguments.rounds if arguments.rounds is not None else (2 if arguments.quick else 5)
+    if not all(1 <= count <= MAXIMUM_VIEWERS for count in viewers):
+        raise CommandFailed(f"--viewers go from 1 to {MAXIMUM_VIEWERS}", Exit.WRONG_COMMAND_LINE)
+    if not 0.2 <= seconds <= 60 or not 1 <= rounds <= 50:
+        raise CommandFailed("--seconds go from 0.2 to 60, --rounds from 1 to 50", Exit.WRONG_COMMAND_LINE)
+    return Plan(viewers=viewers, seconds=seconds, rounds=rounds, seed=arguments.seed, profile=arguments.profile)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure, print, and say whether the goal is met."""
+    """Measure, print, write. Raises `CommandFailed`."""
     if not sys.platform.startswith("linux"):
-        raise CommandFailed("CPU time of another process is read from /proc, which only Linux has", 127)
+        raise CommandFailed("this lab reads the CPU clock of another process, which only Linux has", Exit.UNSUPPORTED)
+    plan = plan_of(arguments)
     try:
-        counts = [4] if arguments.quick else [int(word) for word in arguments.viewers.split(",")]
-    except ValueError:
-        raise CommandFailed(f"--viewers takes numbers and commas, not {arguments.viewers!r}", 2) from None
-    if not all(1 <= count <= 25 for count in counts):
-        raise CommandFailed("--viewers goes from 1 to 25", 2)
-    seconds = 2.0 if arguments.quick else arguments.seconds
-    loads = [trio.run(measure, count, seconds) for count in counts]
-    _print(loads)
+        results = trio.run(run_plan, plan)
+    except* ChildFailed as failed:
+        raise CommandFailed(str(_first(failed))) from None
+    show(results)
     if arguments.json is not None:
-        arguments.json.write_bytes(msgspec.json.format(msgspec.json.encode(_report(loads, arguments, seconds))) + b"\n")
-    return 0
+        report_of(plan, results, " ".join(["meetref", "lab", "forwarding", *sys.argv[3:]])).write(arguments.json)
+    return Exit.DONE
 
 
-def figures(load: Load) -> dict[str, float]:
-    """The figures by their public names."""
-    delays = sorted(load.delays) or [0.0]
-    return {
-        "cpu_us_per_forwarded_packet": load.cost,
-        "floor_us": load.floor,
-        "times_floor": load.cost / load.floor,
-        "forwarded_packets_per_second": load.forwarded / load.seconds,
-        "forwarded_packets_per_second_per_core": load.forwarded / load.cpu_seconds,
-        "added_delay_ms_p50": 1e3 * statistics.median(delays),
-        "added_delay_ms_p99": 1e3 * delays[int(len(delays) * 0.99) - 1],
-    }
-
-
-async def measure(viewers: int, seconds: float) -> Load:
-    """One run: the server first, then the floor under the same load."""
-    load = Load(viewers)
-    await _measure_server(load, seconds)
-    await _measure_floor(load, seconds)
-    return load
-
-
-# --- the server ---------------------------------------------------------------------------------------
-
-
-async def _measure_server(load: Load, seconds: float) -> None:
-    async with _server() as (process, port), AsyncExitStack() as stack:
-        address = Address("127.0.0.1", port)
-        publisher = await stack.enter_async_context(_join(address, "publisher"))
-        await publisher.publish(["camera"])
-        viewers = [await stack.enter_async_context(_join(address, f"viewer {n}")) for n in range(load.viewers)]
-        nursery = await stack.enter_async_context(trio.open_nursery())
-        nursery.start_soon(_publish, publisher)
-        for viewer in viewers:
-            await _connected(viewer)
-        await trio.sleep(WARM_UP if seconds > 3 else 1.0)
-        counting = [False]
-        for viewer in viewers:
-            assert viewer.down is not None
-            viewer.down.on_packet = _counting(load, counting, viewer.down.on_packet)
-        before, began = _cpu(process.pid), time.perf_counter()
-        counting[0] = True
-        await trio.sleep(seconds)
-        counting[0] = False
-        load.cpu_seconds, load.seconds = _cpu(process.pid) - before, time.perf_counter() - began
-        nursery.cancel_scope.cancel()
-
-
-def _counting(
-    load: Load, counting: list[bool], further: Callable[[bytes, float], None]
-) -> Callable[[bytes, float], None]:
-    def on_packet(plain: bytes, now: float) -> None:
-        if counting[0]:
-            load.forwarded += 1
-            at = rtp.payload_offset(plain) + 4 + MARK
-            load.delays.append(time.perf_counter() - SENT_AT.unpack_from(plain, at)[0])
-        further(plain, now)
-
-    return on_packet
-
-
-async def _connected(viewer: Client) -> None:
-    for _ in range(2000):
-        if viewer.down is not None and viewer.down.connected.is_set():
-            return
-        await trio.sleep(0.01)
-    raise CommandFailed("a viewer did not connect within 20 s")
-
-
-@asynccontextmanager
-async def _server() -> AsyncIterator[tuple[subprocess.Popen[bytes], int]]:
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        words = ["-c", "from meetref.app.cli import main; main()", "serve", "--port", "0", "--bots", "0"]
-        with log.open("wb") as output:
-            process = subprocess.Popen(  # noqa: ASYNC220 - started once, before anything is measured
-                [sys.executable, *words, "--data", folder], stdout=output, stderr=subprocess.STDOUT
-            )
-        try:
-            for _ in range(200):
-                found = re.search(r"http://localhost:(\d+)/", log.read_text())
-                if found:
-                    break
-                await trio.sleep(0.05)
-            else:
-                raise CommandFailed(f"the server did not start: {log.read_text()[-300:]}")
-            yield process, int(found[1])
-        finally:
-            process.terminate()
-            process.wait(10)
-
-
-def _join(address: Address, name: str) -> AbstractAsyncContextManager[Client]:
-    return open_client(KernelNetwork(), address, signaling.Join(room="lab", name=name))
-
-
-async def _publish(client: Client) -> None:
-    """30 frames a second, each in a burst of 8 packets of nearly one size; a keyframe whenever it is asked for."""
-    sender = client.senders["camera"]
-    start, number = trio.current_time(), 0
-    while True:
-        await trio.sleep_until(start + number / FRAME_RATE)
-        keyframe, sender.keyframe_wanted = sender.keyframe_wanted, False
-        if sender.ready:
-            sender.send(_frame(number, keyframe), trio.current_time())
-        else:
-            sender.keyframe_wanted = True
-        number += 1
-
-
-def _frame(number: int, keyframe: bool) -> list[bytes]:
-    head = bytes([0x10 if keyframe else 0x11, 0, 0]) + vp8.START_CODE + bytes(MARK - 6)
-    payloads = []
-    for index in range(PACKETS_A_FRAME):
-        descriptor = vp8.Descriptor(start=index == 0, picture_id=number & 0x7FFF, long_picture_id=True)
-        body = head + SENT_AT.pack(time.perf_counter())
-        size = PAYLOAD - index // (PACKETS_A_FRAME // 2)  # libwebrtc's packets of one frame differ by an octet
-        payloads.append(vp8.serialize(descriptor) + body + bytes(size - len(body)))
-    return payloads
-
-
-def _cpu(pid: int) -> float:
-    """Seconds of CPU, user and system, that a process has used."""
-    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
-
-
-# --- the floor ----------------------------------------------------------------------------------------
-
-
-async def _measure_floor(load: Load, seconds: float) -> None:
-    sinks = [KernelDatagramSocket(Address("127.0.0.1", 0)) for _ in range(load.viewers)]
-    source = KernelDatagramSocket(Address("127.0.0.1", 0))
-    words = [sys.executable, "-m", "meetref.lab.floor", *(str(sink.local.port) for sink in sinks)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE)  # noqa: ASYNC220 - as above
-    try:
-        assert process.stdout is not None
-        port = int(await trio.to_thread.run_sync(process.stdout.readline))
-        async with trio.open_nursery() as nursery:
-            for sink in sinks:
-                nursery.start_soon(_swallow, sink)
-            nursery.start_soon(_feed, source, Address("127.0.0.1", port), load.viewers)
-            await trio.sleep(1.0)
-            before, received = _cpu(process.pid), sum(sink.counters.datagrams_in for sink in sinks)
-            await trio.sleep(seconds)
-            load.floor_cpu_seconds = _cpu(process.pid) - before
-            load.floor_forwarded = sum(sink.counters.datagrams_in for sink in sinks) - received
-            nursery.cancel_scope.cancel()
-    finally:
-        process.terminate()
-        process.wait(10)
-        if process.stdout is not None:
-            process.stdout.close()
-        for socket in (*sinks, source):
-            socket.close()
-
-
-async def _swallow(sink: KernelDatagramSocket) -> None:
-    while True:
-        await sink.receive()
-
-
-async def _feed(source: KernelDatagramSocket, floor: Address, viewers: int) -> None:
-    """The publisher's bursts and, between them, the viewers' feedback."""
-    cipher, count = AESGCM(KEY), 0
-    feedback_a_frame = viewers * FEEDBACK_A_SECOND / FRAME_RATE
-    owed, start = 0.0, trio.current_time()
-    for number in range(1 << 30):
-        await trio.sleep_until(start + number / FRAME_RATE)
-        packets = [bytes(20) + payload for payload in _frame(number, False)]
-        owed += feedback_a_frame
-        small, owed = int(owed), owed - int(owed)
-        locked = []
-        for packet in (*packets, *(bytes(60) for _ in range(small))):
-            count += 1
-            locked.append(nonce(count) + cipher.encrypt(nonce(count), packet, None))
-        source.send(locked[:PACKETS_A_FRAME], floor)
-        for feedback in locked[PACKETS_A_FRAME:]:
-            source.send((feedback,), floor)
-
-
-# --- telling ------------------------------------------------------------------------------------------
-
-
-def _print(loads: list[Load]) -> None:
-    print(
-        f"{'viewers':>7} {'packets/s':>10} {'us/packet':>10} {'floor us':>9} {'times':>6} {'p50 ms':>7} {'p99 ms':>7}"
-    )
-    for load in loads:
-        seen = figures(load)
-        print(
-            f"{load.viewers:>7} {seen['forwarded_packets_per_second']:>10.0f} {seen['cpu_us_per_forwarded_packet']:>10.2f}"
-            f" {seen['floor_us']:>9.2f} {seen['times_floor']:>6.2f} {seen['added_delay_ms_p50']:>7.2f}"
-            f" {seen['added_delay_ms_p99']:>7.2f}"
-        )
-    last = figures(loads[-1])
-    verdict = "met" if last["times_floor"] <= GOAL else "missed"
-    print(f"The goal, at most {GOAL} times the floor, is {verdict} with {loads[-1].viewers} viewers.")
-
-
-def _report(loads: list[Load], arguments: argparse.Namespace, seconds: float) -> dict[str, object]:
-    return {
-        "lab": "forwarding",
-        "version": __version__,
-        "command": "meetref lab forwarding" + (" --quick" if arguments.quick else f" --viewers {arguments.viewers}"),
-        "seed": arguments.seed,
-        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()},
-        "settings": {
-            "packets_per_second_in": FRAME_RATE * PACKETS_A_FRAME,
-            "burst": PACKETS_A_FRAME,
-            "seconds": seconds,
-        },
-        "figures": figures(loads[-1]),
-        "series": {str(load.viewers): figures(load) for load in loads},
-    }
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -53,6 +53,7 @@ class Line:
 
 
 def is_control(data: bytes) -> bool:
+    """Whether a media datagram is RTCP (RFC 5761 section 4)."""
     return len(data) > 1 and 192 <= data[1] <= 223
 
 
@@ -89,7 +90,10 @@ class Publisher:
 
     def _frame(self) -> list[bytes]:
         size = self._dice.randrange(SMALLEST * PACKETS_PER_FRAME, LARGEST * PACKETS_PER_FRAME)
-        smaller, larger = size // PACKETS_PER_FRAME, size % PACKETS_PER_FRAME  # the larger ones, by one octet, come last
+        smaller, larger = (
+            size // PACKETS_PER_FRAME,
+            size % PACKETS_PER_FRAME,
+        )  # the larger ones, by one octet, come last
         keyframe, self.keyframe_wanted = self.keyframe_wanted, False
         packets = []
         for index in range(PACKETS_PER_FRAME):

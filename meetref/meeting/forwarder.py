@@ -131,7 +131,7 @@ class Slot:
         return (timestamp + round((moment - since) * self.rewriter.clock_rate)) & 0xFFFFFFFF
 
     def reported_timestamp(self, now: float) -> int:
-        """The RTP timestamp for a sender report of this moment: the source's; when idle, the slot's own line goes on."""
+        """The RTP timestamp of this moment for a sender report: the source's; when idle, the slot's own line."""
         theirs = self.track.clock.timestamp_at(now) if self.track is not None and not self.rewriter.waiting else None
         if theirs is None:
             return self.timestamp_at(now)

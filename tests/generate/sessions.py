@@ -154,9 +154,9 @@ async def lossy_repair(told: Told, seed: int) -> None:
     async with meeting(seed, key_log=told.capture.key_log) as scene, trio.open_nursery() as nursery:
         told.know(scene.host)
         told.watch(scene.host)
-        nursery.start_soon(partial(attend, watched=False), told, scene, "alice", ALICE, WAY, 1.3)
+        nursery.start_soon(partial(attend, watched=False), told, scene, "alice", ALICE, WAY, 1.8)
         await trio.sleep(0.2)
-        await attend(told, scene, "bob", BOB, LOSSY, 1.0)
+        await attend(told, scene, "bob", BOB, LOSSY, 1.5)
         await trio.sleep(0.3)
 
 
@@ -248,7 +248,8 @@ class Story:
 STORIES = {
     "whole-call": Story(
         whole_call, 1, "Two people in a room for two seconds", ("stun", "ice", "dtls", "handshake12", "rtp", "rtcp"),
-        ("handshake12/srtp-key-order", "ice/nomination", "multiplex/first-octet", "multiplex/rtcp-packet-types"),
+        ("handshake12/srtp-key-order", "ice/nomination", "multiplex/first-octet", "multiplex/rtcp-packet-types",
+         "rtcp/round-trip", "vp8/frame-size"),
     ),
     "stun-check": Story(
         stun_check, 2, "Two agents find a path: checks, nomination, consent", ("stun", "ice"),
@@ -260,8 +261,9 @@ STORIES = {
         ("dtls/any-order", "handshake12/cookie-stateless", "handshake12/flights", "handshake12/srtp-key-order"),
     ),
     "lossy-repair": Story(
-        lossy_repair, 13, "One of two people loses six packets in a hundred: NACK, RTX, PLI", ("rtp", "rtcp"),
-        ("multiplex/rtcp-packet-types",),
+        lossy_repair, 6, "One of two people loses six packets in a hundred: NACK, RTX, PLI", ("rtp", "rtcp"),
+        ("rtcp/nack-bitmask", "rtcp/pli-is-bare", "rtp/rtx-original-sequence",
+         "rtp/rtx-own-sequence", "rtp/rtx-same-timestamp"),
     ),
 }  # fmt: skip
 

@@ -1,0 +1,53 @@
+"""The server under measurement, in a process of its own: `python -m meetref.lab.served [PROFILE]`.
+
+It is the server of `meetref serve --bots 0` on loopback, with the event log in memory. Standard output has two lines of
+JSON: its port when it is ready, and what its sockets did when it ends. It ends when standard input does.
+Stands on `app/server`. With the name of a file as argument, a profile (`python -m pstats FILE`) is written there.
+Specification: none. Leaves out: options of the server; what is measured is what everybody gets.
+Read next: `lab/forwarding.py`.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import json
+import sys
+from dataclasses import asdict
+
+import trio
+
+from meetref.app.server import Settings, open_server
+from meetref.net.network import KernelNetwork
+
+
+async def serve() -> None:
+    """Serve until standard input ends."""
+    settings = Settings(port=0, inline_log=True)
+    async with (
+        trio.lowlevel.FdStream(sys.stdin.fileno()) as orders,
+        open_server(KernelNetwork(), settings) as server,
+    ):
+        print(json.dumps({"port": server.http_port}), flush=True)
+        while await orders.receive_some(1024):
+            pass
+        totals: dict[str, int] = {}
+        for socket in server.port.sockets.values():
+            for word, count in asdict(socket.counters).items():
+                totals[word] = totals.get(word, 0) + count
+        print(json.dumps(totals), flush=True)
+
+
+def main() -> None:
+    """Serve until ended; with a file name, profile it and write what was found there."""
+    if len(sys.argv) < 2:
+        trio.run(serve)
+        return
+    profile = cProfile.Profile()
+    try:
+        profile.runcall(trio.run, serve)
+    finally:
+        profile.dump_stats(sys.argv[1])
+
+
+if __name__ == "__main__":
+    main()
