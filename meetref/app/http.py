@@ -133,21 +133,23 @@ class _Pages:
 
     async def room(self, request: Request) -> Response:
         name = request.path_params["room"]
-        if name in RESERVED or not is_room_name(name):
-            return _sentence(404, "A room's name has lower-case letters, digits and hyphens, at most 63 of them.")
-        return await self._send_file(request, "index.html")
+        if name in RESERVED:
+            return _sentence(404, "There is no room of this name: something else has it.")
+        # A name that no room can have gets the page all the same, which says so and proposes a better one.
+        return await self._send_file(request, "index.html", status=200 if is_room_name(name) else 404)
 
     async def file(self, request: Request) -> Response:
         return await self._send_file(request, request.path_params["name"])
 
-    async def _send_file(self, request: Request, name: str) -> Response:
+    async def _send_file(self, request: Request, name: str, *, status: int = 200) -> Response:
         file = await trio.to_thread.run_sync(read_page_file, self._site.page, name)
         if file is None:
             return _sentence(404, "There is no such file.")
         headers = {"ETag": file.tag, "Cache-Control": "no-cache"}
-        if is_current(request.headers.get("if-none-match"), file.tag):
+        # 304 would make a 200 of the browser's copy (RFC 9110, 13.2.1: conditions count only where 200 is the answer).
+        if status == 200 and is_current(request.headers.get("if-none-match"), file.tag):
             return Response(status_code=304, headers=headers)
-        return Response(file.octets, headers={**headers, "Content-Type": file.media_type})
+        return Response(file.octets, status, headers={**headers, "Content-Type": file.media_type})
 
     def _refusal(self, request: Request) -> Response | None:
         """What tells on people is for this machine, or for who has the admin token."""

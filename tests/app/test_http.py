@@ -123,6 +123,17 @@ async def test_what_is_not_there(page: Path, path: str) -> None:
         assert b"secret" not in body
 
 
+async def test_a_name_that_no_room_can_have_gets_the_page_which_says_so(page: Path) -> None:
+    async with open_site(page) as doorway:
+        tag = (await get(doorway, "/algebra"))[1]["etag"]
+        for more in ((), (f"If-None-Match: {tag}",)):
+            status, headers, body = await get(doorway, "/Algebra%20II", *more)
+            assert (status, headers["content-type"]) == (404, "text/html; charset=utf-8")
+            assert body.startswith(b"<!doctype html>")
+        for name in sorted(RESERVED - {"metrics"}):
+            assert (await get(doorway, f"/{name}"))[1]["content-type"].startswith("text/plain")
+
+
 async def test_nothing_takes_a_body(page: Path) -> None:
     async with open_site(page) as doorway:
         for path in ("/", "/page/main.js", "/api/health", "/metrics"):

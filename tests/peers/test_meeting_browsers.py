@@ -130,8 +130,9 @@ CONNECTIONS = """() => {
   };
 }"""
 ESTIMATE = """(async () => {
-  const reports = [...(await window.connections[0].getStats()).values()];
-  return reports.find((each) => each.type == "candidate-pair" && each.nominated)?.availableOutgoingBitrate ?? 0;
+  const reports = await Promise.all(window.connections.map((each) => each.getStats()));
+  const pairs = reports.flatMap((each) => [...each.values()]).filter(({ type }) => type == "candidate-pair");
+  return Math.max(0, ...pairs.map((each) => each.availableOutgoingBitrate ?? 0));
 })()"""
 
 

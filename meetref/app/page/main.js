@@ -33,7 +33,7 @@ function show(view) {
 /** Show what the address says. */
 function route() {
   leaveSilently();
-  const path = decodeURIComponent(location.pathname.slice(1));
+  const path = decoded(location.pathname.slice(1));
   document.title = path ? `${path} · meetref` : "meetref";
   const trouble = environmentTrouble();
   if (trouble) return show(errorScreen(trouble));
@@ -77,12 +77,22 @@ function over(session, { room, name }) {
   show(session.ending ? errorScreen({ ...session.ending, again, home }) : leftScreen({ rejoin: again, home }));
 }
 
+/** A path as people read it; one that is wrongly encoded stays as it is. */
+function decoded(path) {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
 function wrongName(path, room) {
+  const shown = path.length > 64 ? `${path.slice(0, 40)}…` : path;
   const words = room
-    ? `Rooms have names of small letters, digits and hyphens. Did you mean "${room}"?`
-    : "Rooms have names of small letters, digits and hyphens.";
+    ? `Rooms have names of small letters, digits and hyphens, at most 63. Did you mean "${room}"?`
+    : "Rooms have names of small letters, digits and hyphens, at most 63.";
   return errorScreen({
-    title: `"${path}" is not the name of a room`,
+    title: `"${shown}" is not the name of a room`,
     words,
     again: room ? () => go(room) : null,
     againWords: `Go to "${room}"`,
