@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +19,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.utils import CryptographyDeprecationWarning
 
 from meetref.protocol.machine import Dice
 from meetref.wire.tls import ECDSA_SHA256, ECDSA_SHA384, RSA_PKCS1_SHA256, RSA_PSS_SHA256
@@ -103,8 +105,11 @@ def fingerprints_match(der: bytes, expected: Sequence[tuple[str, str]]) -> bool:
 def read_public_key(der: bytes) -> PublicKey | None:
     """The public key of a peer's certificate; None when it cannot be read or is of a kind that is not accepted."""
     try:
-        key = x509.load_der_x509_certificate(der).public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
+        with warnings.catch_warnings():
+            # What the library only warns of (a serial number below zero) is refused: a stranger writes it.
+            warnings.simplefilter("error", CryptographyDeprecationWarning)
+            key = x509.load_der_x509_certificate(der).public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, CryptographyDeprecationWarning):
         return None
     if isinstance(key, ec.EllipticCurvePublicKey):
         return key if isinstance(key.curve, (ec.SECP256R1, ec.SECP384R1)) else None
