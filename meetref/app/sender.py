@@ -38,7 +38,7 @@ class Sender:
         self._sequence = int.from_bytes(dice(2)) & 0x7FFF
         self._timestamp = int.from_bytes(dice(4))
         self._started_at: float | None = None
-        self._cache = PacketCache()
+        self._cache: PacketCache[bytes] = PacketCache()
         self._report_at = 0.0
         self.clock_rate = 48000 if kind == "audio" else 90000
 

@@ -22,6 +22,7 @@ import trio
 
 from meetref.app.door import Door
 from meetref.app.http import Site, make_http_answer
+from meetref.app.limits import Places
 from meetref.app.metrics import Family, by_word
 from meetref.app.origin import HostNames
 from meetref.app.signaling import serve_signaling
@@ -63,15 +64,28 @@ class Settings:
     key_log: Callable[[str], None] | None = None
     maximum_rooms: int = 200
     maximum_people: int = 100
+    maximum_handshakes: int = 1000
+    maximum_handshakes_per_source: int = 300
+
+
+class CannotOpen(OSError):
+    """A port of ours that could not be had; `what` names it for people: `TCP port 80 at 127.0.0.1`."""
+
+    def __init__(self, what: str, problem: OSError) -> None:
+        super().__init__(problem.errno, problem.strerror or str(problem))
+        self.what = what
 
 
 class Server:
     """A running server. `port` is the media port, `http_port` the number of the TCP port."""
 
-    def __init__(self, port: Port, exchange: Exchange, rooms: Rooms, settings: Settings, http_port: int) -> None:
+    def __init__(
+        self, port: Port, exchange: Exchange, rooms: Rooms, handshakes: Places, settings: Settings, http_port: int
+    ) -> None:
         self.port = port
         self.exchange = exchange
         self.rooms = rooms
+        self.handshakes = handshakes
         self.http_port = http_port
         self._hosts = settings.hosts
         site = Site(settings.hosts, tree=tree, families=self.families, admin_token=settings.admin_token)
@@ -86,6 +100,8 @@ class Server:
         yield Family("meetref_rooms", "gauge", "Rooms that are open.").add(len(self.rooms.rooms))
         yield Family("meetref_people", "gauge", "People in all rooms.").add(len(people))
         yield Family("meetref_connections", "gauge", "Peer connections, up and down.").add(len(self.exchange))
+        unfinished = Family("meetref_handshakes", "gauge", "Connections whose handshake is not finished yet.")
+        yield unfinished.add(self.handshakes.taken)
         for word in ("datagrams_in", "datagrams_out", "octets_in", "octets_out", "dropped"):
             total = sum(getattr(socket.counters, word) for socket in self.port.sockets.values())
             yield Family(f"meetref_{word}_total", "counter", f"UDP: {word.replace('_', ' ')}.").add(total)
@@ -101,24 +117,25 @@ class Server:
 
 @asynccontextmanager
 async def open_server(network: Network, settings: Settings) -> AsyncIterator[Server]:
-    """Run a server until the block ends; everybody is told goodbye then. Raises `OSError` where a port is taken."""
+    """Run a server until the block ends; everybody is told goodbye then. Raises `CannotOpen`."""
     async with (
         open_log(settings.log, inline=settings.inline_log, wall_clock=network.wall_clock) as log,
         _open_listeners(network, settings) as listeners,
         _open_media(network, settings, listeners[0].local.port) as port,
     ):
         exchange = Exchange(port)
+        handshakes = Places(total=settings.maximum_handshakes, per_source=settings.maximum_handshakes_per_source)
         rooms = Rooms(
-            _place(network, settings, exchange),
+            _place(network, settings, exchange, handshakes),
             log,
             log_errors=(LogUnavailable,),
             admit=settings.admit,
             maximum_rooms=settings.maximum_rooms,
             maximum_people=settings.maximum_people,
         )
-        server = Server(port, exchange, rooms, settings, listeners[0].local.port)
+        server = Server(port, exchange, rooms, handshakes, settings, listeners[0].local.port)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(port.run, exchange.receive_batch, name="media")
+            await nursery.start(exchange.run, name="exchange")
             await nursery.start(rooms.run, name="rooms")
             for listener in listeners:
                 await nursery.start(server.door.serve, listener, name="door")
@@ -135,7 +152,10 @@ async def _open_listeners(network: Network, settings: Settings) -> AsyncIterator
         listeners: list[Listener] = []
         number = settings.port
         for host in settings.listen:
-            listener = await network.open_listener(Address(host, number))
+            try:
+                listener = await network.open_listener(Address(host, number))
+            except OSError as problem:
+                raise CannotOpen(f"TCP port {number} at {host}", problem) from problem
             stack.push_async_callback(listener.aclose)
             listeners.append(listener)
             number = listener.local.port
@@ -145,14 +165,17 @@ async def _open_listeners(network: Network, settings: Settings) -> AsyncIterator
 @asynccontextmanager
 async def _open_media(network: Network, settings: Settings, http_port: int) -> AsyncIterator[Port]:
     number = settings.media_port if settings.media_port is not None else http_port
-    port = await open_port(network, network.addresses(), number, only_local=settings.only_local)
+    try:
+        port = await open_port(network, network.addresses(), number, only_local=settings.only_local)
+    except OSError as problem:
+        raise CannotOpen(f"UDP port {number}", problem) from problem
     try:
         yield port
     finally:
         port.close()
 
 
-def _place(network: Network, settings: Settings, exchange: Exchange) -> Place:
+def _place(network: Network, settings: Settings, exchange: Exchange, handshakes: Places) -> Place:
     """What all connections have in common."""
     return Place(
         exchange=exchange,
@@ -161,6 +184,7 @@ def _place(network: Network, settings: Settings, exchange: Exchange) -> Place:
         wall_offset=network.wall_clock() - trio.current_time(),
         candidates=tuple(candidates_of(exchange.port, settings.announce)),
         may_check=partial(may_check, frozenset(network.addresses()), settings.only_local),
+        handshakes=handshakes,
         key_log=settings.key_log,
     )
 

@@ -9,6 +9,7 @@ Leaves out: everything a server is for. Read next: `lab/forwarding.py`, which di
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -183,7 +184,10 @@ def main() -> None:
         while floor.turn() or os.getppid() == parent:
             pass
     finally:
-        print(json.dumps({"datagrams_out": floor.packets, "send_calls": floor.sends}), flush=True)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        door.close()
+        with contextlib.suppress(BrokenPipeError):  # nobody wants to know any more
+            print(json.dumps({"datagrams_out": floor.packets, "send_calls": floor.sends}), flush=True)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from meetref.app.command import CommandFailed, Exit
 from meetref.lab.attending import Attendant
 from meetref.lab.child import Child, ChildFailed, open_child
 from meetref.lab.floor import BareLocks
-from meetref.lab.leg import HERE, Leg
+from meetref.lab.leg import HERE, Leg, Receive
 from meetref.lab.load import FRAME_RATE, PACKETS_PER_FRAME, Line, Load, Publisher, Viewer
 from meetref.lab.report import Report
 from meetref.net.network import KernelNetwork
@@ -135,10 +135,16 @@ async def attend_floor(nursery: trio.Nursery, floor: Child, viewers: int, key_oc
     lines = [Line(leg, remote, BareLocks(*pair)) for leg, pair in zip(legs, keys, strict=True)]
     source = Publisher(lines[0], 1 << 31, dice)
     load = Load(source, [Viewer(line, source) for line in lines[1:]])
-    nursery.start_soon(legs[0].run, source.receive)
-    for leg, viewer in zip(legs[1:], load.viewers, strict=True):
-        nursery.start_soon(leg.run, viewer.receive)
+    for leg, receive in zip(legs, [source.receive, *(viewer.receive for viewer in load.viewers)], strict=True):
+        nursery.start_soon(_run_leg, leg, receive)
     return load
+
+
+async def _run_leg(leg: Leg, receive: Receive) -> None:
+    try:
+        await leg.run(receive)
+    finally:
+        leg.close()
 
 
 @dataclass(frozen=True, slots=True)

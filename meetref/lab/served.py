@@ -9,6 +9,7 @@ Read next: `lab/forwarding.py`.
 
 from __future__ import annotations
 
+import contextlib
 import cProfile
 import json
 import sys
@@ -34,7 +35,8 @@ async def serve() -> None:
         for socket in server.port.sockets.values():
             for word, count in asdict(socket.counters).items():
                 totals[word] = totals.get(word, 0) + count
-        print(json.dumps(totals), flush=True)
+        with contextlib.suppress(BrokenPipeError):  # nobody wants to know any more
+            print(json.dumps(totals), flush=True)
 
 
 def main() -> None:

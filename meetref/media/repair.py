@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Kept = TypeVar("Kept")
 
 MAXIMUM_MISSING = 1000  # packets that are asked for at a time; beyond, only a keyframe helps
 MAXIMUM_REQUESTED = 250  # numbers in one NACK: at worst 4 octets each
@@ -106,41 +109,35 @@ class LossDetector:
         return asked
 
 
-class PacketCache:
-    """The newest `capacity` packets sent on one stream, as they were sent, each for `maximum_age` seconds.
+class PacketCache(Generic[Kept]):
+    """The newest `capacity` packets sent on one stream, in whatever form its owner can send them again.
 
-    A ring: a packet's place is its number modulo the capacity. `round_trip_time` (seconds) is what separates a
-    second request from an impatient repetition of the first.
+    Each is kept for `maximum_age` seconds. A ring: a packet's place is its number modulo the capacity.
+    `round_trip_time` (seconds) is what separates a second request from an impatient repetition of the first.
     """
+
+    __slots__ = ("_fetched_at", "_places", "capacity", "maximum_age", "round_trip_time")
 
     def __init__(self, capacity: int = 512, maximum_age: float = 2.0, *, round_trip_time: float = 0.04) -> None:
         self.capacity = capacity
         self.maximum_age = maximum_age
         self.round_trip_time = round_trip_time
-        self._sequences = [-1] * capacity
-        self._packets = [b""] * capacity
-        self._stored_at = [0.0] * capacity
-        self._fetched_at = [-math.inf] * capacity
+        self._places: list[tuple[int, float, Kept] | None] = [None] * capacity
+        self._fetched_at: dict[int, float] = {}  # of the few that were asked for
 
-    def store(self, sequence: int, packet: bytes, at: float) -> None:
+    def store(self, sequence: int, packet: Kept, at: float) -> None:
         """Keep a packet under its number, in the place of an older one."""
-        place = sequence % self.capacity
-        self._sequences[place] = sequence
-        self._packets[place] = packet
-        self._stored_at[place] = at
-        self._fetched_at[place] = -math.inf
+        self._places[sequence % self.capacity] = (sequence, at, packet)
+        if self._fetched_at:
+            self._fetched_at.pop(sequence % self.capacity, None)
 
-    def fetch(self, sequence: int, now: float) -> bytes | None:
+    def fetch(self, sequence: int, now: float) -> Kept | None:
         """The packet to send again; None where it is gone, too old, or was fetched less than a round trip ago."""
         place = sequence % self.capacity
-        if self._sequences[place] != sequence or now - self._stored_at[place] > self.maximum_age:
+        found = self._places[place]
+        if found is None or found[0] != sequence or now - found[1] > self.maximum_age:
             return None
-        if now - self._fetched_at[place] < self.round_trip_time:
+        if now - self._fetched_at.get(place, -math.inf) < self.round_trip_time:
             return None
         self._fetched_at[place] = now
-        return self._packets[place]
-
-    def clear(self) -> None:
-        """Forget everything, as when a seat changes hands or a stream falls idle."""
-        self._sequences = [-1] * self.capacity
-        self._packets = [b""] * self.capacity
+        return found[2]

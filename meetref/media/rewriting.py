@@ -23,8 +23,8 @@ HALF_TL0 = 1 << 7
 # Version 2 with extension; marker and payload type; sequence; timestamp; SSRC; one-byte extensions of so many words.
 _AUDIO = Struct("!BBHIIHHBHBBBH")
 _PLAIN = Struct("!BBHIIHHBHB")
-_PICTURE = Struct("!BBHIIHHBHB2sH")
-_PICTURE_TL0 = Struct("!BBHIIHHBHB2sHB")
+_PICTURE = Struct("!2sH")
+_PICTURE_TL0 = Struct("!2sHB")
 _VERSION_AND_EXTENSION = 0x90
 _ONE_BYTE = 0xBEDE
 
@@ -33,21 +33,21 @@ _ONE_BYTE = 0xBEDE
 class Incoming:
     """A publisher's packet after unlocking, with what the seats need of it. `sequence` is extended (it never wraps).
 
-    `picture`, `tl0`, `lead` and `tail` are the VP8 descriptor taken apart: `lead` its first two octets, `tail`
-    all that follows picture id and TL0PICIDX. `picture` is None where there is nothing to rewrite.
+    `tail` is the part of the payload that every seat sends as it came. In front of it, a VP8 packet with a picture id
+    has its descriptor, taken apart: `lead` its first two octets, then `picture` and `tl0`, of which each seat has its
+    own. `picture` is None where there is nothing to rewrite.
     """
 
     sequence: int
     timestamp: int
     marker: int
-    payload: bytes
+    tail: bytes
     starts: bool
     """Whether a viewer may begin here: any audio packet, the first packet of a VP8 keyframe."""
     level: int = 127
     picture: int | None = None
     tl0: int | None = None
     lead: bytes = b""
-    tail: bytes = b""
 
 
 def read_audio(data: bytes, sequence: int, level_id: int | None) -> Incoming:
@@ -157,8 +157,11 @@ class Rewriter:
             self._tl0_offset = self.last_tl0 + 1 - packet.tl0
         self.waiting = False
 
-    def rewrite(self, packet: Incoming, transport_sequence: int) -> bytes | None:
-        """The packet as this slot sends it, with the link's number; None for one from before the source sat down."""
+    def rewrite(self, packet: Incoming, transport_sequence: int) -> tuple[bytes, bytes] | None:
+        """What this slot sends in front of `packet.tail`: the header with the link's number, and the VP8 descriptor.
+
+        None for a packet from before the source sat down.
+        """
         if packet.sequence < self._first:
             return None
         sequence = (packet.sequence + self._sequence_offset) & 0xFFFF
@@ -166,37 +169,29 @@ class Rewriter:
         if (sequence - self.last_sequence) & 0xFFFF < HALF_SEQUENCE:
             self.last_sequence = sequence
             self.last_timestamp = timestamp
-        second = packet.marker | self.payload_type
+        descriptor = b"" if packet.picture is None else self._descriptor(packet, packet.picture)
         self.packets += 1
-        self.octets += len(packet.payload)
-        if packet.picture is not None:
-            return self._with_picture(packet, second, sequence, timestamp, transport_sequence)
+        self.octets += len(descriptor) + len(packet.tail)
         if self._level_octet:
             header = _AUDIO.pack(
-                _VERSION_AND_EXTENSION, second, sequence, timestamp, self.ssrc, _ONE_BYTE, 2,
-                self._transport_octet, transport_sequence, self._level_octet, packet.level, 0, 0,
+                _VERSION_AND_EXTENSION, packet.marker | self.payload_type, sequence, timestamp, self.ssrc,
+                _ONE_BYTE, 2, self._transport_octet, transport_sequence, self._level_octet, packet.level, 0, 0,
             )  # fmt: skip
         else:
             header = _PLAIN.pack(
-                _VERSION_AND_EXTENSION, second, sequence, timestamp, self.ssrc, _ONE_BYTE, 1,
-                self._transport_octet, transport_sequence, 0,
+                _VERSION_AND_EXTENSION, packet.marker | self.payload_type, sequence, timestamp, self.ssrc,
+                _ONE_BYTE, 1, self._transport_octet, transport_sequence, 0,
             )  # fmt: skip
-        return header + packet.payload
+        return header, descriptor
 
-    def _with_picture(
-        self, packet: Incoming, second: int, sequence: int, timestamp: int, transport_sequence: int
-    ) -> bytes:
-        """A VP8 packet: its picture id always has 15 bits here, whatever the publisher's has."""
-        picture = (packet.picture or 0) + self._picture_offset & 0x7FFF
+    def _descriptor(self, packet: Incoming, picture: int) -> bytes:
+        """Of a VP8 packet: its picture id always has 15 bits here, whatever the publisher's has."""
+        picture = picture + self._picture_offset & 0x7FFF
         if (picture - self.last_picture) & 0x7FFF < HALF_PICTURE:
             self.last_picture = picture
-        common = (
-            _VERSION_AND_EXTENSION, second, sequence, timestamp, self.ssrc, _ONE_BYTE, 1,
-            self._transport_octet, transport_sequence, 0, packet.lead, 0x8000 | picture,
-        )  # fmt: skip
         if packet.tl0 is None:
-            return _PICTURE.pack(*common) + packet.tail
+            return _PICTURE.pack(packet.lead, 0x8000 | picture)
         tl0 = packet.tl0 + self._tl0_offset & 0xFF
         if (tl0 - self.last_tl0) & 0xFF < HALF_TL0:
             self.last_tl0 = tl0
-        return _PICTURE_TL0.pack(*common, tl0) + packet.tail
+        return _PICTURE_TL0.pack(packet.lead, 0x8000 | picture, tl0)

@@ -52,6 +52,7 @@ class Down(Link):
         wall_offset: float,
         dirty: list[Down],
         on_start: Callable[[Slot, float], None],
+        on_failure: Callable[[Exception], None],
     ) -> None:
         self.peer = peer
         self.slots: dict[str, Slot] = {}
@@ -61,11 +62,12 @@ class Down(Link):
         self.refused: Counter[str] = Counter()
         self.ignored: Counter[str] = Counter()
         self.connected = False
-        self.lock = self._not_yet
+        self.lock: Callable[[bytes, bytes], bytes] = self._not_yet
         self._cname = cname
         self._dice = dice
         self._dirty = dirty
         self._on_start = on_start
+        self._on_failure = on_failure
         self._report_at = math.inf
         self._wall_offset = wall_offset
         self._by_ssrc: dict[int, Slot] = {}
@@ -119,7 +121,7 @@ class Down(Link):
 
     # --- Link: what slots need ------------------------------------------------------------------------
 
-    def _not_yet(self, packet: bytes) -> bytes:
+    def _not_yet(self, header: bytes, payload: bytes) -> bytes:
         raise LockRefused("not connected")
 
     def touch(self) -> None:
@@ -129,6 +131,9 @@ class Down(Link):
         """A new source begins: report its clock at once, so that lips are right from the first second."""
         self._report_at = min(self._report_at, now)
         self._on_start(slot, now)
+
+    def fail(self, error: Exception) -> None:
+        self._on_failure(error)
 
     # --- media: only RTCP comes in here ---------------------------------------------------------------
 
@@ -188,7 +193,7 @@ class Down(Link):
         for event in self.peer.events():
             if isinstance(event, Connected) and self.peer.srtp is not None:
                 self.connected = True
-                self.lock = self.peer.srtp.lock
+                self.lock = self.peer.srtp.lock_parts
                 self._report_at = 0.0
             yield event
 
@@ -196,7 +201,10 @@ class Down(Link):
         """Sender reports of every slot that ever sent, the idle ones too: their line must not end."""
         ntp = to_ntp(now + self._wall_offset)
         packets: list[rtcp.Packet] = []
+        round_trip_time = self.peer.round_trip_time
         for slot in self.slots.values():
+            if round_trip_time is not None:
+                slot.repair.expect(round_trip_time)
             rewriter = slot.rewriter
             if rewriter.packets:
                 report = rtcp.SenderReport(

@@ -17,7 +17,7 @@ from typing import Protocol
 import trio
 
 from meetref.meeting.down import Down
-from meetref.net.driver import Driver
+from meetref.net.driver import Clock, Driver
 from meetref.net.port import Port
 from meetref.protocol.machine import Datagram, Event, Machine
 from meetref.protocol.peer import PathOpened, Peer
@@ -26,6 +26,8 @@ from meetref.wire.address import Address
 
 MAXIMUM_CONNECTIONS = 2000
 MAXIMUM_TRANSACTIONS = 8192
+TIMER_PATIENCE = 0.004  # seconds that a timer may wait for a packet to wake the server
+
 MAXIMUM_PATHS = 16
 """Addresses remembered for one connection: a laptop has a few, a stranger who spoofs them gets no more."""
 
@@ -35,7 +37,9 @@ class Connection(Machine, Protocol):
 
     peer: Peer
 
-    def receive_media(self, data: bytes, now: float) -> None: ...
+    def receive_media(self, data: bytes, now: float) -> None:
+        """One datagram of media. Says `touch` itself where it leaves something to send or to wait for."""
+        ...
 
 
 class Full(Exception):
@@ -49,15 +53,25 @@ class Exchange:
         self.port = port
         self.dirty: list[Down] = []
         self.ignored: Counter[str] = Counter()
+        self._clock = Clock(TIMER_PATIENCE)
         self._drivers: dict[Connection, Driver] = {}
+        self._failures: dict[Connection, Callable[[Exception], None]] = {}
         self._by_ufrag: dict[str, Connection] = {}
         self._by_address: dict[Address, Connection] = {}
+        self._claims: dict[Address, Connection] = {}
         self._by_transaction: dict[bytes, Connection] = {}
         self._touched: dict[Connection, None] = {}
         self._in_batch = False
 
     def __len__(self) -> int:
         return len(self._drivers)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Read the port and keep every connection's time, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.port.run, self.receive_batch, name="media")
+            await nursery.start(self._clock.run, name="clock")
+            task_status.started()
 
     async def serve(
         self,
@@ -66,10 +80,34 @@ class Exchange:
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Run one connection until cancelled; it says goodbye then. Raises `Full`."""
+        """Serve one connection until cancelled; it says goodbye then. Raises `Full`, and whatever `fail` was told."""
         if len(self._drivers) >= MAXIMUM_CONNECTIONS:
             raise Full(f"the server has {MAXIMUM_CONNECTIONS} connections and takes no more")
+        errors: list[Exception] = []
+        failed = trio.Event()
 
+        def fail(error: Exception) -> None:
+            errors.append(error)
+            failed.set()
+
+        driver = self._drivers[connection] = self._driver(connection, deliver, fail)
+        self._failures[connection] = fail
+        self.know(connection)
+        try:
+            driver.turn(trio.current_time())
+            task_status.started()
+            await failed.wait()
+            raise errors[0]
+        finally:
+            now = trio.current_time()
+            self._forget(connection)
+            connection.peer.close(now)
+            driver.turn(now)
+            driver.stop()
+
+    def _driver(
+        self, connection: Connection, deliver: Callable[[Event], None], fail: Callable[[Exception], None]
+    ) -> Driver:
         def send(datagram: Datagram) -> None:
             if datagram.data[0] == 0:  # a STUN request: its answer has no name in it, only the transaction
                 self._expect_answer(datagram.data[8:20], connection)
@@ -80,17 +118,13 @@ class Exchange:
                 self._open_path(connection, event.remote)
             deliver(event)
 
-        driver = self._drivers[connection] = Driver(connection, send, on_event)
-        self.know(connection)
-        try:
-            driver.turn(trio.current_time())
-            task_status.started()
-            await driver.run()
-        finally:
-            now = trio.current_time()
-            connection.peer.close(now)
-            driver.turn(now)
-            self._forget(connection)
+        return Driver(connection, send, on_event, clock=self._clock, failed=fail)
+
+    def fail(self, connection: Connection, error: Exception) -> None:
+        """End one connection because of a mistake of ours: its `serve` raises `error`, and nobody else is disturbed."""
+        fail = self._failures.get(connection)
+        if fail is not None:
+            fail(error)
 
     def know(self, connection: Connection) -> None:
         """Route checks by the connection's present ufrag: at its start, and after an ICE restart."""
@@ -116,7 +150,11 @@ class Exchange:
                 connection, _ = self._touched.popitem()
                 driver = self._drivers.get(connection)
                 if driver is not None:
-                    driver.turn(now)
+                    try:
+                        driver.turn(now)
+                    except Exception as error:
+                        self.fail(connection, error)
+            self._clock.expire(now)
         finally:
             self._in_batch = False
         self._flush()
@@ -124,19 +162,18 @@ class Exchange:
     def _route(self, datagram: Datagram, now: float) -> None:
         data = datagram.data
         first = data[0] if data else 255
-        if 128 <= first <= 191:
-            connection = self._by_address.get(datagram.remote)
-            if connection is not None:
+        connection = self._by_address.get(datagram.remote) if first > 3 else self._of_check(data)
+        if connection is None:
+            self.ignored["from nobody we know"] += 1
+            return
+        try:
+            if 128 <= first <= 191:
                 connection.receive_media(data, now)
-                self._touched[connection] = None
-                return
-        else:
-            connection = self._by_address.get(datagram.remote) if first > 3 else self._of_check(data)
-            if connection is not None:
+            else:
                 self._drivers[connection].receive(datagram, now)
                 self._touched[connection] = None
-                return
-        self.ignored["from nobody we know"] += 1
+        except Exception as error:
+            self.fail(connection, error)
 
     def _flush(self) -> None:
         for down in self.dirty:
@@ -166,6 +203,7 @@ class Exchange:
             return
         if owner is not None and self._uses(owner, remote):
             self.ignored["path of another connection"] += 1
+            self._claims[remote] = connection
             return
         paths = [address for address, of in self._by_address.items() if of is connection]
         if len(paths) >= MAXIMUM_PATHS:
@@ -177,8 +215,14 @@ class Exchange:
         return path is not None and path[1] == remote
 
     def _forget(self, connection: Connection) -> None:
-        self._drivers.pop(connection, None)
-        self._touched.pop(connection, None)
+        for table in (self._drivers, self._failures, self._touched):
+            table.pop(connection, None)
         self._by_ufrag = {ufrag: of for ufrag, of in self._by_ufrag.items() if of is not connection}
-        self._by_address = {address: of for address, of in self._by_address.items() if of is not connection}
         self._by_transaction = {key: of for key, of in self._by_transaction.items() if of is not connection}
+        self._claims = {address: of for address, of in self._claims.items() if of is not connection}
+        for address in [address for address, of in self._by_address.items() if of is connection]:
+            claimant = self._claims.pop(address, None)
+            if claimant is None:
+                del self._by_address[address]
+            else:  # proved that it is there while this one still was
+                self._by_address[address] = claimant

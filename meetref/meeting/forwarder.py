@@ -24,13 +24,19 @@ from meetref.wire.signaling import Source
 
 Kind = Literal["audio", "video"]
 
+SHORTEST_ROUND_TRIP = 0.01  # seconds; on a faster path a viewer still waits so long before it asks again
+
+MAXIMUM_EARLY = 32
+"""Packets of a keyframe that may overtake its first one on the way here: a frame has about so many."""
+
 
 class Link(Protocol):
     """What a slot needs of the connection it belongs to (`meeting/down`)."""
 
     transport_sequence: int
     pending: list[bytes]
-    lock: Callable[[bytes], bytes]
+    lock: Callable[[bytes, bytes], bytes]
+    """Takes a packet in two parts, header and payload. Raises `LockRefused`."""
     refused: Counter[str]
 
     def touch(self) -> None:
@@ -38,6 +44,9 @@ class Link(Protocol):
 
     def started(self, slot: Slot, now: float) -> None:
         """The first packet of a new source has gone out on this slot."""
+
+    def fail(self, error: Exception) -> None:
+        """A mistake of ours in one viewer's stream ends that viewer's connection, and no other's."""
 
 
 class Track:
@@ -57,7 +66,10 @@ class Track:
     def forward(self, packet: Incoming, now: float) -> None:
         """Give a packet to every slot that shows this track."""
         for slot in self.slots:
-            slot.send(packet, now)
+            try:
+                slot.send(packet, now)
+            except Exception as error:
+                slot.link.fail(error)
 
     def want_keyframe(self, now: float) -> None:
         """A viewer cannot go on without a keyframe; the requests of all viewers become one (media/keyframes)."""
@@ -67,6 +79,8 @@ class Track:
 
 class Slot:
     """One outgoing stream of a viewer's connection; who is seen in it changes, the stream goes on."""
+
+    __slots__ = ("_early", "base", "first_timestamp", "kind", "link", "mid", "repair", "rewriter", "track")
 
     def __init__(self, *, mid: str, kind: Kind, link: Link, rewriter: Rewriter, repair: Repair) -> None:
         self.mid = mid
@@ -79,6 +93,7 @@ class Slot:
         """The first RTP timestamp of the track that is shown now; None until its first packet has gone."""
         self.base: tuple[float, int] | None = None
         """A moment of this server's clock and the RTP timestamp that stands for it: the slot's one straight line."""
+        self._early: list[Incoming] = []
 
     def show(self, track: Track | None, now: float) -> None:
         """Show another track from its next keyframe (audio: next packet) on, or nothing."""
@@ -88,42 +103,51 @@ class Slot:
             self.track.slots.remove(self)
         self.track = track
         self.first_timestamp = None
+        self._early.clear()
         self.rewriter.switch()
         if track is not None:
             track.slots.append(self)
             track.want_keyframe(now)
 
     def send(self, packet: Incoming, now: float) -> None:
-        rewriter = self.rewriter
-        link = self.link
-        if rewriter.waiting and not self._begin(packet, now):
+        rewriter, link = self.rewriter, self.link
+        if rewriter.waiting:
+            self._begin(packet, now)
             return
-        transport_sequence = link.transport_sequence
-        data = rewriter.rewrite(packet, transport_sequence)
-        if data is None:
+        number = link.transport_sequence
+        parts = rewriter.rewrite(packet, number)
+        if parts is None:
             return
-        link.transport_sequence = (transport_sequence + 1) & 0xFFFF
+        header, descriptor = parts
         try:
-            locked = link.lock(data)
+            locked = link.lock(header, descriptor + packet.tail)
         except LockRefused as error:
             link.refused[str(error)] += 1
             return
-        self.repair.remember(data, locked, now)
+        link.transport_sequence = (number + 1) & 0xFFFF
+        self.repair.remember(header, descriptor, packet.tail, locked, now)
         pending = link.pending
         if not pending:
             link.touch()
         pending.append(locked)
 
-    def _begin(self, packet: Incoming, now: float) -> bool:
-        if not packet.starts or self.track is None:
-            return False
+    def _begin(self, packet: Incoming, now: float) -> None:
+        """Begin with `packet` if a viewer can; what overtook the first packet of its frame goes right behind it."""
+        if self.track is None:
+            return
+        if not packet.starts:
+            self._early = [*self._early[1 - MAXIMUM_EARLY :], packet]
+            return
         captured = self.track.clock.captured_at(packet.timestamp, now)
         if self.base is None:
             self.base = (captured, self.rewriter.last_timestamp)
         self.rewriter.begin(packet, self.timestamp_at(captured))
         self.first_timestamp = (packet.timestamp + self.rewriter.timestamp_offset) & 0xFFFFFFFF
         self.link.started(self, now)
-        return True
+        self.send(packet, now)
+        for early in self._early:
+            self.send(early, now)
+        self._early.clear()
 
     def timestamp_at(self, moment: float) -> int:
         """Where a moment of this server's clock stands on the slot's RTP clock (seconds in, RTP units out)."""
@@ -149,19 +173,32 @@ class Slot:
 class Repair(Protocol):
     """How a slot answers what its viewer lost."""
 
-    def remember(self, packet: bytes, locked: bytes, now: float) -> None: ...
+    def remember(self, header: bytes, descriptor: bytes, tail: bytes, locked: bytes, now: float) -> None:
+        """Keep a packet that was sent, as its parts and as they were locked; `tail` is the same for all viewers."""
+        ...
 
-    def again(self, sequence: int, link: Link, now: float) -> bytes | None: ...
+    def again(self, sequence: int, link: Link, now: float) -> bytes | None:
+        """The packet for the wire; None where it is gone, or was sent again less than a round trip ago."""
+        ...
+
+    def expect(self, round_trip_time: float) -> None:
+        """Take the measured round trip, in seconds."""
+        ...
 
 
 class Verbatim:
     """Without RTX: the very ciphertext again. A changed packet under a used index would give the GCM key away."""
 
-    def __init__(self) -> None:
-        self._cache = PacketCache()
+    __slots__ = ("_cache",)
 
-    def remember(self, packet: bytes, locked: bytes, now: float) -> None:
-        self._cache.store(packet[2] << 8 | packet[3], locked, now)
+    def __init__(self) -> None:
+        self._cache: PacketCache[bytes] = PacketCache()
+
+    def expect(self, round_trip_time: float) -> None:
+        self._cache.round_trip_time = max(round_trip_time, SHORTEST_ROUND_TRIP)
+
+    def remember(self, header: bytes, descriptor: bytes, tail: bytes, locked: bytes, now: float) -> None:
+        self._cache.store(header[2] << 8 | header[3], locked, now)
 
     def again(self, sequence: int, link: Link, now: float) -> bytes | None:
         return self._cache.fetch(sequence, now)
@@ -170,35 +207,34 @@ class Verbatim:
 class Retransmission:
     """With RTX (RFC 4588): the packet travels anew in a stream of its own, its old sequence number in front."""
 
+    __slots__ = ("_cache", "payload_type", "sequence", "ssrc")
+
     def __init__(self, *, ssrc: int, payload_type: int, first_sequence: int) -> None:
         self.ssrc = ssrc
         self.payload_type = payload_type
         self.sequence = first_sequence
-        self._cache = PacketCache()
+        self._cache: PacketCache[tuple[bytes, bytes, bytes]] = PacketCache()
 
-    def remember(self, packet: bytes, locked: bytes, now: float) -> None:
-        self._cache.store(packet[2] << 8 | packet[3], packet, now)
+    def expect(self, round_trip_time: float) -> None:
+        self._cache.round_trip_time = max(round_trip_time, SHORTEST_ROUND_TRIP)
+
+    def remember(self, header: bytes, descriptor: bytes, tail: bytes, locked: bytes, now: float) -> None:
+        self._cache.store(header[2] << 8 | header[3], (header, descriptor, tail), now)
 
     def again(self, sequence: int, link: Link, now: float) -> bytes | None:
-        packet = self._cache.fetch(sequence, now)
-        if packet is None:
+        found = self._cache.fetch(sequence, now)
+        if found is None:
             return None
-        offset = rtp.payload_offset(packet)
-        header = bytearray(packet[:offset])
-        rtp.fixed.pack_into(
-            header,
-            0,
-            header[0],
-            header[1] & 0x80 | self.payload_type,
-            self.sequence,
-            int.from_bytes(packet[4:8]),
-            self.ssrc,
-        )
+        sent, descriptor, tail = found
+        header = bytearray(sent)
+        timestamp = int.from_bytes(sent[4:8])
+        rtp.fixed.pack_into(header, 0, sent[0], sent[1] & 0x80 | self.payload_type, self.sequence, timestamp, self.ssrc)
         header[17:19] = link.transport_sequence.to_bytes(2)  # behind the fixed header, 0xBEDE, its length and the id
-        self.sequence = (self.sequence + 1) & 0xFFFF
-        link.transport_sequence = (link.transport_sequence + 1) & 0xFFFF
         try:
-            return link.lock(bytes(header) + packet[2:4] + packet[offset:])
+            locked = link.lock(bytes(header), sent[2:4] + descriptor + tail)
         except LockRefused as error:
             link.refused[str(error)] += 1
             return None
+        self.sequence = (self.sequence + 1) & 0xFFFF
+        link.transport_sequence = (link.transport_sequence + 1) & 0xFFFF
+        return locked

@@ -9,7 +9,8 @@ Leaves out: what the messages look like (`wire/signaling`) and how they travel (
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -25,7 +26,7 @@ from meetref.protocol import answering, negotiation, offering
 from meetref.protocol.certificate import Certificate
 from meetref.protocol.ice import Credentials
 from meetref.protocol.machine import Dice, Event
-from meetref.protocol.peer import Connected, Peer, Remote, StateChanged
+from meetref.protocol.peer import NOWHERE, Connected, Peer, Remote, StateChanged
 from meetref.wire import candidate as candidates
 from meetref.wire import signaling
 from meetref.wire.address import Address
@@ -37,9 +38,23 @@ logger = logging.getLogger("meetref.meeting")
 RETURN_WITHIN = 20.0
 """Seconds a person whose WebSocket broke may take to come back, while the others still see them."""
 
+HANDSHAKE_WITHIN = 60.0
+"""Seconds from opening a connection to agreed keys: ICE's patience of 39.5 and a handshake of its usual length."""
+
 MAXIMUM_CANDIDATES = 100
 
 Reason = Literal["left", "lost", "removed"]
+Way = Literal["up", "down"]
+
+
+class Handshakes(Protocol):
+    """Connections whose handshake is not finished, bounded in all and for one source; `app/limits.Places` is one.
+
+    `enter` says None, or which bound forbids it.
+    """
+
+    def enter(self, remote: Address) -> str | None: ...
+    def leave(self, remote: Address) -> None: ...
 
 
 @dataclass(slots=True, frozen=True)
@@ -52,6 +67,7 @@ class Place:
     wall_offset: float
     candidates: tuple[Candidate, ...]
     may_check: Callable[[Address], bool]
+    handshakes: Handshakes
     key_log: Callable[[str], None] | None = None
 
 
@@ -86,7 +102,8 @@ class Participant:
         self._returned = trio.Event()
         self._gone = trio.Event()
         self._nursery: trio.Nursery | None = None
-        self._scopes: dict[str, trio.CancelScope] = {}
+        self._scopes: dict[Way, trio.CancelScope] = {}
+        self._handshakes: dict[Way, Address] = {}
         self._down_number = 0
         self._down_connection = 0
         self._up_connection = -1
@@ -247,15 +264,7 @@ class Participant:
         peer = self._peer(controlling=False)
         up = Up(peer, self.id, self._place.dice, lambda: self._place.exchange.touch(up))
         self.up = up
-
-        def deliver(event: Event) -> None:
-            self._log_state("up", peer, event)
-            if isinstance(event, StateChanged) and event.state in ("failed", "closed") and self.up is up:
-                self.up = None
-            if isinstance(event, Connected | StateChanged):
-                self._company.arrange()
-
-        await self._start("up", lambda task_status: self._place.exchange.serve(up, deliver, task_status=task_status))
+        await self._start("up", up)
         return up
 
     def track(self, source: signaling.Source) -> Track | None:
@@ -278,19 +287,10 @@ class Participant:
             wall_offset=self._place.wall_offset,
             dirty=self._place.exchange.dirty,
             on_start=self._on_slot_started,
+            on_failure=lambda error: self._place.exchange.fail(down, error),
         )
         self.down, self.seats = down, Seats(down)
-
-        def deliver(event: Event) -> None:
-            self._log_state("down", peer, event)
-            if isinstance(event, Connected):
-                self._company.arrange()
-            elif isinstance(event, StateChanged) and event.state in ("failed", "closed") and self.down is down:
-                self._drop_down()
-
-        await self._start(
-            "down", lambda task_status: self._place.exchange.serve(down, deliver, task_status=task_status)
-        )
+        await self._start("down", down)
         self.offer_down()
 
     def offer_down(self) -> None:
@@ -324,11 +324,6 @@ class Participant:
         if self.down is not None:
             self._place.exchange.touch(self.down)
 
-    def _drop_down(self) -> None:
-        if self.seats is not None:
-            self.seats.clear(trio.current_time())
-        self.down = self.seats = None
-
     # --- what both have in common -------------------------------------------------------------------
 
     def _peer(self, *, controlling: bool) -> Peer:
@@ -361,24 +356,64 @@ class Participant:
             if self.up is not None:
                 self._place.exchange.know(self.up)
 
-    async def _start(self, name: str, serve: Callable[[trio.TaskStatus[None]], Awaitable[None]]) -> None:
+    async def _start(self, way: Way, connection: Up | Down) -> None:
+        """Serve a connection as a task; it has so long to finish its handshake. Raises `Full`, and forgets it then."""
         assert self._nursery is not None
-        scope = self._scopes[name] = trio.CancelScope()
+        scope = trio.CancelScope(deadline=trio.current_time() + HANDSHAKE_WITHIN)
+
+        def deliver(event: Event) -> None:
+            self._log_state(way, connection.peer, event)
+            if self._scopes.get(way) is scope:
+                if isinstance(event, Connected):
+                    self._end_handshake(way)
+                    scope.deadline = math.inf
+                elif isinstance(event, StateChanged) and event.state in ("failed", "closed"):
+                    self._close(way)
+            if isinstance(event, Connected | StateChanged):
+                self._company.arrange()
 
         async def task(task_status: trio.TaskStatus[None]) -> None:
-            with scope:
-                await serve(task_status)
+            try:
+                with scope:
+                    await self._place.exchange.serve(connection, deliver, task_status=task_status)
+            finally:
+                if self._scopes.get(way) is scope:
+                    self._close(way)
 
-        await self._nursery.start(task, name=name)
+        try:
+            self._begin_handshake(way)
+            self._scopes[way] = scope
+            await self._nursery.start(task, name=way)
+        except Full:
+            self._close(way)
+            raise
 
-    def _close(self, name: str) -> None:
-        scope = self._scopes.pop(name, None)
+    def _begin_handshake(self, way: Way) -> None:
+        """Take one of the places for unfinished handshakes, so that strangers who never finish fill nothing else."""
+        remote = self._channel.remote if self._channel is not None else NOWHERE
+        refused = self._place.handshakes.enter(remote)
+        if refused is not None:
+            whose = "your network" if refused == "full-for-source" else "everybody"
+            raise Full(f"too many connections of {whose} have been opened and not finished")
+        self._handshakes[way] = remote
+
+    def _end_handshake(self, way: Way) -> None:
+        remote = self._handshakes.pop(way, None)
+        if remote is not None:
+            self._place.handshakes.leave(remote)
+
+    def _close(self, way: Way) -> None:
+        """Forget a connection now; its task says goodbye when its turn comes."""
+        self._end_handshake(way)
+        scope = self._scopes.pop(way, None)
         if scope is not None:
             scope.cancel()
-        if name == "down":
-            self._drop_down()
-        else:
+        if way == "up":
             self.up = None
+            return
+        if self.seats is not None:
+            self.seats.clear(trio.current_time())
+        self.down = self.seats = None
 
     def _log_state(self, name: str, peer: Peer, event: Event) -> None:
         match event:

@@ -110,6 +110,7 @@ class Up:
 
     def receive_media(self, data: bytes, now: float) -> None:
         """One locked RTP or RTCP packet. Whatever it is, nothing is raised."""
+        self._touch()
         try:
             if 192 <= data[1] <= 223:
                 self._receive_control(data, now)
@@ -189,7 +190,7 @@ class Up:
             if packet.starts:
                 track.keyframes.arrived(now)
         track.clock.on_packet(packet.timestamp, now)
-        if packet.payload:
+        if packet.tail:
             track.forward(packet, now)
 
     def _receive_control(self, data: bytes, now: float) -> None:
@@ -261,6 +262,10 @@ class Up:
         self.peer.send_control(rtcp.serialize(list(packets)))
 
     def _report(self, now: float) -> None:
+        round_trip_time = self.peer.round_trip_time
+        if round_trip_time is not None:
+            for stream in self.streams.values():
+                stream.losses.round_trip_time = round_trip_time
         blocks = [stream.reception.report_block(stream.ssrc, now) for stream in self.streams.values()]
         self._send(
             rtcp.ReceiverReport(self._ssrc, blocks),

@@ -121,6 +121,8 @@ class KernelDatagramSocket:
         self._origins: dict[tuple[str, int], Address | None] = {}
         self._destinations: dict[Address, Destination] = {}
         self._segment_sizes: dict[int, Ancillary] = {}
+        self._buffer = bytearray(MAXIMUM_DATAGRAM)
+        self._octets = memoryview(self._buffer)
         self._enlarge(socket.SO_RCVBUF, SO_RCVBUFFORCE)
         self._enlarge(socket.SO_SNDBUF, SO_SNDBUFFORCE)
         self._joined = segmentation and self._has_segmentation()  # datagrams may come in joined
@@ -184,15 +186,15 @@ class KernelDatagramSocket:
         self._take(batch, data, len(data), spelling)
 
     def _receive_joined(self, batch: list[Datagram]) -> None:
-        data, ancillary, _, spelling = self._socket.recvmsg(MAXIMUM_DATAGRAM, ANCILLARY_OCTETS)
+        length, ancillary, _, spelling = self._socket.recvmsg_into((self._buffer,), ANCILLARY_OCTETS)
         self.counters.receive_calls += 1
-        size = len(data)
+        size = length
         for level, kind, value in ancillary:
             if level == socket.IPPROTO_UDP and kind == UDP_GRO:
                 size = JOINED_SIZE.unpack(value)[0]
-        self._take(batch, data, size, spelling)
+        self._take(batch, self._octets[:length], size, spelling)
 
-    def _take(self, batch: list[Datagram], data: bytes, size: int, spelling: tuple[str, int]) -> None:
+    def _take(self, batch: list[Datagram], data: bytes | memoryview, size: int, spelling: tuple[str, int]) -> None:
         """Add what one call gave: a datagram, or several of `size` octets of which the last may be shorter."""
         counters = self.counters
         remote = self._origin(spelling)
@@ -201,11 +203,11 @@ class KernelDatagramSocket:
             return
         counters.octets_in += len(data)
         if size == len(data):
-            batch.append(Datagram(data, self.local, remote))
+            batch.append(Datagram(bytes(data), self.local, remote))
             return
         starts = range(0, len(data), size)
         counters.joined_in += len(starts)
-        batch.extend([Datagram(data[start : start + size], self.local, remote) for start in starts])
+        batch.extend([Datagram(bytes(data[start : start + size]), self.local, remote) for start in starts])
 
     def _origin(self, spelling: tuple[str, int]) -> Address | None:
         """The canonical address of who sent, always the same object; None for a host that may not send to us."""

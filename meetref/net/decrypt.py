@@ -114,7 +114,7 @@ class Decryption:
         session = keyschedule.Session(master, client_random, hello.random)
         mine, theirs = (keyschedule.srtp_keys(session, role, use_srtp.profiles[0]) for role in ROLES)
         self.conversations.append(Conversation(*flow, session, mine))
-        self._inbound += [srtp.Session(mine), srtp.Session(theirs)]
+        self._inbound += [srtp.open_session(mine), srtp.open_session(theirs)]
 
 
 def masters_of(blocks: Sequence[Block]) -> dict[bytes, bytes]:

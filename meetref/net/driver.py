@@ -1,7 +1,8 @@
-"""The one loop that runs a machine: receive, keep time, flush.
+"""The one loop that runs machines: receive, keep time, flush.
 
 Stands above every `protocol` machine and below its owner, who says where datagrams go and who hears the events.
-After each mutation the machine is drained until nothing more comes out, here and nowhere else.
+After each mutation the machine is drained until nothing more comes out, here and nowhere else. Timers are kept by a
+`Clock`: one task and one timer, however many machines a port has.
 Leaves out: reading sockets. Many machines share one port, so its owner feeds them (`receive` for each datagram of a
 batch, `turn` at the end for each machine it touched); a machine with a socket of its own is run by `drive_socket`.
 Read next: `protocol/machine.py`, `net/port.py`.
@@ -9,7 +10,10 @@ Read next: `protocol/machine.py`, `net/port.py`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
 
 import trio
 
@@ -19,59 +23,124 @@ from meetref.protocol.machine import Datagram, Event, Machine, ProtocolMisuse
 MAXIMUM_ROUNDS = 1000  # drains, or timeouts at one instant, before a machine (or its owner) is said to go in circles
 
 
-class Driver:
-    """Runs `machine`: gives `send` its datagrams and `deliver` its events, in order, synchronously.
+class Clock:
+    """Keeps the time of any number of drivers.
 
-    `deliver` may give the machine further commands and call `turn` again: what comes of it is drained before the outer
-    call returns.
+    `patience` is how many seconds late a timer may be. A server is woken by packets all the time and calls `expire`
+    then, so that hardly any timer needs a wake-up of its own.
     """
 
-    def __init__(self, machine: Machine, send: Callable[[Datagram], None], deliver: Callable[[Event], None]) -> None:
-        self.machine = machine
-        self._send = send
-        self._deliver = deliver
-        self._draining = False
+    def __init__(self, patience: float = 0.0) -> None:
+        self._patience = patience
+        self._due: list[tuple[float, int, Driver]] = []  # a heap; an entry that its driver does not wait for is stale
+        self._tickets = count()
         self._timer: trio.CancelScope | None = None
 
-    def receive(self, datagram: Datagram, now: float) -> None:
-        """Feed and drain; the timer is left as it is until `turn`, so that a batch arms it once."""
-        self.machine.receive_datagram(datagram, now)
-        self._drain()
+    def set(self, driver: Driver, at: float) -> None:
+        heappush(self._due, (at, next(self._tickets), driver))
+        self._arm()
 
-    def turn(self, now: float) -> None:
-        """Call after commands to the machine, and at the end of a batch: drains, then sets the timer anew."""
-        self._drain()
-        timer = self._timer
-        if timer is not None:
-            deadline = self.machine.next_timeout()
-            if timer.deadline != deadline:
-                timer.deadline = deadline
+    def expire(self, now: float) -> None:
+        """Handle the timers whose time has come."""
+        due = self._due
+        if not due or due[0][0] > now:
+            return
+        ready = []
+        while due and due[0][0] <= now:
+            ready.append(heappop(due))
+        for at, _, driver in ready:
+            if driver.waits_for == at:
+                driver.expire(now)
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            deadline = self._next()
+            if self._timer.deadline != deadline:
+                self._timer.deadline = deadline
+
+    def _next(self) -> float:
+        return self._due[0][0] + self._patience if self._due else math.inf
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Keep the machine's time until cancelled. Raises `ProtocolMisuse` when its time does not move on."""
+        """Keep time until cancelled. Raises `ProtocolMisuse` when it does not move on."""
         task_status.started()
         repeated, last = 0, -1.0
         while True:
             # A deadline that has passed already is fine: the scope is then cancelled at its first checkpoint.
-            with trio.CancelScope(deadline=self.machine.next_timeout()) as self._timer:
+            with trio.CancelScope(deadline=self._next()) as self._timer:
                 await trio.sleep_forever()
             self._timer = None
             now = trio.current_time()
             repeated = repeated + 1 if now == last else 0
             last = now
             if repeated > MAXIMUM_ROUNDS:
-                raise ProtocolMisuse(f"{type(self.machine).__name__} had {MAXIMUM_ROUNDS} timeouts at {now}")
-            self._expire(now)
+                raise ProtocolMisuse(f"{MAXIMUM_ROUNDS} timeouts at {now}")
+            self.expire(now)
 
-    def _expire(self, now: float) -> None:
-        if self.machine.next_timeout() > now:
-            return  # it was set anew in the very moment in which it ran out
-        self.machine.handle_timeout(now)
-        if self.machine.next_timeout() <= now:
-            raise ProtocolMisuse(
-                f"{type(self.machine).__name__} still waits for {self.machine.next_timeout()} at {now}"
-            )
+
+class Driver:
+    """Runs `machine`: gives `send` its datagrams and `deliver` its events, in order, synchronously.
+
+    `deliver` may give the machine further commands and call `turn` again: what comes of it is drained before the outer
+    call returns. `failed` is told of an exception in a timeout, where no caller of the owner's could catch it.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        send: Callable[[Datagram], None],
+        deliver: Callable[[Event], None],
+        *,
+        clock: Clock | None = None,
+        failed: Callable[[Exception], None] | None = None,
+    ) -> None:
+        self.machine = machine
+        self.waits_for = math.inf
+        """The moment for which the clock has an entry; the machine may by now wait for a later one."""
+        self._send = send
+        self._deliver = deliver
+        self._failed = failed
+        self._draining = False
+        self._clock = clock or Clock()
+
+    def receive(self, datagram: Datagram, now: float) -> None:
+        """Feed and drain; the timer is left as it is until `turn`, so that a batch sets it once."""
+        self.machine.receive_datagram(datagram, now)
         self._drain()
+
+    def turn(self, now: float) -> None:
+        """Call after commands to the machine, and at the end of a batch: drains, then sets the timer anew."""
+        self._drain()
+        deadline = self.machine.next_timeout()
+        if deadline < self.waits_for:
+            self.waits_for = deadline
+            self._clock.set(self, deadline)
+
+    def stop(self) -> None:
+        """Take no time any more."""
+        self.waits_for = -math.inf
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Keep this one machine's time until cancelled. Raises `ProtocolMisuse` when its time does not move on."""
+        self.turn(trio.current_time())
+        await self._clock.run(task_status=task_status)
+
+    def expire(self, now: float) -> None:
+        """The moment for which the clock was set has come."""
+        self.waits_for = math.inf
+        try:
+            if self.machine.next_timeout() <= now:
+                self.machine.handle_timeout(now)
+                if self.machine.next_timeout() <= now:
+                    raise ProtocolMisuse(
+                        f"{type(self.machine).__name__} still waits for {self.machine.next_timeout()} at {now}"
+                    )
+            self.turn(now)
+        except Exception as error:
+            if self._failed is None:
+                raise
+            self._failed(error)
 
     def _drain(self) -> None:
         if self._draining:

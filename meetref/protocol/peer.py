@@ -102,6 +102,12 @@ class Peer:
     def remote_credentials(self) -> ice.Credentials | None:
         return self._remote.credentials if self._remote is not None else None
 
+    @property
+    def round_trip_time(self) -> float | None:
+        """Of the selected path, in seconds, as the latest check that was answered at once has measured it."""
+        selected = self.ice.selected
+        return selected.round_trip_time if selected is not None else None
+
     # --- what the owner tells ---------------------------------------------------------------------
 
     def add_local_candidates(self, candidates: Iterable[Candidate], now: float) -> None:
@@ -295,7 +301,7 @@ class Peer:
         elif connected.srtp_keys is None:
             self._become("failed", "the other side does not agree to encrypted media (no use_srtp)")
         else:
-            self.srtp = srtp.Session(connected.srtp_keys)
+            self.srtp = srtp.open_session(connected.srtp_keys)
             self._events.append(Connected(connected))
             self._become("connected", None)
 

@@ -10,6 +10,7 @@ Read next: `media/feedback.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 from struct import Struct
 
 from meetref.wire.reader import UINT16, Malformed, Reader
@@ -51,6 +52,11 @@ def parse_body(reader: Reader, sender_ssrc: int, media_ssrc: int) -> TransportFe
     symbols: list[int] = []
     while len(symbols) < status_count:
         symbols += _symbols_of(reader.uint16("packet status chunk"))
+    if symbols.count(SMALL) == len(symbols) == status_count:  # all came, one soon after the other: nearly always
+        return TransportFeedback(
+            sender_ssrc, media_ssrc, base, time_and_count >> 8, time_and_count & 0xFF,
+            list(accumulate(reader.bytes(status_count, "delta"))),
+        )  # fmt: skip
     arrivals: list[int | None] = []
     at = 0
     for symbol in symbols[:status_count]:  # spec: rtcp/twcc-surplus-symbols

@@ -75,6 +75,7 @@ class Viewer:
         self.far: Peer = self.peers.client
         self.dirty: list[Down] = []
         self.started: list[str] = []
+        self.failures: list[Exception] = []
         self.down = Down(
             self.peers.server,
             dice=random.Random(seed).randbytes,
@@ -82,10 +83,11 @@ class Viewer:
             wall_offset=1e9,
             dirty=self.dirty,
             on_start=lambda slot, now: self.started.append(slot.mid),
+            on_failure=self.failures.append,
         )
         assert self.peers.server.srtp is not None
         self.down.connected = True
-        self.down.lock = self.peers.server.srtp.lock
+        self.down.lock = self.peers.server.srtp.lock_parts
         self.down.offer_slot("v0", "video", "seat-0")
         self.down.offer_slot("a0", "audio", "seat-0")
         self.down._accepted |= {"v0", "a0"}

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import trio
 import trio.testing
 
+from meetref.app.limits import Places
 from meetref.archive.log import LogUnavailable, open_log
 from meetref.meeting.channel import ChannelClosed
 from meetref.meeting.exchange import Exchange
@@ -28,9 +29,8 @@ M = TypeVar("M")
 class Line:
     """A `meeting.channel.Channel`: `heard` is what the client was told."""
 
-    remote = Address("192.0.2.77", 7)
-
-    def __init__(self) -> None:
+    def __init__(self, host: str = "192.0.2.77") -> None:
+        self.remote = Address(host, 7)
         self.heard: list[Any] = []
         self.closed: str | None = None
         self._put, self._get = trio.open_memory_channel[signaling.ClientMessage](math.inf)
@@ -85,8 +85,8 @@ class Lobby:
         self.failures: list[Exception] = []
         self.attending = 0
 
-    def come(self, name: str = "", room: str = "algebra", **more: Any) -> Line:
-        line = Line()
+    def come(self, name: str = "", room: str = "algebra", *, host: str = "192.0.2.77", **more: Any) -> Line:
+        line = Line(host)
         if name:
             line.says(signaling.Join(room=room, name=name, **more))
         self.nursery.start_soon(self._attend, line)
@@ -118,7 +118,7 @@ class Lobby:
 
 
 @asynccontextmanager
-async def lobby(*, log: Any = None, **bounds: Any) -> AsyncIterator[Lobby]:
+async def lobby(*, log: Any = None, handshakes: Places | None = None, **bounds: Any) -> AsyncIterator[Lobby]:
     network = VirtualNetwork(1)
     host = network.host("server")
     async with open_log(":memory:", inline=True, wall_clock=host.wall_clock) as real, trio.open_nursery() as nursery:
@@ -132,8 +132,10 @@ async def lobby(*, log: Any = None, **bounds: Any) -> AsyncIterator[Lobby]:
             wall_offset=1e9,
             candidates=tuple(candidate(address) for address in port.locals[:1]),
             may_check=lambda address: True,
+            handshakes=handshakes or Places(total=1000, per_source=1000),
         )
         rooms = Rooms(place, log(real) if log else real, log_errors=(LogUnavailable,), **bounds)
+        await nursery.start(exchange.run)
         await nursery.start(rooms.run)
         yield Lobby(rooms, exchange, nursery)
         nursery.cancel_scope.cancel()

@@ -125,6 +125,21 @@ def test_a_slot_stays_one_stream_and_one_line_when_the_person_changes() -> None:
     assert viewer.started == ["v0", "v0"]
 
 
+def test_an_impatient_second_request_is_told_by_the_round_trip_of_the_path() -> None:
+    viewer, camera = Viewer(), Camera(1)
+    viewer.down.slots["v0"].show(camera.track, 0.0)
+    camera.send(0.0, key=True)
+    selected = viewer.down.peer.ice.selected
+    assert selected is not None
+    selected.round_trip_time = 0.25
+    viewer.down._report_at = 0.0
+    viewer.down.handle_timeout(0.1)
+    (sent,) = viewer.gets()
+    for now, answers in ((0.2, 1), (0.4, 0), (0.46, 1)):
+        viewer.says(rtcp.Nack(1, sent.ssrc, [sent.sequence]), now=now)
+        assert len(viewer.locked()) == answers, now
+
+
 def test_nothing_is_sent_before_a_keyframe() -> None:
     viewer, camera = Viewer(), Camera(1)
     viewer.down.slots["v0"].show(camera.track, 0.0)

@@ -6,6 +6,7 @@ import random
 
 import pytest
 import trio
+import trio.lowlevel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
@@ -122,6 +123,70 @@ async def test_the_path_of_another_connection_cannot_be_stolen(autojump_clock: M
         assert scene.owner(ALICE) is victim
         assert scene.exchange.ignored["path of another connection"] == 1
         nursery.cancel_scope.cancel()
+
+
+async def test_a_path_goes_to_who_proved_it_when_its_owner_ends(autojump_clock: MockClock) -> None:
+    """A page that is loaded anew may get the port number of the connection that it had before."""
+    scene = Scene()
+    async with trio.open_nursery() as nursery:
+        (new,) = await serving(nursery, scene, 2)
+        async with trio.open_nursery() as former:
+            (old,) = await serving(former, scene, 1)
+            scene.receive(check(old), ALICE)
+            old.peer.path = (LOCAL, ALICE)
+            scene.receive(check(new), ALICE)
+            assert scene.owner(ALICE) is old
+            former.cancel_scope.cancel()
+        assert scene.owner(ALICE) is new
+        nursery.cancel_scope.cancel()
+    assert scene.owner(ALICE) is None
+
+
+async def test_a_mistake_in_one_connection_ends_that_one_alone(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene()
+    async with trio.open_nursery() as nursery:
+        (well,) = await serving(nursery, scene, 1)
+        await nursery.start(scene.exchange._clock.run)
+        for number, method in enumerate(("receive_datagram", "receive_media", "transmits", "handle_timeout"), 2):
+            ill = scene.connection(number)
+            failures = await _fails(nursery, scene, ill, method, monkeypatch)
+            assert [str(error) for error in failures] == ["a mistake of ours"], method
+            assert len(scene.exchange) == 1
+            answers = scene.receive(check(well, number), ALICE)
+            assert stun.parse(answers[0][0]).kind is stun.Class.SUCCESS
+        nursery.cancel_scope.cancel()
+
+
+async def _fails(
+    nursery: trio.Nursery, scene: Scene, ill: Up, method: str, monkeypatch: pytest.MonkeyPatch
+) -> list[Exception]:
+    """What `serve` raises once `method` of the connection does."""
+    failures: list[Exception] = []
+    served = trio.Event()
+
+    async def serve(*, task_status: trio.TaskStatus[None]) -> None:
+        try:
+            await scene.exchange.serve(ill, lambda event: None, task_status=task_status)
+        except RuntimeError as error:
+            failures.append(error)
+        served.set()
+
+    def broken(*arguments: object) -> None:
+        monkeypatch.undo()
+        raise RuntimeError("a mistake of ours")
+
+    await nursery.start(serve)
+    scene.receive(check(ill), BOB)
+    monkeypatch.setattr(ill, method, broken)
+    if method == "handle_timeout":
+        monkeypatch.setattr(ill, "next_timeout", trio.current_time)
+    batch = [check(ill, 3), b"\x80\x60" + bytes(20)]
+    scene.exchange.receive_batch([Datagram(data, LOCAL, BOB) for data in batch], trio.current_time())
+    with trio.fail_after(10):
+        await served.wait()
+    return failures
 
 
 async def test_who_selects_a_path_gets_it_back(autojump_clock: MockClock) -> None:

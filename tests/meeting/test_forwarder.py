@@ -6,7 +6,7 @@ import pytest
 
 from meetref.media.lipsync import PublisherClock, TrackClock
 from meetref.media.rewriting import Incoming
-from meetref.meeting.forwarder import Track
+from meetref.meeting.forwarder import MAXIMUM_EARLY, Track
 from meetref.protocol.srtp import LockRefused
 from tests.meeting.links import DELTA, KEY, Viewer
 
@@ -50,7 +50,7 @@ def test_a_packet_twice_is_locked_once(viewers: list[Viewer]) -> None:
 def test_a_link_that_cannot_lock_does_not_stop_the_others(viewers: list[Viewer]) -> None:
     camera = track()
 
-    def refuse(packet: bytes) -> bytes:
+    def refuse(header: bytes, payload: bytes) -> bytes:
         raise LockRefused("no")
 
     viewers[1].down.lock = refuse
@@ -59,6 +59,34 @@ def test_a_link_that_cannot_lock_does_not_stop_the_others(viewers: list[Viewer])
     camera.forward(incoming(0, key=True), 0.0)
     assert [len(viewer.gets()) for viewer in viewers] == [1, 0, 1]
     assert viewers[1].down.refused == {"no": 1}
+
+
+def test_a_mistake_in_one_viewers_stream_is_that_viewers_alone(viewers: list[Viewer]) -> None:
+    camera = track()
+    for viewer in viewers:
+        viewer.down.slots["v0"].show(camera, 0.0)
+    viewers[0].down.slots["v0"].rewriter = None  # type: ignore[assignment]
+    camera.forward(incoming(0, key=True), 0.0)
+    assert [len(viewer.gets()) for viewer in viewers] == [0, 1, 1]
+    assert [len(viewer.failures) for viewer in viewers] == [1, 0, 0]
+
+
+def test_what_overtakes_the_first_packet_of_a_keyframe_is_not_lost(viewers: list[Viewer]) -> None:
+    viewer, camera = viewers[0], track()
+    viewer.down.slots["v0"].show(camera, 0.0)
+    for number in (3, 4, 7, 6, 5):  # 5 begins the keyframe
+        camera.forward(incoming(number, key=number == 5), 0.1)
+    numbers = [packet.sequence for packet in viewer.gets()]
+    assert [number - numbers[0] for number in numbers] == [0, 2, 1]
+
+
+def test_what_waits_for_a_keyframe_is_bounded(viewers: list[Viewer]) -> None:
+    viewer, camera = viewers[0], track()
+    viewer.down.slots["v0"].show(camera, 0.0)
+    for number in range(1, 10 * MAXIMUM_EARLY):
+        camera.forward(incoming(number), 0.1)
+    camera.forward(incoming(0, key=True), 0.1)
+    assert len(viewer.gets()) == 1 + MAXIMUM_EARLY
 
 
 def test_a_slot_leaves_the_track_it_showed(viewers: list[Viewer]) -> None:

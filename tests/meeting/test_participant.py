@@ -5,9 +5,13 @@ from __future__ import annotations
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from meetref.meeting.participant import MAXIMUM_CANDIDATES, RETURN_WITHIN
+from meetref.app.limits import Places
+from meetref.meeting.participant import HANDSHAKE_WITHIN, MAXIMUM_CANDIDATES, RETURN_WITHIN
+from meetref.protocol import offering
+from meetref.protocol.negotiation import SentTrack, Transport
 from meetref.wire import signaling
 from tests.meeting.rooms import Line, lobby
+from tests.protocol.dtls_pairs import CERTIFICATES
 
 
 async def test_a_broken_websocket_may_come_back_in_time(autojump_clock: MockClock) -> None:
@@ -136,3 +140,50 @@ async def test_devices_are_told_to_the_others(autojump_clock: MockClock) -> None
         await said(alice, signaling.Devices(microphone="muted", camera="off", screen=True))
         person = bob.of(signaling.PersonChanged)[-1].person
         assert (person.name, person.microphone, person.camera, person.screen) == ("alice", "muted", "off", True)
+
+
+def up_offer(connection: int, number: int = 1) -> signaling.UpOffer:
+    track = SentTrack(mid="0", kind="audio", ssrc=7, cname="alice", stream="microphone")
+    fingerprint = CERTIFICATES["client"].fingerprint("sha-256")
+    transport = Transport(
+        ufrag="ufra", password="p" * 24, fingerprints=(("sha-256", fingerprint),), setup="actpass",
+        candidates=(), end_of_candidates=True,
+    )  # fmt: skip
+    sdp = offering.offer([track], transport, session_id=1, version=number)
+    return signaling.UpOffer(connection=connection, number=number, sdp=sdp, tracks={"0": "microphone"})
+
+
+async def test_unfinished_handshakes_count_up_too(autojump_clock: MockClock) -> None:
+    async with lobby(handshakes=(places := Places(total=9, per_source=2))) as place:
+        alice = await place.joined("alice")
+        assert await said(alice, up_offer(1)) == []
+        assert places.taken == 2
+        assert await said(alice, up_offer(2), signaling.DownRestart()) == [], "what is replaced takes no place"
+        assert places.taken == 2
+        bob = place.come("bob", host="203.0.113.9")
+        await wait_all_tasks_blocked()
+        assert places.enter(bob.remote) is None
+        assert await said(bob, up_offer(1)) == ["server-full"]
+        assert bob.closed is None
+        places.leave(bob.remote)
+        assert await said(bob, up_offer(1, number=2)) == ["server-full"], "nothing more is said"
+        assert [answer.number for answer in bob.of(signaling.UpAnswer)] == [2], "the connection is opened anew"
+        assert len(place.exchange) == 4
+    assert places.taken == 0
+
+
+async def test_a_handshake_that_is_never_finished_ends_the_connection_and_not_the_stay(
+    autojump_clock: MockClock,
+) -> None:
+    async with lobby(handshakes=(places := Places(total=9, per_source=9))) as place:
+        alice = await place.joined("alice")
+        await said(alice, up_offer(1))
+        assert len(place.exchange) == places.taken == 2
+        await trio.sleep(HANDSHAKE_WITHIN - 1)
+        assert len(place.exchange) == places.taken == 1, "ICE has given up on the one that was described"
+        await trio.sleep(2)
+        assert len(place.exchange) == places.taken == 0
+        assert place.people() == ["alice"]
+        assert await said(alice, signaling.SayChat(client_id="1", text="I only write"), signaling.DownRestart()) == []
+        assert alice.chat == [1]
+        assert len(place.exchange) == places.taken == 1

@@ -6,8 +6,9 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from meetref.app.limits import Places
 from meetref.meeting import exchange as exchange_module
-from meetref.meeting.participant import Participant
+from meetref.meeting.participant import HANDSHAKE_WITHIN, Participant
 from meetref.meeting.room import JOIN_WITHIN, NotAdmitted
 from meetref.wire import signaling
 from tests.meeting.rooms import lobby
@@ -89,6 +90,29 @@ async def test_connections_are_bounded(autojump_clock: MockClock, monkeypatch: p
         inside.says(signaling.DownRestart())  # the old one is replaced, and not in addition
         await wait_all_tasks_blocked()
         assert len(place.exchange) <= 2
+        assert not place.failures
+
+
+async def test_unfinished_handshakes_are_bounded_for_each_source(autojump_clock: MockClock) -> None:
+    async with lobby(handshakes=(places := Places(total=5, per_source=3))) as place:
+        lines = [place.come(f"stranger {number}", host="203.0.113.5") for number in range(5)]
+        await wait_all_tasks_blocked()
+        refused = [line for line in lines if line.codes == ["server-full"]]
+        assert (len(refused), {line.closed for line in refused}) == (2, {"server-full"})
+        assert "of your network" in refused[0].of(signaling.Error)[0].message
+        assert (len(place.exchange), places.taken, len(place.people())) == (3, 3, 3)
+        others = [place.come(f"neighbour {number}", host="203.0.113.6") for number in range(3)]
+        await wait_all_tasks_blocked()
+        assert [line.codes for line in others].count(["server-full"]) == 1
+        (message,) = [error.message for line in others for error in line.of(signaling.Error)]
+        assert message == "too many connections of everybody have been opened and not finished. Try again later."
+        assert (len(place.exchange), places.taken) == (5, 5)
+        next(line for line in lines if not line.codes).says(signaling.Leave())
+        await wait_all_tasks_blocked()
+        assert places.taken == 4
+        assert (await place.joined("patient")).codes == []
+        await trio.sleep(HANDSHAKE_WITHIN + 1)
+        assert (len(place.exchange), places.taken) == (0, 0)
         assert not place.failures
 
 

@@ -19,7 +19,7 @@ class Listener:
         self.heard: list[tuple[int, bytes]] = []
 
     def send(self, packet: object, now: float) -> None:
-        self.heard.append((packet.sequence, packet.payload))  # type: ignore[attr-defined]
+        self.heard.append((packet.sequence, packet.tail))  # type: ignore[attr-defined]
 
 
 def publisher(seed: int = 1) -> tuple[Publisher, Listener]:
@@ -156,3 +156,14 @@ def test_the_level_of_sound_is_told_to_who_listens(level: int) -> None:
 
 SHARED = publisher(3)
 SHARED_NUMBERS = [0]
+
+
+def test_requests_are_repeated_at_the_pace_of_the_path() -> None:
+    alice, _ = publisher()
+    alice.send(picture(1, key=True))
+    selected = alice.up.peer.ice.selected
+    assert selected is not None
+    selected.round_trip_time = 0.3
+    alice.up._report_at = alice.now
+    alice.up.handle_timeout(alice.now)
+    assert {stream.losses.round_trip_time for stream in alice.up.streams.values()} == {0.3}

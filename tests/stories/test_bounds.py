@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 
 import trio
 from trio.testing import MockClock
 
 from meetref.app.signaling import open_client_channel
 from meetref.meeting.channel import ChannelClosed
+from meetref.meeting.participant import HANDSHAKE_WITHIN
 from meetref.net.virtualhost import VirtualHost
 from meetref.wire import signaling
 from meetref.wire.address import Address
@@ -70,3 +72,34 @@ async def test_rooms_and_people_have_an_end(autojump_clock: MockClock) -> None:
         await trio.sleep(1)
         heard = await join_raw(scene, "patient", "algebra")
         assert isinstance(heard[-1], signaling.Joined)
+
+
+async def test_handshakes_that_nobody_finishes_do_not_keep_others_out(autojump_clock: MockClock) -> None:
+    """A stranger opens one connection after another; each source has a bound, and places come back by themselves."""
+    bounds = {"maximum_handshakes": 20, "maximum_handshakes_per_source": 4}
+    async with meeting(33, **bounds) as scene, trio.open_nursery() as crowd:
+        stranger = scene.network.host("stranger")
+        heard: list[signaling.ServerMessage] = []
+
+        async def loiter(number: int) -> None:
+            with suppress(ChannelClosed):
+                async with open_client_channel(stranger, scene.address) as channel:
+                    channel.send(signaling.Join(room=f"room-{number}", name="stranger"))
+                    while True:
+                        heard.append(await channel.receive())
+
+        for number in range(7):
+            crowd.start_soon(loiter, number)
+        await scene.join("alice")
+        await scene.join("bob")
+        await until(lambda: everyone_sees_everyone(scene, 10), 10)
+        refusals = [message for message in heard if isinstance(message, signaling.Error)]
+        assert [refusal.code for refusal in refusals] == ["server-full"] * 3
+        assert "of your network" in refusals[0].message
+        assert scene.server.handshakes.taken == 4, "who has finished takes no place"
+        await trio.sleep(HANDSHAKE_WITHIN)
+        assert scene.server.handshakes.taken == 0
+        assert len(scene.server.exchange) == 4
+        crowd.start_soon(loiter, 8)
+        await until(lambda: scene.server.handshakes.taken == 1, 5)
+        crowd.cancel_scope.cancel()

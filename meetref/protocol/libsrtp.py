@@ -1,0 +1,75 @@
+"""SRTP by libsrtp: the engine of the profiles that we have not written, and the witness for those that we have.
+
+Stands above `protocol/lock` (the promise) and `pylibsrtp`; `protocol/srtp` opens it.
+Specification: RFC 3711, RFC 7714.
+Leaves out: the transform itself, which the library does.
+Read next: `protocol/sealing.py`, where it can be read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from pylibsrtp import Error, Policy
+from pylibsrtp import Session as Library
+
+from meetref.protocol.keyschedule import SRTPKeys
+from meetref.protocol.lock import REPLAY_WINDOW, LockRefused
+
+_POLICIES = {
+    0x0001: Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
+    0x0007: Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
+    0x0008: Policy.SRTP_PROFILE_AEAD_AES_256_GCM,
+}
+
+
+class LibrarySession:
+    """A `protocol.lock.Session` for every profile."""
+
+    def __init__(self, keys: SRTPKeys) -> None:
+        self.profile = keys.profile
+        self.refused: Counter[str] = Counter()
+        self._outbound = _library(keys.profile, keys.local_key + keys.local_salt, Policy.SSRC_ANY_OUTBOUND)
+        self._inbound = _library(keys.profile, keys.remote_key + keys.remote_salt, Policy.SSRC_ANY_INBOUND)
+
+    def lock(self, packet: bytes) -> bytes:
+        try:
+            return self._outbound.protect(packet)
+        except (Error, TypeError, ValueError) as error:
+            raise LockRefused(str(error)) from None
+
+    def lock_parts(self, head: bytes, payload: bytes) -> bytes:
+        return self.lock(head + payload)
+
+    def lock_control(self, packet: bytes) -> bytes:
+        try:
+            return self._outbound.protect_rtcp(packet)
+        except (Error, TypeError, ValueError) as error:
+            raise LockRefused(str(error)) from None
+
+    def unlock(self, packet: bytes) -> bytes | None:
+        try:
+            return self._inbound.unprotect(packet)
+        except (Error, TypeError, ValueError) as error:
+            self.refused[str(error)] += 1
+            return None
+
+    def unlock_control(self, packet: bytes) -> bytes | None:
+        try:
+            return self._inbound.unprotect_rtcp(packet)
+        except (Error, TypeError, ValueError) as error:
+            self.refused[str(error)] += 1
+            return None
+
+    def forget(self, ssrc: int) -> None:
+        try:
+            self._inbound.remove_stream(ssrc)
+        except Error:
+            self.refused["unknown source forgotten"] += 1
+
+
+def _library(profile: int, key: bytes, direction: int) -> Library:
+    policy = Policy(key=key, ssrc_type=direction, srtp_profile=_POLICIES[profile])
+    policy.window_size = REPLAY_WINDOW
+    policy.allow_repeat_tx = False
+    return Library(policy)

@@ -1,0 +1,59 @@
+"""What a lock on media promises, whoever made it: the interface of both SRTP engines.
+
+Stands below `protocol/sealing` (ours) and `protocol/libsrtp` (the library's), which `protocol/srtp` chooses from.
+Specification: RFC 3711 (the transform), RFC 5764 section 4.1.2 and RFC 7714 section 14.2 (the profiles).
+Leaves out: MKI, which WebRTC does not use.
+Read next: `protocol/sealing.py`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Protocol
+
+MAXIMUM_PACKET = 1340
+"""Octets of a packet that `lock` takes: what still fits libsrtp's buffer behind its longest trailer."""
+
+REPLAY_WINDOW = 2048
+"""Packets. A repair that comes two round trips late must still fit: at 1,000 packets a second this is two seconds."""
+
+PROFILE_NAMES = {
+    0x0001: "SRTP_AES128_CM_HMAC_SHA1_80",
+    0x0007: "SRTP_AEAD_AES_128_GCM",
+    0x0008: "SRTP_AEAD_AES_256_GCM",
+}
+
+
+class LockRefused(Exception):
+    """A packet was not locked: it is too large, or its index was used already or is too old (RFC 3711 section 9.1)."""
+
+
+class Session(Protocol):
+    """Both directions of one connection. `unlock...` answers None for what does not open, and counts why."""
+
+    profile: int
+    refused: Counter[str]
+
+    def lock(self, packet: bytes) -> bytes:
+        """An RTP packet, locked. Raises `LockRefused`; the same index is never locked twice."""
+        ...
+
+    def lock_parts(self, head: bytes, payload: bytes) -> bytes:
+        """`lock` for a packet that is still in two parts: `head` has the header and its extension, whole."""
+        ...
+
+    def lock_control(self, packet: bytes) -> bytes:
+        """A compound RTCP packet, locked. Raises `LockRefused`."""
+        ...
+
+    def unlock(self, packet: bytes) -> bytes | None:
+        """The RTP packet inside, or None when its tag is wrong or its index was seen before."""
+        ...
+
+    def unlock_control(self, packet: bytes) -> bytes | None:
+        """The compound RTCP packet inside, or None."""
+        ...
+
+    def forget(self, ssrc: int) -> None:
+        """Drop the state of one incoming source, so that a peer that invents sources fills no memory."""
+        ...
