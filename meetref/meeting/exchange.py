@@ -2,7 +2,7 @@
 
 A check of ICE names its connection (the ufrag in front of the colon is ours); its address is remembered once the
 check proved authentic, and from then on the address names the connection. Each batch of the port goes through
-`receive_batch` in one synchronous call chain; what the seats have queued leaves at its end.
+`receive` in one synchronous call chain; what the seats have queued leaves in `finish`.
 Stands on `net/port` and `net/driver`; above it are `meeting/up` and `meeting/down`, the two kinds of connection.
 Specification: RFC 8445 section 7.3 (USERNAME), RFC 7983 (first octet).
 Leaves out: TCP; media comes over UDP only.
@@ -69,7 +69,7 @@ class Exchange:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Read the port and keep every connection's time, until cancelled."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.port.run, self.receive_batch, name="media")
+            nursery.start_soon(self.port.run, self.receive, self.finish, name="media")
             await nursery.start(self._clock.run, name="clock")
             task_status.started()
 
@@ -140,23 +140,24 @@ class Exchange:
 
     # --- the hot path -----------------------------------------------------------------------------
 
-    def receive_batch(self, batch: list[Datagram], now: float) -> None:
-        """Everything that one wake-up of a socket brought; nothing is awaited until it has all gone out again."""
+    def receive(self, some: list[Datagram], now: float) -> None:
+        """A part of what one wake-up of a socket brings; what comes of it waits for `finish`."""
         self._in_batch = True
-        try:
-            for datagram in batch:
-                self._route(datagram, now)
-            while self._touched:
-                connection, _ = self._touched.popitem()
-                driver = self._drivers.get(connection)
-                if driver is not None:
-                    try:
-                        driver.turn(now)
-                    except Exception as error:
-                        self.fail(connection, error)
-            self._clock.expire(now)
-        finally:
-            self._in_batch = False
+        for datagram in some:
+            self._route(datagram, now)
+
+    def finish(self, now: float) -> None:
+        """The batch is over: give every connection that it touched its turn, and let the seats' packets go."""
+        while self._touched:
+            connection, _ = self._touched.popitem()
+            driver = self._drivers.get(connection)
+            if driver is not None:
+                try:
+                    driver.turn(now)
+                except Exception as error:
+                    self.fail(connection, error)
+        self._clock.expire(now)
+        self._in_batch = False
         self._flush()
 
     def _route(self, datagram: Datagram, now: float) -> None:

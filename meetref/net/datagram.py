@@ -28,7 +28,7 @@ Direction = Literal["in", "out"]
 Tap = Callable[[Datagram, Direction, float], None]
 """Is shown every datagram of a socket, with `now` in seconds; must be quick and must not raise."""
 
-MAXIMUM_BATCH = 64  # datagrams in one `receive`, give or take the last joined ones
+MAXIMUM_BATCH = 64  # datagrams in one batch, give or take the last joined ones
 MAXIMUM_RUN = 64  # datagrams in one segmented send: the kernel's UDP_MAX_SEGMENTS
 MAXIMUM_RUN_OCTETS = 65_000
 MAXIMUM_DATAGRAM = 65_535
@@ -75,7 +75,11 @@ class DatagramSocket(Protocol):
     tap: Tap | None
 
     async def receive(self) -> list[Datagram]:
-        """Wait until something is there, then take a bounded batch. Raises `trio.ClosedResourceError` once closed."""
+        """Wait until something is there, then take some of it. Raises `trio.ClosedResourceError` once closed."""
+        ...
+
+    def poll(self) -> list[Datagram]:
+        """Take some more without waiting; nothing when nothing is there."""
         ...
 
     def send(self, packets: Sequence[bytes], remote: Address) -> None:
@@ -155,21 +159,22 @@ class KernelDatagramSocket:
             if self._closed:
                 raise trio.ClosedResourceError
             await trio.lowlevel.wait_readable(self._socket)
-            batch = self._drain()
+            batch = self.poll()
             if batch:
                 return batch
 
-    def _drain(self) -> list[Datagram]:
+    def poll(self) -> list[Datagram]:
+        if self._closed:
+            return []
         now = trio.current_time()
         if self._only_from is not None and self._only_from.refresh(now):
             self._origins.clear()
         batch: list[Datagram] = []
-        receive = self._receive_joined if self._joined else self._receive_plain
         try:
-            for _ in range(MAXIMUM_BATCH):
-                receive(batch)
-                if len(batch) >= MAXIMUM_BATCH:
-                    break
+            if self._joined:
+                self._receive_joined(batch)
+            else:
+                self._receive_plain(batch)
         except OSError as problem:
             # Drained, mostly. Some systems tell here that an earlier datagram was refused; the next one is still good.
             if problem.errno not in QUEUE_IS_FULL:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 
 import trio
@@ -51,6 +51,12 @@ class Clock:
         for at, _, driver in ready:
             if driver.waits_for == at:
                 driver.expire(now)
+        self._arm()
+
+    def forget(self, driver: Driver) -> None:
+        """Keep nothing of a driver that has stopped."""
+        self._due = [entry for entry in self._due if entry[2] is not driver]
+        heapify(self._due)
         self._arm()
 
     def _arm(self) -> None:
@@ -120,6 +126,7 @@ class Driver:
     def stop(self) -> None:
         """Take no time any more."""
         self.waits_for = -math.inf
+        self._clock.forget(self)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep this one machine's time until cancelled. Raises `ProtocolMisuse` when its time does not move on."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import trio
 
-from meetref.net.datagram import DatagramSocket
+from meetref.net.datagram import MAXIMUM_BATCH, DatagramSocket
 from meetref.net.network import Network
 from meetref.protocol.machine import Datagram
 from meetref.wire.address import Address
@@ -49,24 +49,38 @@ class Port:
         """One datagram; the form that `net/driver.Driver` wants."""
         self.send((datagram.data,), datagram.local, datagram.remote)
 
-    async def run(self, receive: Callable[[list[Datagram], float], None]) -> None:
-        """Hand each batch with its `now` to `receive`, a task for each socket, until the port is closed."""
+    async def run(
+        self, receive: Callable[[list[Datagram], float], None], finish: Callable[[float], None] = lambda now: None
+    ) -> None:
+        """Hand what comes with its `now` to `receive`, a task for each socket, until the port is closed.
+
+        Handling a part of a burst takes about as long as the rest of it needs to come: `finish` is called once nothing
+        more is there, or enough was taken for one batch.
+        """
         async with trio.open_nursery() as nursery:
             for socket in self.sockets.values():
-                nursery.start_soon(_run_socket, socket, receive, name=f"udp {socket.local}")
+                nursery.start_soon(_run_socket, socket, receive, finish, name=f"udp {socket.local}")
 
     def close(self) -> None:
         for socket in self.sockets.values():
             socket.close()
 
 
-async def _run_socket(socket: DatagramSocket, receive: Callable[[list[Datagram], float], None]) -> None:
+async def _run_socket(
+    socket: DatagramSocket, receive: Callable[[list[Datagram], float], None], finish: Callable[[float], None]
+) -> None:
     while True:
         try:
-            batch = await socket.receive()
+            some = await socket.receive()
         except trio.ClosedResourceError:
             return
-        receive(batch, trio.current_time())
+        now = trio.current_time()
+        taken = 0
+        while some:
+            receive(some, now)
+            taken += len(some)
+            some = socket.poll() if taken < MAXIMUM_BATCH else []
+        finish(now)
 
 
 async def open_port(network: Network, hosts: Sequence[str], port: int, *, only_local: bool = False) -> Port:

@@ -47,6 +47,9 @@ class VirtualDatagramSocket:
             if self._closed:
                 raise trio.ClosedResourceError
             await self._waiting.park()
+        return self.poll()
+
+    def poll(self) -> list[Datagram]:
         batch = [self._queue.popleft() for _ in range(min(MAXIMUM_BATCH, len(self._queue)))]
         self._queued_octets -= sum(len(datagram.data) + OVERHEAD_OCTETS for datagram in batch)
         self.counters.receive_calls += 1

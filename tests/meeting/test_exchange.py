@@ -54,8 +54,12 @@ class Scene:
     def receive(self, data: bytes, remote: Address) -> list[tuple[bytes, Address]]:
         """What goes out because of one datagram."""
         self.socket.sent.clear()
-        self.exchange.receive_batch([Datagram(data, LOCAL, remote)], trio.current_time())
+        self.receive_batch([(data, remote)], trio.current_time())
         return list(self.socket.sent)
+
+    def receive_batch(self, batch: list[tuple[bytes, Address]], now: float) -> None:
+        self.exchange.receive([Datagram(data, LOCAL, remote) for data, remote in batch], now)
+        self.exchange.finish(now)
 
     def owner(self, address: Address) -> object:
         return self.exchange._by_address.get(address)
@@ -183,7 +187,7 @@ async def _fails(
     if method == "handle_timeout":
         monkeypatch.setattr(ill, "next_timeout", trio.current_time)
     batch = [check(ill, 3), b"\x80\x60" + bytes(20)]
-    scene.exchange.receive_batch([Datagram(data, LOCAL, BOB) for data in batch], trio.current_time())
+    scene.receive_batch([(data, BOB) for data in batch], trio.current_time())
     with trio.fail_after(10):
         await served.wait()
     return failures
@@ -264,7 +268,7 @@ async def test_after_a_restart_the_new_name_counts(autojump_clock: MockClock) ->
 @given(batch=st.lists(st.tuples(st.binary(max_size=60), st.sampled_from([ALICE, BOB])), max_size=20))
 def test_garbage_is_counted_and_answers_nothing(batch: list[tuple[bytes, Address]]) -> None:
     scene = Scene()
-    scene.exchange.receive_batch([Datagram(data, LOCAL, remote) for data, remote in batch], 0.0)
+    scene.receive_batch(batch, 0.0)
     assert scene.ignored() == len(batch)
     assert not scene.socket.sent
     assert not scene.exchange._by_address

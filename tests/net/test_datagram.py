@@ -14,7 +14,6 @@ import trio
 from meetref.net import datagram as module
 from meetref.net.addresses import OwnAddresses
 from meetref.net.datagram import (
-    MAXIMUM_BATCH,
     MAXIMUM_KNOWN_PEERS,
     MAXIMUM_RUN,
     MAXIMUM_RUN_OCTETS,
@@ -121,12 +120,16 @@ async def test_a_receiver_without_joining_gets_single_datagrams(opened: Open) ->
     assert (left.counters.send_calls, right.counters.receive_calls) == (1, 5)
 
 
-async def test_a_batch_is_bounded(opened: Open) -> None:
+async def test_more_is_taken_without_waiting(opened: Open) -> None:
     left, right = (opened(segmentation=False) for _ in range(2))
-    left.send([b"x"] * (MAXIMUM_BATCH + 10), right.local)
+    assert right.poll() == []
+    left.send([b"one", b"two"], right.local)
     with trio.fail_after(5):
-        assert len(await right.receive()) == MAXIMUM_BATCH
-        assert len(await right.receive()) == 10
+        assert [datagram.data for datagram in await right.receive()] == [b"one"]
+    assert [datagram.data for datagram in right.poll()] == [b"two"]
+    assert right.poll() == []
+    right.close()
+    assert right.poll() == []
 
 
 @on_linux

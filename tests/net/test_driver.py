@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from meetref.net.driver import MAXIMUM_ROUNDS, Driver, drive_socket
+from meetref.net.driver import MAXIMUM_ROUNDS, Clock, Driver, drive_socket
 from meetref.net.virtual import VirtualNetwork
 from meetref.net.virtuallink import Impairments
 from meetref.protocol.machine import Datagram, Event, ProtocolMisuse
@@ -197,3 +197,49 @@ async def test_a_machine_with_its_own_socket(autojump_clock: MockClock) -> None:
         assert [datagram.data for datagram in await theirs.receive()] == [b"goodbye"]
         world.cancel_scope.cancel()
     assert told == [Heard(b"are you"), Heard(b"there?")]
+
+
+async def test_one_clock_keeps_the_time_of_many(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+    clock = Clock()
+    machines = [Repeater(interval) for interval in (1.0, 2.5, math.inf)]
+    drivers = [Driver(machine, lambda datagram: None, lambda event: None, clock=clock) for machine in machines]
+    await nursery.start(clock.run)
+    for driver in drivers:
+        driver.turn(trio.current_time())
+    await trio.sleep(5.5)
+    assert [len(machine.ticks) for machine in machines] == [5, 2, 0]
+    drivers[0].stop()
+    machines[2].due_at = 6.0
+    drivers[2].turn(trio.current_time())
+    await trio.sleep(5)
+    assert [len(machine.ticks) for machine in machines] == [5, 4, 1]
+    for driver in drivers:
+        driver.stop()
+    assert not clock._due, "nothing is kept of those who stopped"
+
+
+async def test_a_patient_clock_is_served_by_whoever_comes_by(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+    clock = Clock(patience=0.1)
+    machine = Repeater(1.0)
+    driver = Driver(machine, lambda datagram: None, lambda event: None, clock=clock)
+    await nursery.start(clock.run)
+    driver.turn(0.0)
+    await trio.sleep(1.05)
+    assert machine.ticks == []
+    clock.expire(trio.current_time())
+    assert machine.ticks == pytest.approx([1.05])
+    await trio.sleep(1.2)  # due at 2.05, and nobody comes by
+    assert machine.ticks == pytest.approx([1.05, 2.15])
+
+
+async def test_a_mistake_in_a_timeout_is_told_to_the_owner(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+    clock = Clock()
+    told: list[Exception] = []
+    ill, well = Circle(), Repeater(1.0)
+    ill.due_at = 1.0
+    await nursery.start(clock.run)
+    for machine in (ill, well):
+        Driver(machine, lambda datagram: None, lambda event: None, clock=clock, failed=told.append).turn(0.0)
+    await trio.sleep(2.5)
+    assert [type(error) for error in told] == [ProtocolMisuse]
+    assert well.ticks == pytest.approx([1.0, 2.0])

@@ -8,8 +8,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from meetref.net.datagram import MAXIMUM_BATCH
 from meetref.net.network import KernelNetwork
-from meetref.net.port import MAXIMUM_TRIES, open_port
+from meetref.net.port import MAXIMUM_TRIES, Port, open_port
 from meetref.net.virtual import VirtualNetwork
 from meetref.protocol.machine import Datagram
 from meetref.wire.address import Address
@@ -81,3 +82,36 @@ async def test_batches_of_all_sockets_and_answers_from_the_right_one(
     port.send([b"x"], Address("192.0.2.99", 5000), Address("192.0.2.98", 1))
     assert port.unroutable == 1
     port.close()
+
+
+class Pouring:
+    """A socket on which there is always one more datagram."""
+
+    local = Address("192.0.2.1", 5000)
+
+    def __init__(self) -> None:
+        self.left = 3 * MAXIMUM_BATCH
+
+    async def receive(self) -> list[Datagram]:
+        await trio.lowlevel.checkpoint()
+        if not self.left:
+            raise trio.ClosedResourceError
+        return self.poll()
+
+    def poll(self) -> list[Datagram]:
+        self.left -= 1
+        return [Datagram(b"more", self.local, self.local)] if self.left >= 0 else []
+
+
+async def test_a_batch_is_what_is_there_but_bounded() -> None:
+    port = Port([Pouring()])  # type: ignore[list-item]
+    taken: list[int] = [0]
+
+    def receive(some: list[Datagram], now: float) -> None:
+        taken[-1] += len(some)
+
+    def finish(now: float) -> None:
+        taken.append(0)
+
+    await port.run(receive, finish)
+    assert taken == [MAXIMUM_BATCH] * 3 + [0]
