@@ -16,6 +16,8 @@ from pathlib import Path
 from struct import Struct
 from typing import Any
 
+from tests.confirm.witness import Absent
+
 PORT = 5004
 RAW_IP = 101
 file_head = Struct("<IHHiIII")
@@ -24,10 +26,6 @@ ip_head = Struct("!BBHHHBBH4s4s")
 udp_head = Struct("!HHHH")
 
 Row = dict[str, list[str]]
-
-
-class Absent(RuntimeError):
-    """There is no tshark on this machine."""
 
 
 def version() -> str:

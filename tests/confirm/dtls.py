@@ -11,7 +11,7 @@ from typing import Any
 
 from meetref.wire import dtls
 from tests.confirm import dissection, gnutls_library
-from tests.confirm.witness import Case, agreeing
+from tests.confirm.witness import Case, Witness, asked, one_by_one
 
 TSHARK = {
     "records": "dissected as DTLS: same types, versions, epochs, sequence numbers and lengths",
@@ -31,16 +31,11 @@ FRAGMENT_FIELDS = tuple(
 
 def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
     """A `verified_by` entry for each group and each witness on this machine that agrees with all of its cases."""
-    entries: list[dict[str, Any]] = []
-    try:
-        entries += agreeing(data, "tshark", dissection.version(), TSHARK, _ask_tshark)
-    except dissection.Absent:
-        pass
-    try:
-        entries += agreeing(data, "GnuTLS", gnutls_library.version(), GNUTLS, _ask_gnutls)
-    except gnutls_library.Absent:
-        pass
-    return entries
+    return asked(
+        data,
+        Witness("tshark", dissection.version, TSHARK, _ask_tshark),
+        Witness("GnuTLS", gnutls_library.version, GNUTLS, one_by_one(_ask_gnutls)),
+    )
 
 
 def _ask_tshark(operation: str, cases: list[Case]) -> None:
@@ -64,17 +59,16 @@ def _wanted(operation: str, value: dict[str, Any]) -> tuple[int, ...]:
     return (*(value[name] for name in names), len(octets) // 2)
 
 
-def _ask_gnutls(operation: str, cases: list[Case]) -> None:
-    for case in cases:
-        given, octets = case["in"], bytes.fromhex(case["in"].get("record") or case["out"]["record"])
-        told = given.get("plaintext", case.get("out", {}).get("plaintext", b"hello".hex()))
-        plaintext = bytes.fromhex(told)
-        if len(octets) - 13 < 24:
-            continue
-        # Put together from the record's own header here, so that its construction is judged too.
-        bound = octets[3:11] + octets[:3] + (len(octets) - 13 - 24).to_bytes(2, "big")
-        if len(plaintext) != len(octets) - 37:
-            raise AssertionError(f"{case['id']}: lengths do not add up")
-        nonce = bytes.fromhex(given["salt"]) + octets[13:21]
-        same = gnutls_library.seal(bytes.fromhex(given["key"]), nonce, bound, plaintext) == octets[21:]
-        assert same == (case["result"] == "valid"), f"GnuTLS says otherwise of {case['id']}"
+def _ask_gnutls(operation: str, case: Case) -> None:
+    given, octets = case["in"], bytes.fromhex(case["in"].get("record") or case["out"]["record"])
+    told = given.get("plaintext", case.get("out", {}).get("plaintext", b"hello".hex()))
+    plaintext = bytes.fromhex(told)
+    if len(octets) - 13 < 24:
+        return
+    # Put together from the record's own header here, so that its construction is judged too.
+    bound = octets[3:11] + octets[:3] + (len(octets) - 13 - 24).to_bytes(2, "big")
+    if len(plaintext) != len(octets) - 37:
+        raise AssertionError(f"{case['id']}: lengths do not add up")
+    nonce = bytes.fromhex(given["salt"]) + octets[13:21]
+    same = gnutls_library.seal(bytes.fromhex(given["key"]), nonce, bound, plaintext) == octets[21:]
+    assert same == (case["result"] == "valid"), f"GnuTLS says otherwise of {case['id']}"

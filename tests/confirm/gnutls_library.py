@@ -9,11 +9,9 @@ import ctypes
 import ctypes.util
 from ctypes import byref, c_char_p, c_size_t, c_uint, c_void_p
 
+from tests.confirm.witness import Absent
+
 SHA256 = 6  # GNUTLS_MAC_SHA256
-
-
-class Absent(RuntimeError):
-    """There is no GnuTLS on this machine, or it does not give out what is wanted."""
 
 
 class Datum(ctypes.Structure):

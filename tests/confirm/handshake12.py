@@ -18,7 +18,7 @@ from struct import pack
 from typing import Any
 
 from tests.confirm import dissection, gnutls_library
-from tests.confirm.witness import Case, agreeing
+from tests.confirm.witness import Absent, Case, Witness, asked
 from tests.generate.handshake12 import summary
 
 Pseudorandom = Callable[[bytes, bytes, bytes, int], bytes]
@@ -31,31 +31,33 @@ SIZES = {8: (32, 12), 7: (16, 12), 1: (16, 14)}
 HELLO = "an in-memory DTLS 1.2 server of OpenSSL, driven by pyOpenSSL, answers with the same alert, or the same choice"
 
 
+OPENSSL = {
+    **dict.fromkeys(SCHEDULE, "openssl kdf TLS1-PRF gives the same octets"),
+    "session": "openssl kdf TLS1-PRF gives the same exported octets from master secret and randoms",
+}
+GNUTLS = {
+    **dict.fromkeys(SCHEDULE, "its TLS 1.2 pseudorandom function gives the same octets"),
+    "session": "its pseudorandom function gives the same exported octets from master secret and randoms",
+}
+SESSION = {"session": "with the key log it verifies nothing malformed and decrypts the data of both sides"}
+MESSAGE = {"message": "dissected as DTLS: same type, length, and extensions"}
+
+
 def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
     """A `verified_by` entry for each group and each witness on this machine that agrees with all of its cases."""
-    entries: list[dict[str, Any]] = []
-    if shutil.which("openssl"):
-        how = dict.fromkeys(SCHEDULE, "openssl kdf TLS1-PRF gives the same octets")
-        how["session"] = "openssl kdf TLS1-PRF gives the same exported octets from master secret and randoms"
-        entries += agreeing(data, "OpenSSL", _openssl_version(), how, _schedule(_openssl))
-        entries += agreeing(data, "OpenSSL", _library_version(), {"hello": HELLO}, _ask_server)
-    try:
-        how = dict.fromkeys(SCHEDULE, "its TLS 1.2 pseudorandom function gives the same octets")
-        how["session"] = "its pseudorandom function gives the same exported octets from master secret and randoms"
-        entries += agreeing(data, "GnuTLS", gnutls_library.version(), how, _schedule(gnutls_library.pseudorandom))
-    except gnutls_library.Absent:
-        pass
-    try:
-        how = {"session": "with the key log it verifies nothing malformed and decrypts the data of both sides"}
-        entries += agreeing(data, "tshark", dissection.version(), how, _ask_tshark)
-        how = {"message": "dissected as DTLS: same type, length, and extensions"}
-        entries += agreeing(data, "tshark", dissection.version(), how, _ask_tshark_messages)
-    except dissection.Absent:
-        pass
-    return entries
+    return asked(
+        data,
+        Witness("OpenSSL", _openssl_version, OPENSSL, _schedule(_openssl)),
+        Witness("OpenSSL", _library_version, {"hello": HELLO}, _ask_server),
+        Witness("GnuTLS", gnutls_library.version, GNUTLS, _schedule(gnutls_library.pseudorandom)),
+        Witness("tshark", dissection.version, SESSION, _ask_tshark),
+        Witness("tshark", dissection.version, MESSAGE, _ask_tshark_messages),
+    )
 
 
 def _openssl_version() -> str:
+    if shutil.which("openssl") is None:
+        raise Absent
     return subprocess.run(["openssl", "version"], capture_output=True, text=True, check=True).stdout.split()[1]
 
 
@@ -196,8 +198,10 @@ def _ask_tshark_messages(operation: str, cases: list[Case]) -> None:
 
 
 def _library_version() -> str:
-    from OpenSSL import SSL
-
+    try:
+        from OpenSSL import SSL
+    except ImportError:
+        raise Absent from None
     return str(SSL.SSLeay_version(SSL.SSLEAY_VERSION).split()[1].decode())
 
 

@@ -6,21 +6,19 @@ provisional. Stands above `tests/confirm/witness.py`. Read next: tests/generate/
 
 from __future__ import annotations
 
-from importlib.metadata import version as installed_version
 from typing import Any
 
-from tests.confirm.witness import Case, agreeing
+from tests.confirm.witness import Case, Witness, asked, one_by_one, package
 
 AIORTC = {"rtcp": "is_rtcp gives the same answer"}
 
 
 def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
     """A `verified_by` entry for the group about RTCP, when aiortc agrees with all of it."""
-    return agreeing(data, "aiortc", installed_version("aiortc"), AIORTC, _ask_aiortc)
+    return asked(data, Witness("aiortc", package("aiortc"), AIORTC, one_by_one(_ask_aiortc)))
 
 
-def _ask_aiortc(operation: str, cases: list[Case]) -> None:
+def _ask_aiortc(operation: str, case: Case) -> None:
     from aiortc import rtp
 
-    for case in cases:
-        assert rtp.is_rtcp(bytes.fromhex(case["in"]["hex"])) == case["out"]["rtcp"], f"aiortc disagrees on {case['id']}"
+    assert rtp.is_rtcp(bytes.fromhex(case["in"]["hex"])) == case["out"]["rtcp"], f"aiortc disagrees on {case['id']}"

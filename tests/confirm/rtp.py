@@ -7,11 +7,10 @@ Read next: tests/generate/rtp.py.
 
 from __future__ import annotations
 
-from importlib.metadata import version as installed_version
 from typing import Any
 
 from tests.confirm import dissection
-from tests.confirm.witness import Case, agreeing
+from tests.confirm.witness import Case, Witness, asked, one_by_one, package
 
 AIORTC = {
     "parse": "RtpPacket.parse and unpack_header_extensions give the same fields, or refuse an invalid packet",
@@ -27,20 +26,14 @@ FIELDS = (
 
 def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
     """A `verified_by` entry for each group and each witness on this machine that agrees with all of its cases."""
-    entries = agreeing(data, "aiortc", installed_version("aiortc"), AIORTC, _ask_aiortc)
-    try:
-        entries += agreeing(data, "tshark", dissection.version(), TSHARK, _ask_tshark)
-    except dissection.Absent:
-        pass
-    return entries
+    return asked(
+        data,
+        Witness("aiortc", package("aiortc"), AIORTC, one_by_one(_ask_aiortc)),
+        Witness("tshark", dissection.version, TSHARK, _ask_tshark),
+    )
 
 
-def _ask_aiortc(operation: str, cases: list[Case]) -> None:
-    for case in cases:
-        _ask_aiortc_of(operation, case)
-
-
-def _ask_aiortc_of(operation: str, case: Case) -> None:
+def _ask_aiortc(operation: str, case: Case) -> None:
     from aiortc import rtp
 
     given = case["in"]

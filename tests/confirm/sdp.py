@@ -8,7 +8,6 @@ Stands above `tests/peers/browsers.py` and `tests/confirm/witness.py`. Read next
 from __future__ import annotations
 
 import re
-from importlib.metadata import version as installed_version
 from typing import Any
 
 import trio
@@ -16,7 +15,7 @@ import trio
 from meetref.protocol.answering import Offer, read_offer
 from meetref.protocol.negotiation import EXTENSIONS
 from meetref.protocol.offering import offer
-from tests.confirm.witness import Case, agreeing
+from tests.confirm.witness import Case, Witness, asked, one_by_one, package
 from tests.generate.sdp import SERVER, slots_from
 from tests.peer_registry import why_absent
 from tests.peers.browsers import BROWSERS, Browser, BrowserError
@@ -54,7 +53,7 @@ DIRECTIONS_AFTER = """async (sdp) => {
 
 def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
     """A `verified_by` entry for each group and each witness on this machine that agrees with all of its cases."""
-    entries = agreeing(data, "aiortc", installed_version("aiortc"), AIORTC, _ask_aiortc)
+    entries = asked(data, Witness("aiortc", package("aiortc"), AIORTC, one_by_one(_ask_aiortc)))
     for name in BROWSERS:
         if why_absent(name) is None:
             entries += trio.run(_ask_browser, name, data)
@@ -81,11 +80,10 @@ async def _ask_browser(name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
                     said[case["id"]] = await _directions_after(browser, case["in"]["sdp"])
         version = browser.version
 
-    def judge(operation: str, cases: list[Case]) -> None:
-        for case in cases:
-            _compare(operation, case, said[case["id"]])
+    def judge(operation: str, case: Case) -> None:
+        _compare(operation, case, said[case["id"]])
 
-    return agreeing(data, name.capitalize(), version, BROWSER, judge)
+    return asked(data, Witness(name.capitalize(), lambda: version, BROWSER, one_by_one(judge)))
 
 
 async def _answer_of(browser: Browser, sdp: str) -> str | None:
@@ -176,12 +174,7 @@ def _compare_transceivers(case: Case, transceivers: list[dict[str, Any]]) -> Non
 # --- aiortc ---------------------------------------------------------------------------------------
 
 
-def _ask_aiortc(operation: str, cases: list[Case]) -> None:
-    for case in cases:
-        _ask_aiortc_of(operation, case)
-
-
-def _ask_aiortc_of(operation: str, case: Case) -> None:
+def _ask_aiortc(operation: str, case: Case) -> None:
     from aiortc.sdp import SessionDescription
 
     assert case["result"] != "invalid", "aiortc's parser refuses hardly anything"

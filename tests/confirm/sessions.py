@@ -5,7 +5,6 @@ Used by `meetref vectors confirm` and by tests/peers/test_sessions_tshark.py.
 
 from __future__ import annotations
 
-import datetime
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from typing import Any
 from meetref.wire import udp
 from meetref.wire.pcapng import Packet, parse, serialize
 from tests.confirm import dissection
+from tests.confirm.witness import Absent, entry
 
 SESSIONS = Path(__file__).parent.parent.parent / "vectors" / "sessions"
 
@@ -69,12 +69,11 @@ def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
     folder = SESSIONS / set_name.split("/")[1]
     try:
         version = dissection.version()
-    except dissection.Absent:
+    except Absent:
         return []
     if malformed(folder) or finished(folder) < 2 * int(data["figures"]["handshakes"]):
         return []
     how = "read every packet"
     if data["figures"]["handshakes"]:
         how += ", and both Finished of each handshake with the secrets of the capture"
-    today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
-    return [{"implementation": "tshark", "version": version, "date": today, "how": how}]
+    return [entry("tshark", version, how)]

@@ -8,11 +8,10 @@ Read next: tests/generate/stun.py.
 
 from __future__ import annotations
 
-from importlib.metadata import version as installed_version
 from typing import Any
 
 from tests.confirm import dissection
-from tests.confirm.witness import Case, agreeing
+from tests.confirm.witness import Case, Witness, asked, one_by_one, package
 
 AIOICE = {"parse": "parse_message and check_message_integrity give the same fields, or refuse an invalid message"}
 TSHARK = {
@@ -29,18 +28,16 @@ ADDRESSES = ("MAPPED-ADDRESS", "XOR-MAPPED-ADDRESS", "ALTERNATE-SERVER")
 
 def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
     """A `verified_by` entry for each group and each witness on this machine that agrees with all of its cases."""
-    entries = agreeing(data, "aioice", installed_version("aioice"), AIOICE, _ask_aioice)
-    try:
-        entries += agreeing(data, "tshark", dissection.version(), TSHARK, _ask_tshark)
-    except dissection.Absent:
-        pass
-    return entries
+    return asked(
+        data,
+        Witness("aioice", package("aioice"), AIOICE, one_by_one(_ask_aioice)),
+        Witness("tshark", dissection.version, TSHARK, _ask_tshark),
+    )
 
 
-def _ask_aioice(operation: str, cases: list[Case]) -> None:
-    for case in cases:
-        seen = _aioice_fields(case)
-        assert seen == (None if case["result"] == "invalid" else case["out"]), f"aioice reads {case['id']} otherwise"
+def _ask_aioice(operation: str, case: Case) -> None:
+    seen = _aioice_fields(case)
+    assert seen == (None if case["result"] == "invalid" else case["out"]), f"aioice reads {case['id']} otherwise"
 
 
 def _aioice_fields(case: Case) -> dict[str, Any] | None:

@@ -6,12 +6,11 @@ Read next: tests/generate/vp8.py.
 
 from __future__ import annotations
 
-from importlib.metadata import version as installed_version
 from typing import Any
 
 from meetref.wire import rtp
 from tests.confirm import dissection
-from tests.confirm.witness import Case, agreeing
+from tests.confirm.witness import Case, Witness, asked, one_by_one, package
 
 AIORTC = {
     "parse": "VpxPayloadDescriptor.parse gives the same fields, as far as it has them, or refuses an invalid payload",
@@ -31,20 +30,14 @@ FIELDS = (
 
 def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
     """A `verified_by` entry for each group and each witness on this machine that agrees with all of its cases."""
-    entries = agreeing(data, "aiortc", installed_version("aiortc"), AIORTC, _ask_aiortc)
-    try:
-        entries += agreeing(data, "tshark", dissection.version(), TSHARK, _ask_tshark)
-    except dissection.Absent:
-        pass
-    return entries
+    return asked(
+        data,
+        Witness("aiortc", package("aiortc"), AIORTC, one_by_one(_ask_aiortc)),
+        Witness("tshark", dissection.version, TSHARK, _ask_tshark),
+    )
 
 
-def _ask_aiortc(operation: str, cases: list[Case]) -> None:
-    for case in cases:
-        _ask_aiortc_of(operation, case)
-
-
-def _ask_aiortc_of(operation: str, case: Case) -> None:
+def _ask_aiortc(operation: str, case: Case) -> None:
     data = bytes.fromhex(case["in"]["hex"])
     if case["result"] == "invalid":
         assert _aiortc_fields(data) is None, f"aiortc takes {case['id']}"
