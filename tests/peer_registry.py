@@ -60,6 +60,7 @@ PEERS: dict[str, Probe] = {
     "ip-netns": network_namespaces,
     "libsrtp": module("pylibsrtp", "pylibsrtp"),
     "nftables": program("nft", "nftables"),
+    "node": program("node", "nodejs"),
     "openssl": program("openssl", "openssl"),
     "pyopenssl": module("OpenSSL", "pyopenssl"),
     "tshark": program("tshark", "tshark"),

@@ -2,8 +2,8 @@
 
     meetref bot --room demo --count 3
 
-Each bot shows a moving picture with its name and the time, and hums; several take turns. `--light` replays frames
-that were encoded once, for load; `--silent` sends no sound, `--receive-only` nothing at all.
+Each bot shows a robot with its name and the time, and hums, its mouth with it; several take turns. `--light` replays
+frames that were encoded once, for load; `--silent` sends no sound, `--receive-only` nothing at all.
 Stands on `app/client`; `app/serve` runs three of them in the room `demo`.
 Leaves out: reacting to what bots hear. Read next: `app/client.py`.
 """
@@ -19,7 +19,8 @@ import trio
 
 from meetref.app import frames
 from meetref.app.client import open_client
-from meetref.app.command import CommandFailed
+from meetref.app.command import CommandFailed, Exit
+from meetref.app.http import check_room_name
 from meetref.app.picture import Painter
 from meetref.app.sender import Sender
 from meetref.app.sound import Voice, level_of, silence
@@ -27,12 +28,16 @@ from meetref.media.codec import SoundEncoder, VideoEncoder, packetize
 from meetref.meeting.channel import ChannelClosed
 from meetref.net.network import KernelNetwork, Network
 from meetref.wire import signaling
-from meetref.wire.address import Address
+from meetref.wire.address import Address, canonical_host
+from meetref.wire.reader import Malformed
 
+MAXIMUM_COUNT = 100
 FRAME_RATE = 20
 BITRATE_BPS = 500_000
 TURN = 6.0
 """Seconds that one bot hums before the next one does."""
+OPENS_AT = (48, 36)
+"""Audio levels (decibels below full scale) at which a mouth is half open, and open."""
 
 NAMES = ("Ada", "Blaise", "Cora", "Dirac", "Emmy", "Fibo", "Gauss", "Hypatia", "Ito", "Jacobi")
 
@@ -66,28 +71,44 @@ async def be_bot(network: Network, server: Address, room: str, behaviour: Behavi
         if sends:
             sources: list[signaling.Source] = ["camera"] if behaviour.silent else ["microphone", "camera"]
             await client.publish(sources)
-            show = show_light if behaviour.light else show_picture
+            mouth = Mouth()
+            show, hum = (show_light, hum_light) if behaviour.light else (mouth.show_picture, mouth.hum)
             nursery.start_soon(show, client.senders["camera"], behaviour, name="picture")
             if not behaviour.silent:
-                hum = hum_light if behaviour.light else hum_live
                 nursery.start_soon(hum, client.senders["microphone"], behaviour, name="voice")
         await client.closed.wait()
         nursery.cancel_scope.cancel()
 
 
-async def show_picture(sender: Sender, behaviour: Behaviour) -> None:
-    """Paint and encode in a thread, a frame at a time."""
-    painter = Painter(behaviour.name, behaviour.number)
-    encoder = VideoEncoder(painter.width, painter.height, frame_rate=FRAME_RATE, bitrate_bps=BITRATE_BPS)
+class Mouth:
+    """Sound and picture of one bot: the mouth goes with the voice."""
 
-    def make(number: int, keyframe: bool) -> bytes:
-        return encoder.encode(painter.paint(number, time.strftime("%H:%M:%S")), keyframe=keyframe)
+    def __init__(self) -> None:
+        self._level = 127
 
-    async for number in ticks(1 / FRAME_RATE):
-        if sender.ready:
-            keyframe, sender.keyframe_wanted = sender.keyframe_wanted, False
-            frame = await trio.to_thread.run_sync(make, number, keyframe)
-            sender.send(packetize(frame, number), trio.current_time())
+    async def show_picture(self, sender: Sender, behaviour: Behaviour) -> None:
+        """Paint and encode in a thread, a frame at a time."""
+        painter = Painter(behaviour.name, behaviour.number)
+        encoder = VideoEncoder(painter.width, painter.height, frame_rate=FRAME_RATE, bitrate_bps=BITRATE_BPS)
+
+        def make(number: int, keyframe: bool) -> bytes:
+            mouth = sum(self._level < level for level in OPENS_AT)
+            return encoder.encode(painter.paint(number, time.strftime("%H:%M:%S"), mouth=mouth), keyframe=keyframe)
+
+        async for number in ticks(1 / FRAME_RATE):
+            if sender.ready:
+                keyframe, sender.keyframe_wanted = sender.keyframe_wanted, False
+                frame = await trio.to_thread.run_sync(make, number, keyframe)
+                sender.send(packetize(frame, number), trio.current_time())
+
+    async def hum(self, sender: Sender, behaviour: Behaviour) -> None:
+        """Hum when it is this bot's turn, and be silent otherwise."""
+        voice, encoder = Voice(behaviour.number), SoundEncoder()
+        async for _ in ticks(0.02):
+            speaks = int(trio.current_time() / TURN) % behaviour.turns == behaviour.turn
+            samples = voice.speak() if speaks else silence()
+            self._level = level_of(samples)
+            sender.send([encoder.encode(samples)], trio.current_time(), level=self._level)
 
 
 async def show_light(sender: Sender, behaviour: Behaviour) -> None:
@@ -100,15 +121,6 @@ async def show_light(sender: Sender, behaviour: Behaviour) -> None:
                 place, sender.keyframe_wanted = 0, False
             sender.send(packetize(pictures[place], number), trio.current_time())
             place = (place + 1) % len(pictures)
-
-
-async def hum_live(sender: Sender, behaviour: Behaviour) -> None:
-    """Hum when it is this bot's turn, and be silent otherwise."""
-    voice, encoder = Voice(behaviour.number), SoundEncoder()
-    async for _ in ticks(0.02):
-        speaks = int(trio.current_time() / TURN) % behaviour.turns == behaviour.turn
-        samples = voice.speak() if speaks else silence()
-        sender.send([encoder.encode(samples)], trio.current_time(), level=level_of(samples))
 
 
 async def hum_light(sender: Sender, behaviour: Behaviour) -> None:
@@ -146,7 +158,7 @@ async def be_bots(network: Network, server: Address, room: str, behaviours: list
 
 
 def behaviours_of(
-    count: int, *, silent: bool = False, receive_only: bool = False, light: bool = False
+    count: int, *, silent: bool = False, receive_only: bool = False, light: bool = False, token: str | None = None
 ) -> list[Behaviour]:
     """So many bots, which take turns."""
     return [
@@ -158,6 +170,7 @@ def behaviours_of(
             silent=silent,
             receive_only=receive_only,
             light=light,
+            token=token,
         )
         for index in range(count)
     ]
@@ -176,22 +189,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if not 1 <= arguments.count <= 100:
-        raise CommandFailed("--count goes from 1 to 100", 2)
+    _check(arguments)
     try:
         trio.run(_run, arguments)
     except* ChannelClosed as closed:
         raise CommandFailed(f"the server does not let the bots in: {_first(closed)}") from None
-    except* ConnectionRefusedError:
+    except* OSError:  # Trio tells of a refused connection by this one, which has no number
         raise CommandFailed(
             f"nobody answers at {arguments.server} port {arguments.port}; is the server running (make meet)?"
         ) from None
     return 0
 
 
+def _check(arguments: argparse.Namespace) -> None:
+    """Raises `CommandFailed` for a command line that can lead nowhere."""
+    if not 1 <= arguments.count <= MAXIMUM_COUNT:
+        raise CommandFailed(f"--count goes from 1 to {MAXIMUM_COUNT}", Exit.WRONG_COMMAND_LINE)
+    if not 1 <= arguments.port <= 65535:
+        raise CommandFailed("--port goes from 1 to 65535", Exit.WRONG_COMMAND_LINE)
+    if arguments.seconds is not None and not arguments.seconds >= 0:
+        raise CommandFailed(f"--seconds is how long to stay, not {arguments.seconds}", Exit.WRONG_COMMAND_LINE)
+    try:
+        arguments.server = canonical_host(arguments.server)
+    except Malformed as error:
+        raise CommandFailed(f"--server: {error.what[:100]}", Exit.WRONG_COMMAND_LINE) from None
+    check_room_name(arguments.room)
+
+
 async def _run(arguments: argparse.Namespace) -> None:
     behaviours = behaviours_of(
-        arguments.count, silent=arguments.silent, receive_only=arguments.receive_only, light=arguments.light
+        arguments.count,
+        silent=arguments.silent,
+        receive_only=arguments.receive_only,
+        light=arguments.light,
+        token=arguments.token,
     )
     server = Address(arguments.server, arguments.port)
     with trio.move_on_after(arguments.seconds if arguments.seconds is not None else float("inf")):

@@ -43,6 +43,7 @@ MAXIMUM_WAITING = 512  # messages that the peer has not taken yet
 MAXIMUM_WAITING_SIZE = 8 * 1024 * 1024  # characters of them
 MAXIMUM_UNREAD = 32  # messages that our side has not taken yet; after that the peer has to wait
 MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 30.0, 150.0
+CHARGED_SIZE = 4096  # octets; a message counts once more for each: a description is read in milliseconds, not for free
 MAXIMUM_DROPPED = 1000  # messages that came too fast, until patience is over
 
 NORMAL, GOING_AWAY, POLICY = 1000, 1001, 1008
@@ -84,6 +85,7 @@ class Conversation(Generic[In, Out]):
         self._waiting: deque[str] = deque()
         self._waiting_size = 0
         self._wake = trio.Event()
+        self._drained = trio.Event()
         self._end: _End | None = None
         self._put_unread, self._unread = trio.open_memory_channel[In](MAXIMUM_UNREAD)
 
@@ -100,6 +102,14 @@ class Conversation(Generic[In, Out]):
         if len(self._waiting) > MAXIMUM_WAITING or self._waiting_size > MAXIMUM_WAITING_SIZE:
             self._break("it does not take the messages that are sent to it")
         self._wake.set()
+
+    async def drained(self) -> None:
+        """Wait until nothing waits to be sent any more. Raises `ChannelClosed`."""
+        await trio.lowlevel.checkpoint()
+        while self._waiting and self._end is None:
+            await self._drained.wait()
+        if self._end is not None:
+            raise ChannelClosed(self._end.clean, self._end.why)
 
     async def receive(self) -> In:
         """The next message. Raises `ChannelClosed`, also every time after that."""
@@ -132,6 +142,11 @@ class Conversation(Generic[In, Out]):
     def _finish(self, end: _End) -> None:
         self._end = self._end or end
         self._wake.set()
+        self._tell_drained()
+
+    def _tell_drained(self) -> None:
+        self._drained.set()
+        self._drained = trio.Event()
 
     def _break(self, why: str) -> None:
         """End without a goodbye: the peer does not read anyway."""
@@ -143,6 +158,7 @@ class Conversation(Generic[In, Out]):
         try:
             while self._waiting or self._end is None:
                 if not self._waiting:
+                    self._tell_drained()
                     self._wake = trio.Event()
                     await self._wake.wait()
                     continue
@@ -188,7 +204,7 @@ class Channel(Conversation[ClientMessage, ServerMessage]):
         self._is_delivering = False
 
     def _understand(self, text: str | bytes, now: float) -> ClientMessage | None:
-        if not self._bucket.take(now):
+        if not self._bucket.take(now, 1 + min(len(text), MAXIMUM_MESSAGE_SIZE) // CHARGED_SIZE):
             self._too_fast(now)
             return None
         self._dropped = 0

@@ -27,6 +27,7 @@ from meetref.protocol.certificate import Certificate
 from meetref.protocol.negotiation import Kind, SentTrack
 from meetref.wire import signaling
 from meetref.wire.address import Address
+from meetref.wire.reader import Malformed
 
 logger = logging.getLogger("meetref.client")
 
@@ -196,7 +197,9 @@ async def open_client(
                 try:
                     while True:
                         await client.hear(await channel.receive())
-                except ChannelClosed:
+                except (ChannelClosed, Malformed) as error:
+                    if isinstance(error, Malformed):
+                        logger.warning("what the server says cannot be read: %s", error)
                     client.closed.set()
                     client.joined.set()
 
@@ -204,9 +207,11 @@ async def open_client(
             nursery.start_soon(client._tick, name="reports")
             channel.send(join)
             await client.joined.wait()
-            if client.identity is None:
-                words = client.errors[-1].message if client.errors else "the server closed the connection"
-                raise ChannelClosed(False, words)
-            yield client
-            channel.send(signaling.Leave())
+            if client.identity is not None:
+                yield client
+                channel.send(signaling.Leave())
             nursery.cancel_scope.cancel()
+        if client.identity is None:  # raised here, it leaves the nursery alone, and not in a group
+            raise ChannelClosed(
+                False, client.errors[-1].message if client.errors else "the server closed the connection"
+            )

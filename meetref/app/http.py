@@ -32,6 +32,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import meetref
+from meetref.app.command import CommandFailed, Exit
 from meetref.app.files import is_current, read_page_file
 from meetref.app.limits import is_loopback
 from meetref.app.metrics import CONTENT_TYPE, Family, render
@@ -188,6 +189,15 @@ class _Coat:
 def is_room_name(name: str) -> bool:
     """Is this the name of a room, as signaling defines it?"""
     return re.match(_ROOM_PATTERN, name) is not None
+
+
+def check_room_name(name: str) -> None:
+    """For a command line. Raises `CommandFailed` with what a room may be called."""
+    if not is_room_name(name):
+        raise CommandFailed(
+            f"{name[:40]!r} is no name of a room: lower-case letters, digits and hyphens, at most 63",
+            Exit.WRONG_COMMAND_LINE,
+        )
 
 
 def _room_pattern() -> str:

@@ -25,13 +25,13 @@ class TokenBucket:
         self._tokens = burst
         self._at = now
 
-    def take(self, now: float) -> bool:
-        """Is there a token left for one more? Takes it."""
+    def take(self, now: float, cost: float = 1.0) -> bool:
+        """Are there `cost` tokens left for one more? Takes them."""
         self._tokens = min(self.burst, self._tokens + max(0.0, now - self._at) * self.rate)
         self._at = now
-        if self._tokens < 1:
+        if self._tokens < cost:
             return False
-        self._tokens -= 1
+        self._tokens -= cost
         return True
 
 

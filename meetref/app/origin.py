@@ -9,6 +9,7 @@ Leaves out: signed tokens; they say who may enter a room (`app/tokens`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -54,6 +55,11 @@ def is_same_origin(origin: str | None, host_header: str | None) -> bool:
         return False  # "null" (a sandboxed page, a file) among them
     place = _place(origin)
     return place is not None and place == _place(f"{scheme}://{host_header}")
+
+
+def is_name(text: str) -> bool:
+    """May a host be called so, in the form in which browsers write it into `Host`? An IP address is fine, too."""
+    return _is_address(text) or re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\.?", text) is not None
 
 
 def _place(url: str) -> tuple[str, int] | None:

@@ -22,6 +22,8 @@ REPORT_INTERVAL = 1.0
 MAXIMUM_EARLY = 16
 MAXIMUM_WAITING = 512
 """Packets kept behind a gap; when more wait, the gap is given up and a keyframe is asked for."""
+MAXIMUM_PARTS = 2048
+"""Packets of one picture, more than two megabytes; one that does not end by then is given up."""
 
 
 class Receiver:
@@ -79,6 +81,7 @@ class Receiver:
             if extended >= self._floor and _starts(packet):
                 self._next = extended
                 self._parts.clear()
+                self._waiting = {number: early for number, early in self._waiting.items() if number > extended}
             else:
                 self._ask_keyframe(now)
         # What overtook the keyframe is kept too: it was counted as received and will not be sent again.
@@ -87,6 +90,8 @@ class Receiver:
         while self._next is not None and self._next in self._waiting:
             self._assemble(self._waiting.pop(self._next))
             self._next += 1
+        if len(self._parts) > MAXIMUM_PARTS:
+            self._lose(now)
         if self._next is None and len(self._waiting) > MAXIMUM_EARLY:
             del self._waiting[min(self._waiting)]
         if len(self._waiting) > MAXIMUM_WAITING:

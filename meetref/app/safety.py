@@ -16,8 +16,8 @@ from pathlib import Path
 from meetref.app.certificates import load_tls, make_self_signed_tls
 from meetref.app.command import CommandFailed, Exit
 from meetref.app.limits import is_loopback
-from meetref.app.origin import HostNames
-from meetref.app.tokens import make_admission, read_secret
+from meetref.app.origin import HostNames, is_name
+from meetref.app.tokens import make_admission, read_admin_token, read_secret
 from meetref.wire.address import canonical_host
 from meetref.wire.reader import Malformed
 from meetref.wire.signaling import Join
@@ -51,6 +51,9 @@ def check_safety(options: argparse.Namespace) -> None:
         raise _wrong("--certificate and --key belong together")
     if options.self_signed and options.certificate is not None:
         raise _wrong("--self-signed and --certificate exclude each other")
+    for name in options.host_name:
+        if not is_name(name):
+            raise _wrong(f"--host-name: {name[:40]!r} is no name such as meet.example (other alphabets as xn--...)")
     if not is_public(options.listen or ()):
         return
     missing = []
@@ -72,13 +75,13 @@ def protect(options: argparse.Namespace, own_addresses: Sequence[str], wall_cloc
         names = ["localhost", "127.0.0.1", "::1", *own_addresses, *options.host_name]
         tls = make_self_signed_tls([name.partition("%")[0] for name in names], now=wall_clock())
     secret = read_secret(options.room_secret_file) if options.room_secret_file is not None else None
-    admin = read_secret(options.admin_token_file) if options.admin_token_file is not None else None
+    admin = read_admin_token(options.admin_token_file) if options.admin_token_file is not None else None
     public = is_public(options.listen or ())
     return Protection(
         hosts=HostNames.told(options.host_name, only_loopback=not public),
         is_public=public,
         tls=tls,
-        admin_token=admin.decode(errors="replace") if admin is not None else None,
+        admin_token=admin,
         admit=make_admission(secret, wall_clock) if secret is not None else None,
     )
 

@@ -13,19 +13,20 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import trio
 
-from meetref.app.bot import be_bots, behaviours_of
+from meetref.app.bot import MAXIMUM_COUNT, be_bots, behaviours_of
 from meetref.app.command import CommandFailed, Exit
 from meetref.app.safety import add_safety_arguments, protect
-from meetref.app.server import Server, Settings, open_server
+from meetref.app.server import CannotOpen, Server, Settings, open_server
 from meetref.archive.log import LogUnavailable
 from meetref.meeting.channel import ChannelClosed
-from meetref.net.capture import capture_file
+from meetref.net.capture import Capture, capture_file
 from meetref.net.network import KernelNetwork
 from meetref.wire.address import Address, canonical_host
 from meetref.wire.reader import Malformed
@@ -58,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     for name in ("port", "media_port"):
         if not 0 <= (getattr(arguments, name) or 0) <= 65535:
             raise CommandFailed(f"--{name.replace('_', '-')} goes from 0 to 65535", Exit.WRONG_COMMAND_LINE)
+    if not 0 <= (arguments.bots or 0) <= MAXIMUM_COUNT:
+        raise CommandFailed(f"--bots goes from 0 to {MAXIMUM_COUNT}", Exit.WRONG_COMMAND_LINE)
     network = KernelNetwork()
     protection = protect(arguments, network.addresses(), network.wall_clock)
     settings = Settings(
@@ -77,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         trio.run(_serve, network, settings, arguments)
     except* OSError as errors:
-        raise _explain(errors, arguments.port) from None
+        raise _explain(_first(errors)) from None
     except* LogUnavailable as errors:
         raise CommandFailed(f"the event log in {arguments.data} cannot be used: {_first(errors)}") from None
     return Exit.DONE
@@ -88,7 +91,7 @@ async def _serve(network: KernelNetwork, settings: Settings, arguments: argparse
         capture = None
         if arguments.capture is not None:
             offset = network.wall_clock() - trio.current_time()
-            capture = stack.enter_context(capture_file(arguments.capture, clock_offset=offset))
+            capture = stack.enter_context(_open_capture(arguments.capture, offset))
             settings = replace(settings, key_log=capture.key_log)
         async with open_server(network, settings) as server:
             if capture is not None:
@@ -97,6 +100,16 @@ async def _serve(network: KernelNetwork, settings: Settings, arguments: argparse
             if arguments.bots:
                 await _demonstrate(network, settings, server, arguments.bots)
             await trio.sleep_forever()
+
+
+@contextmanager
+def _open_capture(path: Path, clock_offset: float) -> Iterator[Capture]:
+    with ExitStack() as stack:
+        try:
+            capture = stack.enter_context(capture_file(path, clock_offset=clock_offset))
+        except OSError as error:
+            raise CommandFailed(f"the capture {path} cannot be written ({error.strerror}); name another file") from None
+        yield capture
 
 
 async def _demonstrate(network: KernelNetwork, settings: Settings, server: Server, count: int) -> None:
@@ -115,13 +128,15 @@ def _url(server: Server, settings: Settings) -> str:
     return f"{scheme}://{shown}:{server.http_port}/{DEMO_ROOM}"
 
 
-def _explain(errors: BaseException, port: int) -> CommandFailed:
-    error = _first(errors)
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return CommandFailed(f"port {port} is in use by another program; choose another with --port (PORT= with make)")
-    if isinstance(error, OSError) and error.errno == errno.EACCES:
-        return CommandFailed(f"port {port} is not ours to open; numbers from 1024 on need no privilege")
-    return CommandFailed(f"the server cannot start: {error}")
+def _explain(error: BaseException) -> CommandFailed:
+    if isinstance(error, CannotOpen):
+        advice = {
+            errno.EADDRINUSE: "is in use by another program; choose another with --port (PORT= with make)",
+            errno.EACCES: "is not ours to open; numbers from 1024 on need no privilege",
+            errno.EADDRNOTAVAIL: "cannot be opened, it is no address of this machine; `ip address` lists those",
+        }.get(error.errno or 0, f"cannot be opened ({error.strerror})")
+        return CommandFailed(f"{error.what} {advice}")
+    return CommandFailed(f"the server cannot start: {(isinstance(error, OSError) and error.strerror) or error}")
 
 
 def _address(option: str, text: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,20 @@ from meetref.wire import signaling
 from meetref.wire.address import Address
 from meetref.wire.candidate import Candidate
 
+NEVER_CHECKED = tuple(
+    ip_network(network)
+    for network in (
+        "0.0.0.0/8",
+        "192.0.0.0/24",
+        "198.18.0.0/15",
+        "240.0.0.0/4",  # with the broadcast address
+        "64:ff9b::/96",  # IPv4 addresses of any kind by way of NAT64, 6to4 and Teredo
+        "64:ff9b:1::/48",
+        "2002::/16",
+        "2001::/32",
+        "fd00:ec2::254/128",  # where a cloud tells machines their secrets; its IPv4 address is link-local
+    )
+)
 HOST_TYPE_PREFERENCE = 126  # RFC 8445 section 5.1.2.2
 
 
@@ -213,6 +227,8 @@ def may_check(own: frozenset[str], only_local: bool, address: Address) -> bool:
         return address.host in own
     host = ip_address(address.host)
     if host.is_loopback or host.is_link_local or host.is_multicast or host.is_unspecified or address.host in own:
+        return False
+    if any(host in network for network in NEVER_CHECKED if network.version == host.version):
         return False
     serves_private = any(_is_private(mine) for mine in own)
     return host.is_global or (serves_private and _is_private(address.host))

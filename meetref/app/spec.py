@@ -8,6 +8,7 @@ Leaves out: reading the results of anything but our own test runs.
 from __future__ import annotations
 
 import argparse
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -100,8 +101,8 @@ def _write_lock(root: Path, coverage: Coverage) -> int:
 
 
 def _check_sections(root: Path, folder: Path) -> int:
-    if not folder.is_dir():
-        raise CommandFailed(f"{folder} is not a folder", Exit.WRONG_COMMAND_LINE)
+    if not os.path.isdir(folder):  # `Path.is_dir` raises where a name is too long
+        raise CommandFailed(f"{str(folder)[:100]} is not a folder", Exit.WRONG_COMMAND_LINE)
     specification = read_specification(root)
     problems = [*specification.problems, *forgotten(specification.documents, folder)]
     for problem in problems:

@@ -15,11 +15,12 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from meetref.app.command import CommandFailed, Exit, print_json
-from meetref.app.http import is_room_name
+from meetref.app.http import check_room_name
 from meetref.app.tokens import make_token, read_secret
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST = 366 * 86400
+LONGEST_NAME = 64  # characters, as in wire/signaling
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,10 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the token."""
-    if not is_room_name(arguments.room):
+    check_room_name(arguments.room)
+    if arguments.name is not None and not 1 <= len(arguments.name) <= LONGEST_NAME:
+        raise CommandFailed(f"--name has 1 to {LONGEST_NAME} characters, as in a meeting", Exit.WRONG_COMMAND_LINE)
+    if arguments.url is not None and not arguments.url.startswith(("http://", "https://")):
         raise CommandFailed(
-            f"{arguments.room[:40]!r} is no name of a room: lower-case letters, digits and hyphens, at most 63",
-            Exit.WRONG_COMMAND_LINE,
+            f"--url: {arguments.url[:40]!r} is no address such as https://meet.example", Exit.WRONG_COMMAND_LINE
         )
     valid_for = duration(arguments.valid_for)
     now = time.time()

@@ -21,6 +21,7 @@ from meetref.wire.signaling import Join
 
 ALGORITHM = "HS256"
 MINIMUM_SECRET_SIZE = 32  # octets, as many as the hash has
+LATEST = 2**53  # seconds since 1970 that are taken for a time; infinity and what is no number are not below it
 LEEWAY = 30.0  # seconds by which two machines' clocks may differ
 
 
@@ -42,6 +43,17 @@ def read_secret(path: Path) -> bytes:
             f"make a better one: openssl rand -base64 32 > {path}"
         )
     return secret
+
+
+def read_admin_token(path: Path) -> str:
+    """The admin token in a file: a secret that travels in a header, so it is visible ASCII. Raises `CommandFailed`."""
+    secret = read_secret(path)
+    if not all(0x21 <= octet <= 0x7E for octet in secret):
+        raise CommandFailed(
+            f"the secret in {path} has characters that no HTTP header takes; "
+            f"make a better one: openssl rand -base64 32 > {path}"
+        )
+    return secret.decode("ascii")
 
 
 def make_token(secret: bytes, *, room: str, name: str | None = None, now: float, valid_for: float) -> str:
@@ -91,4 +103,4 @@ def make_admission(secret: bytes, wall_clock: Callable[[], float]) -> Callable[[
 
 
 def _is_time(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LATEST

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from meetref.app.command import CommandFailed, Exit, print_json
-from meetref.app.tokens import read_secret
+from meetref.app.tokens import read_admin_token
 
 TIMEOUT = 10.0  # seconds
 MAXIMUM_SIZE = 16 * 1024 * 1024  # octets of an answer
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask and print."""
-    token = read_secret(arguments.admin_token_file).decode() if arguments.admin_token_file else None
+    token = read_admin_token(arguments.admin_token_file) if arguments.admin_token_file else None
     tree = fetch_tree(arguments.url, token=token, insecure=arguments.insecure)
     if arguments.json:
         print_json(tree)
@@ -54,7 +54,7 @@ def fetch_tree(url: str, *, token: str | None = None, insecure: bool = False) ->
         answer = connection.getresponse()
         body = answer.read(MAXIMUM_SIZE)
     except (OSError, http.client.HTTPException) as error:
-        raise CommandFailed(f"no meetref answers at {url} ({error})") from None
+        raise CommandFailed(f"no meetref answers at {url} ({getattr(error, 'strerror', None) or error})") from None
     finally:
         connection.close()
     if answer.status != 200:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from meetref.app.checkout import checkout
-from meetref.app.command import Exit, print_json
+from meetref.app.command import CommandFailed, Exit, print_json
 from meetref.app.requirements import read_specification
 from meetref.app.vectormaking import confirmed, generated, generated_files, path_of
 from meetref.app.vectorset import canonical, cases_of, groups_of, problems_of, read_sets
@@ -95,7 +95,11 @@ def _confirm(root: Path, arguments: argparse.Namespace) -> int:
     """With --check it is enough that whoever is named still agrees: versions differ from machine to machine."""
     contents: dict[Path, bytes] = {}
     lost = 0
-    for each in read_sets(root):
+    sets = read_sets(root)
+    stems = {each.name.partition("/")[0] for each in sets}
+    if arguments.stem not in {None, *stems}:
+        raise CommandFailed(f"no vectors are about {arguments.stem[:40]!r}; there are {', '.join(sorted(stems))}")
+    for each in sets:
         if each.data is None or arguments.stem not in (None, each.name.partition("/")[0]):
             continue
         data = confirmed(root, each)

@@ -28,6 +28,9 @@ class Channel(Protocol):
     def send(self, message: ServerMessage) -> None:
         """Queue a message; a client that does not read them is closed, never waited for."""
 
+    async def drained(self) -> None:
+        """Wait until what was sent has gone out. Raises `ChannelClosed`."""
+
     async def receive(self) -> ClientMessage:
         """The next valid message. Raises `ChannelClosed`."""
         ...

@@ -17,6 +17,7 @@ from meetref.wire import signaling
 
 KIND = "chat"
 PAGE = 200
+"""Messages that are told in one go; a long history is told page by page, as fast as the client takes it."""
 
 
 class Entry(Protocol):
@@ -61,25 +62,26 @@ class Chat:
         Raises what the log raises when it cannot take it.
         """
         async with self.order:
-            if self.told < 0:
-                self.told = await self._log.last(self._room)
+            told = await self.last()
             body: dict[str, object] = {"person": person, "name": name, "text": message.text}
             stored = _message(await self._log.append(self._room, KIND, message.client_id, body))
-            is_new = stored.sequence > self.told
+            is_new = stored.sequence > told
             if is_new:
                 self.told = stored.sequence
                 self._tell(stored)
             return stored, is_new
 
-    async def since(self, sequence: int) -> list[signaling.Chat]:
-        """Every message with a higher number, in order."""
-        found: list[signaling.Chat] = []
-        while True:
-            page = await self._log.read(self._room, sequence, PAGE)
-            found += [_message(entry) for entry in page if entry.kind == KIND]
-            if len(page) < PAGE:
-                return found
-            sequence = page[-1].sequence
+    async def last(self) -> int:
+        """The number of the last message, 0 before the first; to be asked while holding `order`."""
+        if self.told < 0:
+            self.told = await self._log.last(self._room)
+        return self.told
+
+    async def page(self, after: int) -> tuple[list[signaling.Chat], int | None]:
+        """The next messages with higher numbers, in order, and after which number to go on; None: there are no more."""
+        page = await self._log.read(self._room, after, PAGE)
+        messages = [_message(entry) for entry in page if entry.kind == KIND]
+        return messages, page[-1].sequence if len(page) == PAGE else None
 
 
 def _message(entry: Entry) -> signaling.Chat:

@@ -43,12 +43,13 @@ class Room:
     def __init__(self, name: str, log: Log, log_errors: tuple[type[Exception], ...]) -> None:
         self.name = name
         self.people: dict[str, Participant] = {}
-        self.chat = Chat(name, log, self._tell_everybody)
+        self.chat = Chat(name, log, self._tell_chat)
         self.opened = trio.Event()
         self.closing = False
         """The last person has left; whoever comes now gets a room of their own."""
         self.nursery: trio.Nursery | None = None
         self._log_errors = log_errors
+        self._behind: dict[str, Channel] = {}  # who is still being told what was said before
         self._loudest: Loudest[Content] = Loudest(VOICES)
 
     async def live(self) -> None:
@@ -97,13 +98,14 @@ class Room:
         if not is_new:
             participant.tell(stored)
 
-    async def catch_up(self, participant: Participant, channel: Channel, resumed: bool, after: int) -> None:
-        """Tell who is here, and the chat since `after`; nothing said meanwhile is missed or told twice.
+    async def catch_up(self, participant: Participant, channel: Channel, resumed: bool, after: int) -> int | None:
+        """Tell who is here, and a first page of the chat since `after`; nothing said meanwhile is missed or told twice.
 
         `channel` is attached only here, in the order of the chat: what was being said is in the log by now.
+        The answer is where `tell_the_rest` has to go on, when there is more.
         """
         async with self.chat.order:
-            messages, trouble = await self._chat_since(after)
+            last, messages, rest, trouble = await self._first_page(after)
             participant.attach(channel)
             participant.tell(
                 signaling.Joined(
@@ -112,21 +114,52 @@ class Room:
                     room=self.name,
                     resumed=resumed,
                     people=[other.person for other in self.people.values()],
-                    sequence=messages[-1].sequence if messages else after,
+                    sequence=last,
                 )
             )
             for message in messages:
                 participant.tell(message)
-            if trouble is not None:
-                participant.tell(trouble)
+            for error in trouble:
+                participant.tell(error)
+            self._behind.pop(participant.id, None)
+            if rest is not None:
+                self._behind[participant.id] = channel
+            return rest
 
-    async def _chat_since(self, after: int) -> tuple[list[signaling.Chat], signaling.Error | None]:
+    async def tell_the_rest(self, participant: Participant, channel: Channel, after: int | None) -> None:
+        """Tell a long history, as fast as the client takes it; what is said meanwhile waits for its turn."""
+        try:
+            while after is not None and self._behind.get(participant.id) is channel:
+                await channel.drained()
+                async with self.chat.order:
+                    messages, after = await self.chat.page(after)
+                    if self._behind.get(participant.id) is not channel:
+                        return  # the client came back on another channel, and hears it there
+                    for message in messages:
+                        participant.tell(message)
+                    if after is None:
+                        del self._behind[participant.id]
+        except self._log_errors as error:
+            participant.tell(_unreadable(error))
+        except ChannelClosed:
+            pass  # `converse` finds out why
+        finally:
+            if self._behind.get(participant.id) is channel:
+                del self._behind[participant.id]
+
+    async def _first_page(self, after: int) -> tuple[int, list[signaling.Chat], int | None, list[signaling.Error]]:
         """Without its log a room is still a room, only without what was said before."""
         try:
-            return await self.chat.since(after), None
+            last = await self.chat.last()
+            messages, rest = await self.chat.page(after)
         except self._log_errors as error:
-            sentence = f"What was said before cannot be read: {error}."
-            return [], signaling.Error(code="chat-unavailable", message=sentence, about="join")
+            return after, [], None, [_unreadable(error)]
+        return max(last, after), messages, rest, []
+
+    def _tell_chat(self, message: signaling.Chat) -> None:
+        for participant in self.people.values():
+            if participant.id not in self._behind:
+                participant.tell(message)
 
     def _tell_everybody(self, message: signaling.ServerMessage) -> None:
         for participant in self.people.values():
@@ -244,7 +277,8 @@ class Rooms:
             assert room.nursery is not None
             await room.nursery.start(room.hold, participant, name=participant.person.name)
         try:
-            await self._welcome(room, participant, channel, join, resumed)
+            rest = await self._welcome(room, participant, channel, join, resumed)
+            await room.tell_the_rest(participant, channel, rest)
             await participant.converse(channel)
         except Full as full:
             participant.leave("left")
@@ -310,14 +344,21 @@ class Rooms:
 
     async def _welcome(
         self, room: Room, participant: Participant, channel: Channel, join: signaling.Join, resumed: bool
-    ) -> None:
-        await room.catch_up(participant, channel, resumed, join.last_sequence)
+    ) -> int | None:
+        rest = await room.catch_up(participant, channel, resumed, join.last_sequence)
         if resumed:
             if participant.seats is not None:
                 participant.tell(participant.seats.message())
         else:
             await participant.open_down()
             room.changed(participant)
+        return rest
+
+
+def _unreadable(error: Exception) -> signaling.Error:
+    return signaling.Error(
+        code="chat-unavailable", message=f"What was said before cannot be read: {error}.", about="join"
+    )
 
 
 def _turn_away(channel: Channel, refusal: signaling.Error) -> None:

@@ -131,7 +131,9 @@ def _packet_body(packet: Packet) -> bytes:
 def _options(*options: tuple[int, bytes]) -> bytes:
     if not options:
         return b""
-    pieces = [OPTION.pack(code, len(value)) + _padded(value) for code, value in options]
+    # A text that was read from something else than UTF-8 may have grown.
+    cut = [(code, value[:MAXIMUM_OPTION]) for code, value in options]
+    pieces = [OPTION.pack(code, len(value)) + _padded(value) for code, value in cut]
     return b"".join(pieces) + OPTION.pack(END_OF_OPTIONS, 0)
 
 
@@ -243,6 +245,8 @@ def _parse_packet(body: Reader, layouts: Layouts, clocks: list[tuple[int, int]])
         raise Malformed(f"interface {interface} of {len(clocks)}", body.offset)
     resolution, offset = clocks[interface]
     at_ns = _nanoseconds(high << 32 | low, resolution) + offset * 10**9
+    if not 0 <= at_ns < 1 << 64:
+        raise Malformed("a time before 1970 or after 2554", body.offset)
     data = body.bytes(size, "packet")
     body.bytes(-size % 4, "padding")
     comment = direction = None

@@ -19,7 +19,9 @@ from meetref.wire.reader import Malformed
 MAXIMUM_MESSAGE_SIZE = 256 * 1024  # octets; an SDP with 25 seats has about 60,000
 MAXIMUM_CHAT_LENGTH = 4000  # characters
 
-Name = Annotated[str, Meta(min_length=1, max_length=64)]
+# A name stands in the log and in front of other people: no line ends, control characters or reversals of direction.
+NAME_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\Z"
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=NAME_PATTERN)]
 RoomName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
 Identity = Annotated[str, Meta(min_length=1, max_length=64)]
 SDP = Annotated[str, Meta(max_length=200_000)]

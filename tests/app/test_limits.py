@@ -16,6 +16,12 @@ def test_a_burst_and_then_the_rate() -> None:
     assert [bucket.take(100.0) for _ in range(4)] == [True, True, True, False]
 
 
+def test_what_costs_more_takes_more() -> None:
+    bucket = TokenBucket(rate=1, burst=10, now=0.0)
+    assert [bucket.take(0.0, cost) for cost in (7, 4, 3, 1)] == [True, False, True, False]
+    assert [bucket.take(4.0, 5), bucket.take(4.0, 4)] == [False, True]
+
+
 @given(st.lists(st.floats(0, 10), max_size=60))
 def test_never_more_than_the_burst_and_the_rate(instants: list[float]) -> None:
     bucket = TokenBucket(rate=3, burst=5, now=0.0)

@@ -49,6 +49,11 @@ def test_loopback_needs_nothing(listen: list[str]) -> None:
         (["--key", "x"], "belong together"),
         (["--self-signed", "--certificate", "x", "--key", "x"], "exclude"),
         (["--listen", "localhost"], "not an IP address"),
+        (["--host-name", "two words"], "is no name such as"),
+        (["--host-name", "meet.example:443"], "is no name such as"),
+        (["--host-name", "https://meet.example"], "is no name such as"),
+        (["--host-name", "b\u00fccher.example"], "is no name such as"),
+        (["--host-name", ""], "is no name such as"),
     ],
 )
 def test_what_is_refused(words: list[str], sentence: str) -> None:
@@ -73,6 +78,11 @@ def test_a_server_for_others(tmp_path: Path) -> None:
     token = make_token(b"r" * 32, room="algebra", now=NOW, valid_for=60)
     protection.admit(Join(room="algebra", name="Ada", token=token))
     assert "a" * 32 not in repr(protection)
+
+
+def test_names_of_a_server() -> None:
+    for name in ("meet.example", "meet.example.", "xn--bcher-kva.example", "m", "2001:db8::1", "192.0.2.7"):
+        check_safety(options("--host-name", name))
 
 
 def test_what_is_public() -> None:

@@ -122,6 +122,39 @@ async def test_what_was_sent_before_closing_still_arrives() -> None:
                 assert closed.value.clean
 
 
+async def test_large_messages_count_for_more() -> None:
+    """Each description of 200,000 octets costs the server milliseconds; thirty a second would be all it does."""
+    floor = Floor()
+    async with open_doorway(attend=floor.attend) as doorway, open_socket(doorway) as socket:
+        offer = signaling.UpOffer(connection=1, number=1, sdp="v" * 190_000, tracks={})
+        for _ in range(6):
+            await socket.send_message(signaling.serialize(offer))
+        answer = await next_but_ping(socket)
+        assert (answer["code"], len(floor.heard)) == ("too-fast", 3)
+        for number in range(5):
+            await socket.send_message(signaling.serialize(signaling.SayChat(client_id=str(number), text="small")))
+        await floor.until_heard(8)
+
+
+async def test_who_has_much_to_say_waits_until_it_is_taken() -> None:
+    floor = Floor()
+    async with open_doorway(attend=floor.attend) as doorway:
+        async with open_client_channel(doorway.network, doorway.address) as client:
+            while not floor.channels:
+                await floor.changed.wait()
+            channel = floor.channels[0]
+            for _ in range(20):
+                for number in range(200):
+                    channel.send(signaling.PersonLeft(id=str(number), reason="left"))
+                await channel.drained()
+                assert not channel._waiting
+                for number in range(200):
+                    assert await client.receive() == signaling.PersonLeft(id=str(number), reason="left")
+        await floor.until_ended()
+        with pytest.raises(ChannelClosed):
+            await channel.drained()
+
+
 async def test_a_server_that_stops_says_goodbye() -> None:
     floor = Floor()
     async with trio.open_nursery() as nursery:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from meetref.app import token as token_command
 from meetref.app.command import CommandFailed
-from meetref.app.tokens import TokenRefused, check_token, make_admission, make_token, read_secret
+from meetref.app.tokens import TokenRefused, check_token, make_admission, make_token, read_admin_token, read_secret
 from meetref.meeting.room import NotAdmitted
 from meetref.wire.signaling import Join
 
@@ -75,7 +75,17 @@ def test_what_is_no_invitation() -> None:
 
 
 @pytest.mark.parametrize(
-    "claims", [{"exp": "soon"}, {"exp": True}, {"exp": 1e400}, {"exp": [1]}, {"nbf": NOW + 99}, {"nbf": {}}]
+    "claims",
+    [
+        {"exp": "soon"},
+        {"exp": True},
+        {"exp": 1e400},
+        {"exp": 10**400},
+        {"nbf": -(10**400)},
+        {"exp": [1]},
+        {"nbf": NOW + 99},
+        {"nbf": {}},
+    ],
 )
 def test_times_that_make_no_sense(claims: dict[str, Any]) -> None:
     assert "no sensible time" in str(refusal(signed(**({"room": "algebra", "exp": NOW + 60} | claims))))
@@ -114,6 +124,16 @@ def test_a_secret_has_a_length(tmp_path: Path) -> None:
         make_token(b"short", room="a", now=NOW, valid_for=1)
 
 
+@pytest.mark.parametrize("secret", [b"\xff" * 40, "ä".encode() * 20, b"two words " * 5, b"a line\r\nX-More: 1" * 3])
+def test_an_admin_token_fits_into_a_header(tmp_path: Path, secret: bytes) -> None:
+    path = tmp_path / "admin"
+    path.write_bytes(secret)
+    with pytest.raises(CommandFailed, match="no HTTP header takes"):
+        read_admin_token(path)
+    path.write_bytes(base64.b64encode(b"s" * 32) + b"\n")
+    assert read_admin_token(path) == base64.b64encode(b"s" * 32).decode()
+
+
 def _run(tmp_path: Path, *words: str) -> int:
     (tmp_path / "secret").write_bytes(SECRET)
     parser = argparse.ArgumentParser()
@@ -136,7 +156,15 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
 
 
 @pytest.mark.parametrize(
-    "words", [["--room", "No Room"], ["--room", "a", "--valid-for", "soon"], ["--room", "a", "--valid-for", "0"]]
+    "words",
+    [
+        ["--room", "No Room"],
+        ["--room", "a", "--valid-for", "soon"],
+        ["--room", "a", "--valid-for", "0"],
+        ["--room", "a", "--name", ""],
+        ["--room", "a", "--name", "n" * 65],
+        ["--room", "a", "--url", "meet.example"],
+    ],
 )
 def test_the_command_line_is_wrong(tmp_path: Path, words: list[str]) -> None:
     with pytest.raises(CommandFailed) as failed:

@@ -115,6 +115,11 @@ def test_confirm_writes_who_agreed(root: Path, stem: Stem) -> None:
     assert read(root)["groups"][0]["provisional"] is True
 
 
+def test_confirm_of_a_stem_that_is_not_there(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["vectors", "confirm", "coffee", "--check"]) == 1
+    assert capsys.readouterr().err == "meetref: no vectors are about 'coffee'; there are tea\n"
+
+
 def test_confirm_check_demands_those_who_are_named(root: Path, stem: Stem, capsys: pytest.CaptureFixture[str]) -> None:
     stem.witnesses = [witness("ann", version="2")]
     before = read(root)

@@ -40,6 +40,11 @@ class Line:
         if self.closed is None:
             self.heard.append(message)
 
+    async def drained(self) -> None:
+        await trio.lowlevel.checkpoint()
+        if self.closed is not None:
+            raise self._end
+
     async def receive(self) -> signaling.ClientMessage:
         try:
             return await self._get.receive()

@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from meetref.archive.log import LogUnavailable
-from meetref.meeting.chat import PAGE, Chat
+from meetref.meeting.chat import KIND, PAGE, Chat
 from meetref.wire import signaling
 from tests.meeting.rooms import Line, lobby
 
@@ -145,4 +145,41 @@ async def test_the_order_of_telling_is_the_order_of_the_numbers(autojump_clock: 
             for number in range(10):
                 nursery.start_soon(chat.say, "p", "name", say(number))
         assert told == list(range(1, 11))
-        assert [message.sequence for message in await chat.since(7)] == [8, 9, 10]
+        assert [message.sequence for message in (await chat.page(7))[0]] == [8, 9, 10]
+
+
+async def test_who_goes_while_a_long_history_is_told_ends_the_telling(autojump_clock: MockClock) -> None:
+    async with lobby(log=Counted) as place:
+        alice = await place.joined("alice")
+        for number in range(5 * PAGE):
+            await place.rooms._log.append("algebra", KIND, str(number), {"person": "p", "name": "n", "text": "t"})
+        reads = place.rooms._log.reads  # type: ignore[attr-defined]
+        bob = place.come("bob")
+        while not bob.chat:
+            await trio.lowlevel.checkpoint()
+        bob.breaks(clean=True)
+        await wait_all_tasks_blocked()
+        assert place.rooms._log.reads <= reads + 2  # type: ignore[attr-defined]
+        assert place.people() == ["alice"]
+        assert not place.rooms.rooms["algebra"]._behind
+        assert alice.closed is None
+        carol = place.come("carol")
+        await wait_all_tasks_blocked()
+        assert carol.chat == list(range(1, 5 * PAGE + 1))
+        back = place.comes_back(carol, last=PAGE)
+        await wait_all_tasks_blocked()
+        assert back.chat == list(range(PAGE + 1, 5 * PAGE + 1))
+        assert not place.failures
+
+
+class Counted:
+    """A log that counts how often it is read."""
+
+    def __init__(self, real: Any) -> None:
+        self.append, self.last = real.append, real.last
+        self.reads = 0
+        self._real = real
+
+    async def read(self, *what: Any) -> Any:
+        self.reads += 1
+        return await self._real.read(*what)

@@ -38,8 +38,8 @@ class Meeting:
     async def join(
         self, name: str, *, room: str = "algebra", way: Impairments | None = None, sends: bool = True
     ) -> Client:
-        """Somebody comes in over their own way to the server, and shows and says something."""
-        person = self.network.host(name)
+        """Somebody comes in, perhaps again, over their own way to the server, and shows and says something."""
+        person = self.network.hosts.get(name) or self.network.host(name)
         if way is not None:
             self.network.connect(person, self.host, way)
         client: Client = await self.nursery.start(self._stay, person, name, room, sends)
@@ -60,6 +60,7 @@ class Meeting:
                     nursery.start_soon(show_light, client.senders["camera"], behaviour)
                     nursery.start_soon(hum_light, client.senders["microphone"], behaviour)
                 task_status.started(client)
+                await trio.sleep_forever()
 
     def leave(self, name: str) -> None:
         self.leaving.pop(name).cancel()

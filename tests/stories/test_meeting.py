@@ -55,6 +55,21 @@ async def test_leaving_is_seen_within_two_seconds(autojump_clock: MockClock) -> 
         assert all(seat.person is None for seat in alice.seats)
 
 
+async def test_who_only_watches_stays(autojump_clock: MockClock) -> None:
+    async with meeting(6) as scene:
+        alice = await scene.join("alice")
+        bob = await scene.join("bob", sends=False)
+        assert alice.identity is not None
+        identity = alice.identity.participant
+        await until(lambda: (seen := bob.seen(identity)) is not None and seen.frames > 20, 10)
+        assert len(alice.people) == 2
+        assert not bob.closed.is_set()
+        scene.leave("bob")
+        await until(lambda: len(alice.people) == 1, 2)
+        again = await scene.join("bob", sends=False)
+        await until(lambda: (seen := again.seen(identity)) is not None and seen.frames > 20, 10)
+
+
 async def test_chat_arrives_in_order_and_a_newcomer_reads_it_all(autojump_clock: MockClock) -> None:
     async with meeting(3) as scene:
         alice, bob = await scene.join("alice", way=ROUGH), await scene.join("bob", way=ROUGH)

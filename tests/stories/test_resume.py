@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 from trio.testing import MockClock
 
 from meetref.app.signaling import open_client_channel
+from meetref.meeting.chat import PAGE
 from meetref.meeting.participant import RETURN_WITHIN
 from meetref.wire import signaling
 from tests.stories.people import Meeting, meeting
@@ -75,3 +77,26 @@ async def test_who_stays_away_is_gone_after_twenty_seconds(autojump_clock: MockC
         await until(lambda: len(bob.people) == 1, 4)
         assert all(seat.person is None for seat in bob.seats)
         await until(lambda: len(scene.server.exchange) == 2, 2)
+
+
+@pytest.mark.parametrize("count", [PAGE - 1, PAGE, 3 * PAGE + 7])
+async def test_a_long_history_is_told_to_who_comes_late(autojump_clock: MockClock, count: int) -> None:
+    """Far more messages than may wait for a client at once, and more being said while they are told."""
+    async with meeting(23) as scene:
+        log = scene.server.rooms._log
+        for number in range(count):
+            await log.append("algebra", "chat", f"old-{number}", {"person": "p", "name": "old", "text": "x" * 300})
+        alice = await scene.join("alice", sends=False)
+        carol = await scene.join("carol", sends=False)
+        for number in range(20):
+            alice.say(signaling.SayChat(client_id=f"new-{number}", text="meanwhile"))
+            carol.say(signaling.SayChat(client_id=f"hers-{number}", text="me too"))
+            await trio.sleep(0.01)
+        await until(lambda: len(carol.chat) == count + 40, 30)
+        assert [message.sequence for message in carol.chat] == list(range(1, count + 41))
+        assert [message.sequence for message in alice.chat] == list(range(1, count + 41))
+        assert carol.identity is not None
+        assert count <= carol.identity.sequence <= count + 40
+        assert not carol.closed.is_set()
+        dave = await scene.join("dave")
+        await until(lambda: len(dave.chat) == count + 40, 30)

@@ -138,3 +138,26 @@ def test_secrets_are_not_printed() -> None:
 def test_malformed(octets: bytes) -> None:
     with pytest.raises(Malformed):
         parse(octets)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    ("resolution", "offset", "ticks"), [(9, -1, 999_999_999), (9, 2**40, 0), (0, 0, 2**40), (0x80, 0, 2**63)]
+)
+def test_a_time_that_no_file_can_hold_is_malformed(order: str, resolution: int, offset: int, ticks: int) -> None:
+    """What was read can be written again, so a clock may not lead out of the 64 bits that a packet has."""
+    options = struct.pack(f"{order}HHB3x", 9, 1, resolution) + struct.pack(f"{order}HHq", 14, 8, offset)
+    with pytest.raises(Malformed, match="time"):
+        parse(file_with(order, options, ticks))
+
+
+def test_a_text_that_grows_when_it_is_read_can_be_written_again() -> None:
+    """Octets that are no UTF-8 become three each; an option has at most 65,535."""
+    option = struct.pack("<HH", 4, 0xFFFC) + b"\xff" * 0xFFFC
+    octets = block("<", SECTION, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + option)
+    (section,) = parse(octets)
+    (again,) = parse(serialize([section]))
+    assert isinstance(section, Section)
+    assert isinstance(again, Section)
+    assert section.application.startswith(again.application)
+    assert len(again.application) > 20_000

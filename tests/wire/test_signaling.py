@@ -91,3 +91,33 @@ def test_every_message_has_a_tag_of_its_own() -> None:
     assert len(set(tags)) == len(tags)
     assert all(isinstance(tag, str) for tag in tags)
     assert json.loads(signaling.serialize(signaling.Leave())) == {"type": "leave"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Eve\n12:00:00 meetref.meeting Ada left",
+        "\x1b[2J",
+        "a\rb",
+        "\x00",
+        "a\x7f",
+        "\u202eadA",
+        "\u2066x",
+        "a\u2028b",
+        "",
+    ],
+)
+def test_a_name_cannot_write_lines_or_turn_the_terminal_over(name: str) -> None:
+    """Names stand in the log and on other people's screens."""
+    octets = json.dumps({"type": "join", "room": "algebra", "name": name})
+    with pytest.raises(Malformed, match="name"):
+        signaling.parse_client(octets)
+
+
+@pytest.mark.parametrize(
+    "name", ["Ada", "Zo\u00eb", "\u0639\u0645\u0631", "\u674e \u660e", "O'Neill \U0001f600", "A\u200dB"]
+)
+def test_names_of_all_people(name: str) -> None:
+    message = signaling.parse_client(json.dumps({"type": "join", "room": "algebra", "name": name}))
+    assert isinstance(message, signaling.Join)
+    assert message.name == name
