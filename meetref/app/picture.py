@@ -1,4 +1,5 @@
-"""The test picture of a bot: calm to look at, with its name and the time, and a tag that a program can read back.
+"""The test picture of a bot: a robot that sways, blinks and talks, with its name and the time on its chest, and a tag
+that a program can read back.
 
 The tag sits in the lower right corner. Its squares are a fortieth of the picture's width on every scale, eight in a row
 and four rows, with a margin of half a square to the picture's edge:
@@ -6,21 +7,24 @@ and four rows, with a margin of half a square to the picture's edge:
     row 1      white black white black white black black white      (is it there, what is black, what is white)
     rows 2-4   4 bits sender, 12 bits counter, 8 bits check; the highest bit first, white is 1
 
-Stands below `app/bot` and `app/frames`; the tests of the page read the tag from what a browser has decoded.
+Stands above `app/scenery` (what the robot looks like), below `app/bot` and `app/frames`; the tests of the page read
+the tag from what a browser has decoded. Colours become video's by ITU-R BT.601, limited range.
 Leaves out: sound (`app/sound`), encoding (`media/codec`).
 """
 
 from __future__ import annotations
 
-import colorsys
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
+from meetref.app import scenery
 from meetref.media.codec import Picture
+
+Plane = NDArray[np.floating]
+"""One number a pixel, (height, width)."""
 
 COLUMNS, ROWS = 8, 4
 SYNC = (1, 0, 1, 0, 1, 0, 0, 1)
@@ -29,23 +33,10 @@ WHITE, BLACK = 235, 16  # the ends of the luma range of video
 MINIMUM_CONTRAST = 60
 SENDERS, COUNTERS = 16, 4096
 PERIOD = 75  # frames after which the movement is where it began
-
-
-class _Orb(NamedTuple):
-    """A soft disc on its way around the middle: radius and orbit in picture heights, speed in turns a period."""
-
-    radius: float
-    orbit: tuple[float, float]
-    turns: int
-    phase: float
-    hue: float
-
-
-ORBS = (
-    _Orb(0.22, (0.55, 0.18), 1, 0.0, 0.00),
-    _Orb(0.14, (0.42, 0.28), -1, 0.35, 0.08),
-    _Orb(0.08, (0.68, 0.32), 2, 0.7, -0.08),
-)
+BLINKS = (22, 23, 24, 61, 62)  # frames of a period
+SWAY = (0.030, 0.012)  # how far the head goes to the side and up, in picture heights
+HEAD_AT = 0.075  # its upper edge, in picture heights
+LIGHT = (0.20, 0.34)  # a soft light behind the robot: its radius, and how dense it is
 
 
 class Painter:
@@ -58,68 +49,67 @@ class Painter:
         self.height = height
         self.number = number % SENDERS
         self._name = name
-        hue = (0.58 + self.number * 0.381966) % 1.0  # neighbours in number are far apart in colour
-        self._ground = self._background(hue)
-        self._orbs = [(_disc(round(2 * orb.radius * height)), _yuv(hue + orb.hue, 0.45, 0.95), orb) for orb in ORBS]
-        self._labels: tuple[str, NDArray[np.float32]] | None = None
+        self._ground = _opaque(scenery.place(self.number, width, height))
+        self._light = _Sprite(_glow(round(2 * LIGHT[0] * height)))
+        self._body = _Sprite(scenery.body(self.number, height))
+        self._heads = {
+            (mouth, blinks): _Sprite(scenery.head(self.number, height, mouth=mouth, blinks=blinks))
+            for mouth in range(scenery.MOUTHS)
+            for blinks in (False, True)
+        }
+        self._plate: tuple[str, _Sprite] | None = None
 
-    def paint(self, counter: int, clock: str) -> Picture:
-        """Frame number `counter`, with the text `clock` under the name."""
+    def paint(self, counter: int, clock: str, *, mouth: int = 0) -> Picture:
+        """Frame number `counter`, with the text `clock` under the name; `mouth` is 0 (shut) to 2 (open)."""
         picture = self._ground.copy()
-        for disc, colour, orb in self._orbs:
-            self._blend(picture, disc * 0.55, *self._place(orb, counter, disc.shape[0]), colour)
-        self._blend(picture, self._label(clock), 0, 0, (WHITE, 128, 128))
+        at = 2 * math.pi * (counter % PERIOD) / PERIOD
+        turned = at + self.number
+        self._middle(picture, self._light, 0.62 * math.cos(turned), 0.20 + 0.14 * math.sin(turned))
+        low = 1 - self._body.height / self.height
+        self._middle(picture, self._body, 0, low)
+        self._middle(picture, self._words(clock), 0, low)
+        head = self._heads[mouth, (counter + 9 * self.number) % PERIOD in BLINKS]
+        self._middle(picture, head, SWAY[0] * math.sin(turned), HEAD_AT + SWAY[1] * math.sin(2 * at))
         self._tag(picture, counter)
         return picture
 
-    def _place(self, orb: _Orb, counter: int, size: int) -> tuple[int, int]:
-        angle = 2 * math.pi * (orb.turns * counter / PERIOD + orb.phase + self.number * 0.381966)
-        x = self.width / 2 + orb.orbit[0] * self.height * math.cos(angle) - size / 2
-        y = self.height / 2 + orb.orbit[1] * self.height * math.sin(angle) - size / 2
-        return round(x / 2) * 2, round(y / 2) * 2  # chroma has every second pixel
+    def _words(self, clock: str) -> _Sprite:
+        if self._plate is None or self._plate[0] != clock:
+            self._plate = clock, _Sprite(scenery.plate(self._name, clock, self.number, self.height))
+        return self._plate[1]
 
-    def _background(self, hue: float) -> Picture:
-        """Dark, a little lighter in the middle."""
-        y, x = np.mgrid[0 : self.height, 0 : self.width]
-        away = np.hypot((x / self.width - 0.5) * 1.2, y / self.height - 0.45)
-        luma, blue, red = _yuv(hue, 0.55, 0.30)
-        picture = np.empty((self.height * 3 // 2, self.width), dtype=np.uint8)
-        picture[: self.height] = np.clip(luma * (1.25 - 0.9 * away), BLACK, WHITE)
-        for plane, value in zip(_chroma(picture, self.height), (blue, red), strict=True):
-            plane[:] = value
-        return picture
-
-    def _label(self, clock: str) -> NDArray[np.float32]:
-        if self._labels is None or self._labels[0] != clock:
-            image = Image.new("L", (self.width, self.height))
-            draw = ImageDraw.Draw(image)
-            large, small = self.height // 8, self.height // 14
-            left, bottom = self.width // 20, self.height - self.width // 24
-            draw.text((left, bottom - large - small), self._name[:24], 240, ImageFont.load_default(large), anchor="ls")
-            draw.text((left, bottom), clock[:24], 200, ImageFont.load_default(small), anchor="ls")
-            self._labels = clock, (np.asarray(image) / 255).astype(np.float32)
-        return self._labels[1]
-
-    def _blend(
-        self, picture: Picture, alpha: NDArray[np.float32], left: int, top: int, colour: tuple[int, int, int]
-    ) -> None:
-        """Lay `colour` over the picture, as densely as `alpha` says; what lies outside is cut off."""
-        x0, y0 = max(0, left), max(0, top)
-        x1, y1 = min(self.width, left + alpha.shape[1]), min(self.height, top + alpha.shape[0])
-        if x0 >= x1 or y0 >= y1:
-            return
-        part = alpha[y0 - top : y1 - top, x0 - left : x1 - left]
-        _mix(picture[y0:y1, x0:x1], part, colour[0])
-        for plane, value in zip(_chroma(picture, self.height), colour[1:], strict=True):
-            _mix(plane[y0 // 2 : y1 // 2, x0 // 2 : x1 // 2], part[::2, ::2], value)
+    def _middle(self, picture: Picture, sprite: _Sprite, x: float, top: float) -> None:
+        """Lay a sprite over the picture, so far right of the middle and so far down, in picture heights."""
+        left = round((self.width - sprite.width + 2 * x * self.height) / 4) * 2  # chroma has every second pixel
+        sprite.lay(picture, left, round(top * self.height / 2) * 2)
 
     def _tag(self, picture: Picture, counter: int) -> None:
         bits = [*SYNC, *_bits(self.number, counter)]
         for place, bit in enumerate(bits):
             left, top, right, bottom = _square(place % COLUMNS, place // COLUMNS, self.width, self.height, 0.0)
             picture[top:bottom, left:right] = WHITE if bit else BLACK
-            for plane in _chroma(picture, self.height):
+            for plane in _chroma(picture):
                 plane[top // 2 : -(-bottom // 2), left // 2 : -(-right // 2)] = 128
+
+
+class _Sprite:
+    """A part that moves: its planes, and how dense each is where."""
+
+    def __init__(self, image: Image.Image) -> None:
+        self.width, self.height = image.size
+        pixels = np.asarray(image.convert("RGBA")).astype(np.float32)
+        dense = pixels[:, :, 3] / 255
+        luma, blue, red = _planes(pixels[:, :, :3])
+        self._luma = (luma * dense, 1 - dense)
+        half = _halved(dense)
+        self._chroma = [(_halved(plane * dense), 1 - half) for plane in (blue, red)]
+
+    def lay(self, picture: Picture, left: int, top: int) -> None:
+        """Over a picture, at even coordinates; what lies outside is cut off."""
+        height, width = picture.shape[0] * 2 // 3, picture.shape[1]
+        _over(picture[:height, :width], *self._luma, left, top)
+        for plane, (colour, clear) in zip(_chroma(picture), self._chroma, strict=True):
+            _over(plane, colour, clear, left // 2, top // 2)
 
 
 def read_pattern(picture: NDArray[np.uint8]) -> tuple[int, int] | None:
@@ -169,29 +159,53 @@ def _check(number: int) -> int:
     return rest ^ 0xA5  # so that sixteen zeros do not check with eight more
 
 
-def _disc(diameter: int) -> NDArray[np.float32]:
-    """A disc with a soft edge: 1 inside, 0 outside."""
+def _glow(diameter: int) -> Image.Image:
+    """A white disc without an edge."""
     size = diameter // 2 * 2
     y, x = np.mgrid[0:size, 0:size]
     away = np.hypot(x - size / 2 + 0.5, y - size / 2 + 0.5) / (size / 2)
-    disc: NDArray[np.float32] = np.clip((1 - away) * 3, 0, 1).astype(np.float32)
-    return disc
+    pixels = np.full((size, size, 4), 255, dtype=np.uint8)
+    pixels[:, :, 3] = 255 * LIGHT[1] * np.clip(1 - away, 0, 1) ** 1.5
+    return Image.fromarray(pixels)
 
 
-def _mix(part: NDArray[np.uint8], alpha: NDArray[np.float32], value: int) -> None:
-    mixed = part + (value - part.astype(np.float32)) * alpha
-    part[:] = mixed.astype(np.uint8)
+def _opaque(image: Image.Image) -> Picture:
+    """An RGB image as one array of planar YUV."""
+    pixels = np.asarray(image.convert("RGB")).astype(np.float32)
+    luma, blue, red = _planes(pixels)
+    picture = np.empty((image.height * 3 // 2, image.width), dtype=np.uint8)
+    picture[: image.height] = luma
+    for plane, value in zip(_chroma(picture), (blue, red), strict=True):
+        plane[:] = _halved(value)
+    return picture
 
 
-def _chroma(picture: Picture, height: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The two planes of colour differences, as views."""
-    half, width = height // 2, picture.shape[1] // 2
-    planes = picture[height:].reshape(2, half, width)
-    return planes[0], planes[1]
-
-
-def _yuv(hue: float, saturation: float, value: float) -> tuple[int, int, int]:
-    """A colour as video has it (ITU-R BT.601, limited range)."""
-    red, green, blue = colorsys.hsv_to_rgb(hue % 1.0, saturation, value)
+def _planes(pixels: NDArray[np.float32]) -> tuple[Plane, Plane, Plane]:
+    """Luma and both colour differences of (height, width, 3) colours, all of the same size."""
+    red, green, blue = (pixels[:, :, index] / 255 for index in range(3))
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
-    return round(16 + 219 * luma), round(128 + 112 * (blue - luma) / 0.886), round(128 + 112 * (red - luma) / 0.701)
+    return 16 + 219 * luma, 128 + 112 * (blue - luma) / 0.886, 128 + 112 * (red - luma) / 0.701
+
+
+def _halved(plane: Plane) -> Plane:
+    height, width = plane.shape
+    halved: Plane = plane.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3), dtype=np.float32)
+    return halved
+
+
+def _over(plane: NDArray[np.uint8], colour: Plane, clear: Plane, left: int, top: int) -> None:
+    """`colour` is already multiplied with its density, `clear` is what that leaves."""
+    x0, y0 = max(0, left), max(0, top)
+    x1, y1 = min(plane.shape[1], left + colour.shape[1]), min(plane.shape[0], top + colour.shape[0])
+    if x0 >= x1 or y0 >= y1:
+        return
+    cut = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
+    part = plane[y0:y1, x0:x1]
+    part[:] = (part * clear[cut] + colour[cut]).astype(np.uint8)
+
+
+def _chroma(picture: Picture) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The two planes of colour differences, as views."""
+    half, width = picture.shape[0] // 3, picture.shape[1] // 2
+    planes = picture[2 * half :].reshape(2, half, width)
+    return planes[0], planes[1]

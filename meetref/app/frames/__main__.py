@@ -1,7 +1,8 @@
 """`python -m meetref.app.frames`: encode the checked-in frames again.
 
 Stands above `app/picture`, `app/sound` and `media/codec`. The same versions of libvpx and libopus make the same octets;
-other versions may make others, which is why the result is checked in and not made at start.
+other versions may make others, which is why the result is checked in and not made at start. The captures in
+vectors/sessions carry these frames: whoever makes them again makes those again, too, and looks at the tutorials.
 """
 
 from __future__ import annotations
