@@ -10,6 +10,7 @@ Read next: `meeting/room.py`, `app/door.py`.
 from __future__ import annotations
 
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -116,17 +117,22 @@ class Server:
         yield Family("meetref_connections", "gauge", "Peer connections, up and down.").add(len(self.exchange))
         unfinished = Family("meetref_handshakes", "gauge", "Connections whose handshake is not finished yet.")
         yield unfinished.add(self.handshakes.taken)
-        for word in ("datagrams_in", "datagrams_out", "octets_in", "octets_out", "dropped"):
+        for word in ("datagrams_in", "datagrams_out", "octets_in", "octets_out", "dropped", "refused", "foreign"):
             total = sum(getattr(socket.counters, word) for socket in self.port.sockets.values())
             yield Family(f"meetref_{word}_total", "counter", f"UDP: {word.replace('_', ' ')}.").add(total)
         yield by_word("meetref_media_ignored_total", "Datagrams that were dropped, by reason.", self.exchange.ignored)
         yield by_word("meetref_door_total", "What became of TCP connections.", self.door.counters)
-        ignored: dict[str, float] = {}
-        for person in people:
-            for connection in (person.up, person.down):
-                for word, count in connection.ignored.items() if connection is not None else ():
-                    ignored[word] = ignored.get(word, 0) + count
-        yield by_word("meetref_packets_ignored", "Packets that present connections dropped, by reason.", ignored)
+        connections = [one for person in people for one in (person.up, person.down) if one is not None]
+        yield by_word(
+            "meetref_packets_ignored",
+            "Packets that present connections dropped, by reason.",
+            sum((connection.ignored for connection in connections), Counter()),
+        )
+        locks = sum((connection.peer.srtp.refused for connection in connections if connection.peer.srtp), Counter())
+        locks += sum((person.down.refused for person in people if person.down is not None), Counter())
+        yield by_word("meetref_locks_refused", "Packets that SRTP did not lock or unlock, by reason.", locks)
+        checks = sum((connection.peer.ice.ignored for connection in connections), Counter())
+        yield by_word("meetref_checks_ignored", "STUN messages that present connections dropped, by reason.", checks)
 
 
 @asynccontextmanager

@@ -35,7 +35,7 @@ MAXIMUM_SOUND_PACKET = 1500  # octets
 
 _REALTIME = {
     "deadline": "realtime",
-    "cpu-used": "10",
+    "cpu-used": "-8",  # below zero the speed is fixed; above, octets depend on how busy the machine is
     "lag-in-frames": "0",
     "error-resilient": "1",
     "auto-alt-ref": "0",

@@ -1,4 +1,4 @@
-"""One seat's RTP stream, continuous whoever sits there: own SSRC, sequence, timestamps and picture ids.
+"""One slot's RTP stream, continuous whoever sits there: own SSRC, sequence, timestamps and picture ids.
 
 Stands between the publishers' packets (`Incoming`, parsed once for all viewers) and the lock of each viewer's
 connection; `meeting/forwarder` calls `rewrite` for every forwarded packet, so this is the hot path.
@@ -25,6 +25,9 @@ _AUDIO = Struct("!BBHIIHHBHBBBH")
 _PLAIN = Struct("!BBHIIHHBHB")
 _PICTURE = Struct("!2sH")
 _PICTURE_TL0 = Struct("!2sHB")
+TRANSPORT_SEQUENCE_AT = 17
+"""Where the link's number stands in a rewritten header: behind the fixed one, 0xBEDE, the length and the id."""
+
 _VERSION_AND_EXTENSION = 0x90
 _ONE_BYTE = 0xBEDE
 
@@ -81,7 +84,7 @@ def read_video(data: bytes, sequence: int, short_pictures: Unwrapper) -> Incomin
 class Rewriter:
     """The outgoing stream of one slot. Audio and video differ in the header they write, not in how they continue.
 
-    `transport_id` and `level_id` are this connection's extension ids; 0 leaves the extension out of the offer.
+    `transport_id` and `level_id` are this connection's extension ids; `level_id` is 0 for video, which has no level.
     """
 
     __slots__ = (
@@ -186,7 +189,7 @@ class Rewriter:
 
     def _descriptor(self, packet: Incoming, picture: int) -> bytes:
         """Of a VP8 packet: its picture id always has 15 bits here, whatever the publisher's has."""
-        picture = picture + self._picture_offset & 0x7FFF
+        picture = picture + self._picture_offset & 0x7FFF  # spec: vp8/picture-id-wraps
         if (picture - self.last_picture) & 0x7FFF < HALF_PICTURE:
             self.last_picture = picture
         if packet.tl0 is None:

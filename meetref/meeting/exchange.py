@@ -3,7 +3,8 @@
 A check of ICE names its connection (the ufrag in front of the colon is ours); its address is remembered once the
 check proved authentic, and from then on the address names the connection. Each batch of the port goes through
 `receive` in one synchronous call chain; what the seats have queued leaves in `finish`.
-Stands on `net/port` and `net/driver`; above it are `meeting/up` and `meeting/down`, the two kinds of connection.
+Stands above `meeting/up` and `meeting/down`, the two kinds of connection, and `net/port` and `net/driver`; below
+`meeting/participant`, which has a connection served.
 Specification: RFC 8445 section 7.3 (USERNAME), RFC 7983 (first octet).
 Leaves out: TCP; media comes over UDP only.
 """
@@ -59,6 +60,7 @@ class Exchange:
         self._by_ufrag: dict[str, Connection] = {}
         self._by_address: dict[Address, Connection] = {}
         self._claims: dict[Address, Connection] = {}
+        """Who proved to be at an address that another connection still uses, and gets it when that one goes."""
         self._by_transaction: dict[bytes, Connection] = {}
         self._touched: dict[Connection, None] = {}
         self._in_batch = False
@@ -140,14 +142,21 @@ class Exchange:
 
     # --- the hot path -----------------------------------------------------------------------------
 
-    def receive(self, some: list[Datagram], now: float) -> None:
+    def receive(self, datagrams: list[Datagram], now: float) -> None:
         """A part of what one wake-up of a socket brings; what comes of it waits for `finish`."""
         self._in_batch = True
-        for datagram in some:
+        for datagram in datagrams:
             self._route(datagram, now)
 
     def finish(self, now: float) -> None:
         """The batch is over: give every connection that it touched its turn, and let the seats' packets go."""
+        self._turn_touched(now)
+        self._clock.expire(now)
+        self._turn_touched(now)  # those that the timers of others touched
+        self._in_batch = False
+        self._flush()
+
+    def _turn_touched(self, now: float) -> None:
         while self._touched:
             connection, _ = self._touched.popitem()
             driver = self._drivers.get(connection)
@@ -156,9 +165,6 @@ class Exchange:
                     driver.turn(now)
                 except Exception as error:
                     self.fail(connection, error)
-        self._clock.expire(now)
-        self._in_batch = False
-        self._flush()
 
     def _route(self, datagram: Datagram, now: float) -> None:
         data = datagram.data
@@ -168,7 +174,7 @@ class Exchange:
             self.ignored["from nobody we know"] += 1
             return
         try:
-            if 128 <= first <= 191:
+            if 128 <= first <= 191:  # RTP or RTCP; `wire/multiplex` written out, for it is asked for every packet
                 connection.receive_media(data, now)
             else:
                 self._drivers[connection].receive(datagram, now)
@@ -181,6 +187,8 @@ class Exchange:
             path = down.peer.path
             if path is not None:
                 self.port.send(down.pending, *path)
+            else:
+                self.ignored["no path yet"] += len(down.pending)
             down.pending.clear()
         self.dirty.clear()
 

@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 from meetref.media.keyframes import KeyframeGate
 from meetref.media.lipsync import TrackClock
 from meetref.media.repair import PacketCache
-from meetref.media.rewriting import Incoming, Rewriter
+from meetref.media.rewriting import TRANSPORT_SEQUENCE_AT, Incoming, Rewriter
 from meetref.protocol.srtp import LockRefused
 from meetref.wire import rtp
 from meetref.wire.signaling import Source
@@ -110,6 +110,10 @@ class Slot:
             track.want_keyframe(now)
 
     def send(self, packet: Incoming, now: float) -> None:
+        """Rewrite, lock, remember and queue a packet.
+
+        The transport-wide number is used up only if it was locked: the viewer would take a gap for a loss.
+        """
         rewriter, link = self.rewriter, self.link
         if rewriter.waiting:
             self._begin(packet, now)
@@ -227,14 +231,14 @@ class Retransmission:
             return None
         sent, descriptor, tail = found
         header = bytearray(sent)
-        timestamp = int.from_bytes(sent[4:8])
+        timestamp = int.from_bytes(sent[4:8])  # spec: rtp/rtx-same-timestamp
         rtp.fixed.pack_into(header, 0, sent[0], sent[1] & 0x80 | self.payload_type, self.sequence, timestamp, self.ssrc)
-        header[17:19] = link.transport_sequence.to_bytes(2)  # behind the fixed header, 0xBEDE, its length and the id
+        header[TRANSPORT_SEQUENCE_AT : TRANSPORT_SEQUENCE_AT + 2] = link.transport_sequence.to_bytes(2)
         try:
-            locked = link.lock(bytes(header), sent[2:4] + descriptor + tail)
+            locked = link.lock(bytes(header), sent[2:4] + descriptor + tail)  # spec: rtp/rtx-original-sequence
         except LockRefused as error:
             link.refused[str(error)] += 1
             return None
-        self.sequence = (self.sequence + 1) & 0xFFFF
+        self.sequence = (self.sequence + 1) & 0xFFFF  # spec: rtp/rtx-own-sequence
         link.transport_sequence = (link.transport_sequence + 1) & 0xFFFF
         return locked

@@ -37,6 +37,8 @@ MAXIMUM_TRACKS = 16
 REPORT_INTERVAL = 1.0
 CLOCK_RATES = {"audio": 48000, "video": 90000}
 SEEN = 1024
+"""Numbers remembered for each stream: a packet may come under two locks, as itself and as its repair, so that the
+replay window of SRTP does not see that it is the same."""
 
 
 class Stream:
@@ -109,8 +111,11 @@ class Up:
     # --- media ----------------------------------------------------------------------------------------
 
     def receive_media(self, data: bytes, now: float) -> None:
-        """One locked RTP or RTCP packet. Whatever it is, nothing is raised."""
+        """One locked RTP or RTCP packet. Whatever the peer sends, nothing is raised."""
         self._touch()
+        if len(data) < rtp.HEADER_SIZE:  # no locked RTCP is as short as that either
+            self.ignored["shorter than a header"] += 1
+            return
         try:
             if 192 <= data[1] <= 223:
                 self._receive_control(data, now)
@@ -118,8 +123,6 @@ class Up:
                 self._receive_packet(data, now)
         except Malformed as error:
             self.ignored[error.what] += 1
-        except IndexError:
-            self.ignored["shorter than a header"] += 1
 
     def _receive_packet(self, data: bytes, now: float) -> None:
         ssrc = int.from_bytes(data[8:12])
@@ -229,7 +232,7 @@ class Up:
                 self._send(feedback)
         for stream in self.streams.values():
             if stream.losses.next_timeout() <= now:
-                lost = [extended & 0xFFFF for extended in stream.losses.due(now)]
+                lost = stream.losses.due(now)
                 if lost:
                     self._send(rtcpfeedback.Nack(self._ssrc, stream.ssrc, lost))
                 if stream.losses.gave_up():

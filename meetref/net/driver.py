@@ -116,7 +116,11 @@ class Driver:
         self._drain()
 
     def turn(self, now: float) -> None:
-        """Call after commands to the machine, and at the end of a batch: drains, then sets the timer anew."""
+        """Call after commands, and at the end of a batch: drains, then sets the timer if something is due sooner.
+
+        A later time is not set: the timer goes off, finds nothing due and is set again, which is cheaper than finding
+        its entry for each packet.
+        """
         self._drain()
         deadline = self.machine.next_timeout()
         if deadline < self.waits_for:

@@ -1,6 +1,6 @@
 """One UDP port number with a socket of its own on every local address.
 
-Stands above `net/network`, below `app` (which finds out whose a datagram is) and the bots.
+Stands above `net/network`, below `meeting/exchange` (which finds out whose a datagram is) and the bots' clients.
 Why not one wildcard socket: it would answer from whatever address the routing table prefers, and ICE checks come from
 where they were sent to or they fail (RFC 8445 section 7.2.5.2.1).
 Read next: `net/driver.py`.
@@ -54,8 +54,8 @@ class Port:
     ) -> None:
         """Hand what comes with its `now` to `receive`, a task for each socket, until the port is closed.
 
-        Handling a part of a burst takes about as long as the rest of it needs to come: `finish` is called once nothing
-        more is there, or enough was taken for one batch.
+        A burst is still arriving while its first part is handled. So there is another look before anything is sent:
+        `finish` is called once nothing more is there, or enough was taken, and more leaves with one call.
         """
         async with trio.open_nursery() as nursery:
             for socket in self.sockets.values():

@@ -12,7 +12,9 @@ from collections import Counter
 from typing import Protocol
 
 MAXIMUM_PACKET = 1340
-"""Octets of a packet that `lock` takes: what still fits libsrtp's buffer behind its longest trailer."""
+"""Octets of a packet that `lock` takes: what still fits libsrtp's buffer behind its longest trailer.
+
+A repair is two octets longer than its original; browsers' packets are at most 1200."""
 
 REPLAY_WINDOW = 2048
 """Packets. A repair that comes two round trips late must still fit: at 1,000 packets a second this is two seconds."""

@@ -1,8 +1,9 @@
 """One WebRTC connection to one other side: ICE finds the path, DTLS agrees on keys, SRTP locks the media.
 
 This is the one place that introduces the three to each other; none of them knows the others. Signaling tells it
-the other side's half (`set_remote`), the driver feeds it datagrams, and once it says `Connected` its owner calls
-`lock` and `unlock` on single packets: media does not go through the five methods (docs/architecture.md).
+the other side's half (`set_remote`), the driver feeds it datagrams, and once it says `Connected` its owner takes media
+apart from the five methods: `unlock` and `unlock_control` for what comes, `srtp.lock_parts` for packets that leave,
+`send_control` for RTCP (docs/architecture.md).
 Specification: RFC 8827 section 6.5 (DTLS-SRTP), RFC 8842 (who is client), RFC 7983 (the first octet).
 Read next: `protocol/ice.py`, `protocol/handshake12.py`, `protocol/srtp.py`; above, `meeting/up.py`.
 """
@@ -63,7 +64,7 @@ class Remote:
 
 
 class Peer:
-    """A machine (protocol/machine.py). `lock` and `unlock` serve the media; `path` says where packets go now.
+    """A machine (protocol/machine.py). `srtp` locks the media; `path` says where packets go now.
 
     `dtls_role` is what we are when the other side leaves it to us (`actpass`).
     `may_check` says to which addresses connectivity checks may be sent at all (RFC 8445 section 19.5.1).
@@ -179,7 +180,7 @@ class Peer:
     # --- the five methods -------------------------------------------------------------------------
 
     def receive_datagram(self, datagram: Datagram, now: float) -> None:
-        """STUN and DTLS come here; RTP and RTCP go to `unlock`."""
+        """STUN and DTLS come here; RTP goes to `unlock`, RTCP to `unlock_control`."""
         if self.state == "closed" or not datagram.data:
             self._events.append(Ignored("closed or empty"))
             return

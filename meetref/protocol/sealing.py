@@ -10,7 +10,8 @@ A packet's index (roll-overs and sequence number, 48 bits) and its source make t
 gives the authentication key away, so an index is claimed before it is used, and never again.
 Stands above `protocol/lock` (the promise) and the AEAD of `cryptography`; `protocol/srtp` opens it.
 Specification: RFC 7714; RFC 3711 sections 3.3 (index, replay), 4.3 (keys), 3.4 (SRTCP).
-Leaves out: SRTCP in clear, which RFC 7714 allows and WebRTC does not; rekeying, since no call sends 2^48 packets.
+Leaves out: SRTCP in clear, which RFC 7714 allows and WebRTC does not; rekeying, since no call sends 2^48
+packets, or 2^31 of RTCP.
 Read next: `protocol/libsrtp.py`, which does the same otherwise; tests/protocol/test_srtp.py compares them.
 """
 
@@ -53,10 +54,10 @@ class _Source:
     is not above that was used, or is older than the window.
     """
 
-    __slots__ = ("highest", "mask", "nonce", "used")
+    __slots__ = ("base", "highest", "mask", "used")
 
-    def __init__(self, nonce: int, window: int, first: int) -> None:
-        self.nonce = nonce
+    def __init__(self, base: int, window: int, first: int) -> None:
+        self.base = base
         self.used = array("q", [-1]) * window
         self.mask = window - 1
         self.highest = first
@@ -134,7 +135,8 @@ class SealedSession:
         source = out.sources.get(ssrc)
         if source is None:
             source = out.sources[ssrc] = out.begin(ssrc, sequence)
-        nonce = (source.nonce ^ source.claim(sequence)).to_bytes(NONCE_OCTETS)
+        # Two zero octets, the SSRC and the index, exclusive-or the salt (RFC 7714 section 8.1).
+        nonce = (source.base ^ source.claim(sequence)).to_bytes(NONCE_OCTETS)
         return head + out.cipher.encrypt(nonce, payload, head)
 
     def lock_control(self, packet: bytes) -> bytes:
@@ -148,7 +150,7 @@ class SealedSession:
         index = source.highest + 1
         source.use(index)
         trailer = (ENCRYPTED | index).to_bytes(4)
-        nonce = (source.nonce ^ index).to_bytes(NONCE_OCTETS)
+        nonce = (source.base ^ index).to_bytes(NONCE_OCTETS)
         return head + out.cipher.encrypt(nonce, packet[CONTROL_HEAD_OCTETS:], head + trailer) + trailer
 
     # --- unlocking ------------------------------------------------------------------------------------
@@ -183,7 +185,7 @@ class SealedSession:
         if not source.is_fresh(index):
             return self._refuse("index seen before")
         try:
-            plain = way.cipher.decrypt((source.nonce ^ index).to_bytes(NONCE_OCTETS), sealed, clear)
+            plain = way.cipher.decrypt((source.base ^ index).to_bytes(NONCE_OCTETS), sealed, clear)
         except InvalidTag:
             return self._refuse("tag is wrong")
         if ssrc not in way.sources and len(way.sources) >= MAXIMUM_SOURCES:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Iterator
 
 import pytest
 import trio
@@ -144,6 +146,33 @@ async def test_a_path_goes_to_who_proved_it_when_its_owner_ends(autojump_clock: 
         assert scene.owner(ALICE) is new
         nursery.cancel_scope.cancel()
     assert scene.owner(ALICE) is None
+
+
+async def test_whom_a_timer_touches_has_a_turn_in_the_same_batch(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene()
+    async with trio.open_nursery() as nursery:
+        waits, touched = await serving(nursery, scene, 1, 2)
+        turns: list[str] = []
+        deadlines = [math.inf]
+
+        def transmits() -> Iterator[Datagram]:
+            turns.append("turn")
+            return iter(())
+
+        def handle_timeout(now: float) -> None:
+            deadlines[:] = [math.inf]
+            scene.exchange.touch(touched)
+
+        monkeypatch.setattr(touched, "transmits", transmits)
+        monkeypatch.setattr(waits, "next_timeout", lambda: deadlines[0])
+        monkeypatch.setattr(waits, "handle_timeout", handle_timeout)
+        deadlines[:] = [trio.current_time()]
+        scene.exchange.touch(waits)
+        scene.receive_batch([], trio.current_time())
+        assert turns, "not only with the next datagram"
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_mistake_in_one_connection_ends_that_one_alone(
