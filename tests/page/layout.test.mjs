@@ -14,7 +14,9 @@ const apart = (one, other) =>
 
 function proper(tiles, { x, y, width }, height) {
   for (const [index, tile] of tiles.entries()) {
-    assert.ok(Math.abs(tile.width / tile.height - SHAPE) < 0.01, "one shape");
+    const shape = tile.width / tile.height;
+    assert.ok([SHAPE, 1].some((known) => Math.abs(shape - known) < 0.01), "16:9 or square");
+    assert.ok(Math.abs(shape - tiles[0].width / tiles[0].height) < 0.01, "one shape");
     assert.ok(tile.x >= x - 0.5 && tile.x + tile.width <= x + width + 0.5, "inside from left to right");
     assert.ok(tile.y >= y - 0.5 && tile.y + tile.height <= y + height + 0.5, "inside from top to bottom");
     for (const other of tiles.slice(index + 1)) assert.ok(apart(tile, other), "apart");
@@ -40,6 +42,16 @@ test("a phone scrolls rather than show faces too small to know", () => {
   const { tiles, height } = grid(25, area(STAGES.phone), 8);
   assert.ok(tiles[0].width >= 148);
   assert.ok(height > STAGES.phone[1]);
+});
+
+test("tiles are square on a phone while squares have room, and never on a wide stage", () => {
+  const shape = ([tile]) => Math.round((tile.width / tile.height) * 100) / 100;
+  for (const count of [1, 2, 5, 8]) assert.equal(shape(grid(count, area(STAGES.phone), 8).tiles), 1);
+  for (const count of [12, 25]) assert.equal(shape(grid(count, area(STAGES.phone), 8).tiles), 1.78);
+  for (const count of [1, 2, 5, 25]) assert.equal(shape(grid(count, area(STAGES.desktop), 8).tiles), 1.78);
+  const { tiles, height } = grid(5, area(STAGES.phone), 8);
+  assert.equal(height, STAGES.phone[1], "five do not scroll");
+  assert.ok(tiles[0].width > 180);
 });
 
 test("columns are those that make tiles largest", () => {

@@ -141,11 +141,14 @@ test("a server that opens and does not answer is left after eight seconds", () =
   assert.equal(sockets.length, 2);
 });
 
-test("the network's return opens a new WebSocket at once", () => {
+test("the network's return opens a new WebSocket at once, and nobody is called connected meanwhile", () => {
+  let broken = 0;
+  signaling.addEventListener("broken", () => (broken += 1));
   join();
   window.dispatchEvent(new Event("online"));
   assert.equal(sockets.length, 2);
   assert.equal(sockets[0].readyState, 3);
+  assert.equal(broken, 1);
 });
 
 test("a page that is looked at again does not wait for the back-off", () => {

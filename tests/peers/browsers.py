@@ -17,7 +17,7 @@ import signal
 import subprocess
 import tempfile
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,7 +88,7 @@ class Browser:
         self._serial = 0
         self._waiting: dict[int, _Waiting] = {}
 
-    async def command(self, method: str, *, limit: float = COMMAND_LIMIT, **parameters: object) -> dict[str, Any]:
+    async def command(self, method: str, /, *, limit: float = COMMAND_LIMIT, **parameters: object) -> dict[str, Any]:
         """One BiDi command and its result. Raises `BrowserError`, or `trio.TooSlowError` after `limit` seconds."""
         self._serial += 1
         waiting = self._waiting[self._serial] = _Waiting()
@@ -109,11 +109,11 @@ class Browser:
         """Go to a page and wait until it has loaded."""
         await self.command("browsingContext.navigate", context=self._context, url=url, wait="complete")
 
-    async def evaluate(self, expression: str, *, limit: float = COMMAND_LIMIT) -> Any:
-        """The value of a JavaScript expression, awaited, by way of JSON. It counts as a person's gesture."""
-        return await self.call(f"async () => ({expression})", limit=limit)
+    async def evaluate(self, expression: str, *, limit: float = COMMAND_LIMIT, gesture: bool = True) -> Any:
+        """The value of a JavaScript expression, awaited, by way of JSON. It counts as a person's `gesture`."""
+        return await self.call(f"async () => ({expression})", limit=limit, gesture=gesture)
 
-    async def call(self, function: str, *arguments: object, limit: float = COMMAND_LIMIT) -> Any:
+    async def call(self, function: str, *arguments: object, limit: float = COMMAND_LIMIT, gesture: bool = True) -> Any:
         """What a JavaScript function returns for some arguments; both travel as JSON."""
         wrapped = f"async (texts) => JSON.stringify(await ({function})(...JSON.parse(texts)))"
         result = await self.command(
@@ -123,18 +123,18 @@ class Browser:
             arguments=[{"type": "string", "value": json.dumps(arguments)}],
             target={"context": self._context},
             awaitPromise=True,
-            userActivation=True,
+            userActivation=gesture,
         )
         if result["type"] == "exception":
             raise BrowserError(f"{self.name}: {result['exceptionDetails']['text']}")
         return json.loads(result["result"].get("value", "null"))
 
-    async def until(self, expression: str, *, limit: float = 30, every: float = 0.1) -> Any:
+    async def until(self, expression: str, *, limit: float = 30, every: float = 0.1, gesture: bool = True) -> Any:
         """The value of a JavaScript expression as soon as it is truthy. Raises `TimeoutError` after `limit` seconds."""
         value = None
         with trio.move_on_after(limit):
             while True:
-                value = await self.evaluate(expression)
+                value = await self.evaluate(expression, gesture=gesture)
                 if value:
                     return value
                 await trio.sleep(every)
@@ -151,6 +151,22 @@ class Browser:
         if path is not None:
             await trio.Path(path).write_bytes(octets)
         return octets
+
+    async def preload(self, function: str) -> None:
+        """Run a JavaScript function in every page that is opened from now on, before anything of its own."""
+        await self.command("script.addPreloadScript", functionDeclaration=function)
+
+    async def open_beside(self, url: str) -> None:
+        """Open a page in another tab, behind the first one."""
+        made = await self.command("browsingContext.create", type="tab", background=True)
+        await self.command("browsingContext.navigate", context=made["context"], url=url, wait="complete")
+
+    async def devtools(self, method: str, **parameters: object) -> dict[str, Any]:
+        """One command of Chromium's own protocol, for what no standard has yet."""
+        session = (await self.command("goog:cdp.getSession", context=self._context))["session"]
+        answer = await self.command("goog:cdp.sendCommand", session=session, method=method, params=parameters)
+        result: dict[str, Any] = answer["result"]
+        return result
 
     async def click(self, selector: str) -> None:
         """Press the middle of the first element that a CSS selector finds, with the pointer as a person does."""
@@ -204,15 +220,19 @@ def _size(width: int, height: int) -> dict[str, int]:
 
 
 @asynccontextmanager
-async def chromium(*arguments: str) -> AsyncIterator[Browser]:
-    """A headless Chromium with fake devices; more command line `arguments` may be given."""
+async def chromium(*arguments: str, without: Collection[str] = ()) -> AsyncIterator[Browser]:
+    """A headless Chromium with fake devices; more command line `arguments` may be given, or some left out."""
     with _folder("chromium") as home:
         async with _process(["chromedriver", "--port=0"], home) as output:
             port = await _found(output, lambda text: re.search(r"started successfully on port (\d+)", text))
             base = f"http://127.0.0.1:{port}/session"
             options = {
                 "binary": shutil.which("chromium"),
-                "args": [*CHROMIUM_ARGUMENTS, f"--user-data-dir={home / 'profile'}", *arguments],
+                "args": [
+                    *(each for each in CHROMIUM_ARGUMENTS if each not in without),
+                    f"--user-data-dir={home / 'profile'}",
+                    *arguments,
+                ],
             }
             wanted = {"browserName": "chrome", "webSocketUrl": True, "goog:chromeOptions": options}
             session = await _post(base, {"capabilities": {"alwaysMatch": wanted}})

@@ -35,42 +35,51 @@ async def write(browser: Browser, text: str) -> None:
 @PEERS
 @pytest.mark.slow
 @pytest.mark.parametrize("kinds", PAIRS, ids="-".join)
-async def test_two_browsers_meet(
+async def test_two_browsers_and_two_bots_meet(
     kinds: tuple[str, str], tmp_path: Path, record_property: pytest.RecordProperty
 ) -> None:
-    async with serve(tmp_path) as server, BROWSERS[kinds[0]]() as ada, BROWSERS[kinds[1]]() as bob:
-        await enter(ada, server.link("algebra", "Ada"), 1)
-        await enter(bob, server.link("algebra", "Bob"), 2)
-        await sees(ada, "Bob", 2)
-        await sees(bob, "Ada", 1)
-        for browser in (ada, bob):
+    async with serve(tmp_path, bots=2) as server, BROWSERS[kinds[0]]() as olga, BROWSERS[kinds[1]]() as bob:
+        await enter(olga, server.link("demo", "Olga"), 1)
+        await enter(bob, server.link("demo", "Bob"), 2)
+        await sees(olga, "Bob", 2)
+        await sees(bob, "Olga", 1)
+        for browser in (olga, bob):
+            for number, name in enumerate(("Ada", "Blaise")):
+                await sees_bot(browser, name, number)
+            # They take turns of six seconds, so that each has been heard after two.
+            for name in ("Ada", "Blaise"):
+                heard = f"window.meetref.state().people.find((each) => each.name == '{name}').audio.total_energy"
+                await browser.until(f"{heard} > 0.001", limit=20)
+        for browser in (olga, bob):
             for version, profile in await transports(browser):
                 record_property("transport", f"{browser.name} DTLS {version} {profile}")
                 assert version in ("1.2", None)  # Firefox tells no version
                 assert profile in ("SRTP_AEAD_AES_256_GCM", "AEAD_AES_256_GCM", None)
 
-        for number, (browser, text) in enumerate([(ada, "hello"), (bob, "<b>hi</b>"), (ada, "bye")], start=1):
+        for number, (browser, text) in enumerate([(olga, "hello"), (bob, "<b>hi</b>"), (olga, "bye")], start=1):
             await write(browser, text)
-            for each in (ada, bob):
+            for each in (olga, bob):
                 await each.until(f"window.meetref.state().chat.length == {number}", limit=5)
-        for browser in (ada, bob):
+        for browser in (olga, bob):
             chat = (await state(browser))["chat"]
             assert [(message["from"], message["text"]) for message in chat] == [
-                ("Ada", "hello"),
+                ("Olga", "hello"),
                 ("Bob", "<b>hi</b>"),
-                ("Ada", "bye"),
+                ("Olga", "bye"),
             ]
 
         await bob.click("[data-test=microphone]")
-        await ada.until("window.meetref.state().people.some((each) => each.name == 'Bob' && each.audio.muted)", limit=5)
-        bob_seen = await person(ada, "Bob")
+        await olga.until(
+            "window.meetref.state().people.some((each) => each.name == 'Bob' && each.audio.muted)", limit=5
+        )
+        bob_seen = await person(olga, "Bob")
         assert bob_seen is not None
         more = bob_seen["video"]["frames_decoded"] + 10
-        await ada.until(
+        await olga.until(
             f"window.meetref.state().people.find(({{name}}) => name == 'Bob').video.frames_decoded > {more}", limit=10
         )
         await bob.click("[data-test=leave]")
-        await ada.until("window.meetref.state().people.length == 1", limit=2)
+        await olga.until("window.meetref.state().people.length == 3", limit=2)
 
 
 @PEERS

@@ -45,7 +45,8 @@ export class Devices extends EventTarget {
     this.#changed();
     if (!(await this.#openTogether(kinds))) for (const kind of kinds) await this.#openAlone(kind);
     for (const kind of kinds) this[kind].opening = false;
-    await this.refresh();
+    this.#changed();
+    this.refresh(); // not waited for: Firefox answers only when its window has the focus
   }
 
   /** Turn the microphone or the camera on or off; opens the device when there is none open. */
@@ -149,18 +150,30 @@ export class Devices extends EventTarget {
     this.#close(kind);
     this.chosen[kind] = "";
     await this.#openMarked(kind);
-    await this.refresh();
+    this.#changed();
     this.dispatchEvent(new CustomEvent("lost", { detail: { kind, label, replaced: this[kind].track?.label ?? null } }));
+    this.refresh();
   }
 
   async #replugged() {
     const before = { ...this.lists };
     await this.refresh();
+    this.#missSpeaker(before.speaker);
     for (const kind of Object.keys(KINDS)) {
       const missing = !this[kind].track && this[kind].trouble && this[kind].trouble.name !== "NotAllowedError";
       if (missing && this.lists[kind].length > before[kind].length)
         this.dispatchEvent(new CustomEvent("found", { detail: { kind } }));
     }
+  }
+
+  /** The chosen loudspeaker was unplugged: back to the default one, or nobody would be heard. */
+  #missSpeaker(before) {
+    const gone = before.find(({ deviceId }) => deviceId === this.chosen.speaker);
+    if (!gone || this.lists.speaker.some(({ deviceId }) => deviceId === gone.deviceId)) return;
+    this.chosen.speaker = "";
+    this.#changed();
+    const replaced = this.lists.speaker[0]?.label || "Default";
+    this.dispatchEvent(new CustomEvent("lost", { detail: { kind: "speaker", label: gone.label, replaced } }));
   }
 
   #changed() {

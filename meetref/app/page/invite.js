@@ -15,7 +15,7 @@ export function joinLink(room) {
 /** A button that puts the join link on the clipboard and says so for a moment. */
 export function copyButton(room, { test, wide = false }) {
   const mark = icon("link");
-  const words = element("span", { role: "status" }, "Copy link");
+  const words = element("span", { "aria-live": "polite" }, "Copy link");
   const button = element("button", { class: `button${wide ? " wide" : ""}`, type: "button", test }, mark, words);
   let timer = null;
   button.addEventListener("click", async () => {

@@ -1,14 +1,16 @@
 /**
  * Where the tiles go: pure arithmetic from a number of tiles and the size of the stage to rectangles.
  *
- * All tiles have one shape, 16:9. A grid takes the number of columns that makes the tiles largest; two people on a
- * wide stage are one large tile and one small (a duet); a shared screen gets most of the stage and the people a strip
- * beside or below it. Where tiles would become too small to know a face, the grid takes fewer columns and scrolls.
+ * All tiles of a grid have one shape: 16:9, or square where the stage is tall and squares have room. A grid takes the
+ * number of columns that makes the tiles largest; two people on a wide stage are one large tile and one small (a duet);
+ * a shared screen gets most of the stage and the people a strip beside or below it. Where tiles would become too small
+ * to know a face, the grid takes fewer columns and scrolls.
  * Leaves out: who goes where, and the DOM; that is `stage.js`.
  * Read next: `stage.js`, tests/page/layout.test.mjs.
  */
 
 export const SHAPE = 16 / 9;
+const TALL = 1.2; // heights of a stage to its width, above which squares use it better
 const SCREEN_SHAPE = 1.5; // the room for a shared screen on a tall stage
 const LEVEL = 0.97; // tiles almost as large in more columns: wide rows look calmer than a tall heap
 const SMALLEST = 148; // pixels of width; below, a grid scrolls instead
@@ -21,12 +23,12 @@ export function fit({ x, y, width, height }, shape = SHAPE) {
 }
 
 /** How many columns make `count` tiles largest, and how large they are then. */
-export function bestColumns(count, width, height, gap) {
+export function bestColumns(count, width, height, gap, shape = SHAPE) {
   let best = { columns: 1, width: 0 };
   for (let columns = 1; columns <= count; columns += 1) {
     const rows = Math.ceil(count / columns);
     const byWidth = (width - gap * (columns - 1)) / columns;
-    const byHeight = ((height - gap * (rows - 1)) / rows) * SHAPE;
+    const byHeight = ((height - gap * (rows - 1)) / rows) * shape;
     const tile = Math.min(byWidth, byHeight);
     if (tile > best.width * LEVEL) best = { columns, width: tile };
   }
@@ -36,12 +38,14 @@ export function bestColumns(count, width, height, gap) {
 /** Rectangles of `count` tiles in an area, rows centred; `height` may be more than the area's: then it scrolls. */
 export function grid(count, area, gap) {
   if (count === 0 || area.width <= 0 || area.height <= 0) return { tiles: [], height: area.height };
-  let { columns, width } = bestColumns(count, area.width, area.height, gap);
+  const square = bestColumns(count, area.width, area.height, gap, 1);
+  const shape = area.height > area.width * TALL && square.width >= SMALLEST ? 1 : SHAPE;
+  let { columns, width } = bestColumns(count, area.width, area.height, gap, shape);
   if (width < SMALLEST && columns > 1) {
     columns = Math.min(count, Math.max(1, Math.floor((area.width + gap) / (SMALLEST + gap))));
     width = (area.width - gap * (columns - 1)) / columns;
   }
-  const high = width / SHAPE;
+  const high = width / shape;
   const rows = Math.ceil(count / columns);
   const used = rows * high + gap * (rows - 1);
   const top = area.y + Math.max(0, (area.height - used) / 2);

@@ -72,6 +72,7 @@ export class Listener {
 
   #levelOf(id) {
     if (id === this.session.identity?.participant) return this.#ownLevel();
+    if (this.session.connection !== "connected") return 0; // a browser repeats the last level for ever
     return this.session.seats.of(id).audio?.level() ?? 0;
   }
 

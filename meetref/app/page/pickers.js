@@ -1,7 +1,8 @@
 /**
  * The three lists to choose a device from, the same in the lobby and in the settings.
  *
- * Where the browser does not let a page choose the loudspeaker, that list is not shown.
+ * Where the browser does not let a page choose the loudspeaker, that list is not shown; where it does not tell which
+ * there are, it says "Default". Rows do not come and go while the lists are read, so that nothing below them jumps.
  * Read next: `devices.js`.
  */
 
@@ -37,8 +38,7 @@ export class Pickers {
       select.disabled = !named.length;
       if (!named.length) select.replaceChildren(element("option", {}, kind === "speaker" ? "Default" : `No ${kind}`));
     }
-    const canChoose = "setSinkId" in HTMLMediaElement.prototype && this.devices.lists.speaker.length > 0;
-    this.rows.at(-1).hidden = !canChoose;
+    this.rows.at(-1).hidden = !("setSinkId" in HTMLMediaElement.prototype);
   }
 
   #fill(select, named, using) {

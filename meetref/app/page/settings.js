@@ -71,6 +71,11 @@ function rows(transport) {
   ];
   return facts.flatMap(([name, value]) => [
     element("dt", {}, name),
-    element("dd", {}, value || "not told by this browser"),
+    element("dd", {}, ...breakable(value || "not told by this browser")),
   ]);
+}
+
+/** The names of ciphers are one long word: they may be broken behind an underscore. */
+function breakable(text) {
+  return text.split(/(?<=_)/u).flatMap((part) => [part, element("wbr")]);
 }

@@ -22,7 +22,7 @@ export function signalingURL(location) {
   return `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/signal`;
 }
 
-/** Events: `message` (detail: the message); `broken` (the WebSocket is gone, a new try follows); `refused` (three failed). */
+/** Events: `message` (detail: the message); `broken` (the WebSocket is gone, a new try follows or is under way); `refused` (three failed). */
 export class Signaling extends EventTarget {
   constructor({ url, hello, open = (address) => new WebSocket(address) }) {
     super();
@@ -58,6 +58,7 @@ export class Signaling extends EventTarget {
     this.#drop();
     this.delays = delays();
     this.#connect();
+    this.dispatchEvent(new Event("broken"));
   }
 
   /** The end: a last message if there is one, and no new tries. */
