@@ -186,7 +186,7 @@ async def test_sound_that_the_browser_holds_back_is_one_click_away(kind: str, tm
         assert await browser.evaluate(f"{audio}.every(({{paused}}) => paused)", gesture=False)
         await press(browser, "enable-sound")
         await browser.until("window.meetref.state().sound == 'playing'", gesture=False)
-        assert not await browser.evaluate(shown, gesture=False)
+        await browser.until(f"!({shown})", gesture=False)
         assert await browser.evaluate(f"{audio}.some(({{paused}}) => !paused)", gesture=False)
         heard = "window.meetref.state().people.some(({me, audio}) => !me && audio.total_energy > 0)"
         await browser.until(heard, gesture=False)
