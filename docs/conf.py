@@ -10,6 +10,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
 from meetref import __version__  # noqa: E402
+from meetref.app import statepage  # noqa: E402
 from meetref.app.protocolpage import page  # noqa: E402
 
 project = "meetref"
@@ -27,8 +28,9 @@ html_copy_source = False
 # Links to files outside this folder lead into the checkout; tests/house/test_house.py follows all of them.
 suppress_warnings = ["myst.xref_missing"]
 
-# Two pages are made: the signaling protocol from its definitions, and the tutorials from their folder.
+# These pages are made: the signaling protocol and the states from their definitions, the tutorials from their folder.
 (HERE / "signaling.md").write_text(page(), encoding="utf-8")
+(HERE / "states.md").write_text(statepage.page(), encoding="utf-8")
 TUTORIALS = HERE / "tutorials"
 shutil.rmtree(TUTORIALS, ignore_errors=True)
 TUTORIALS.mkdir()

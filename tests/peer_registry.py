@@ -62,6 +62,8 @@ PEERS: dict[str, Probe] = {
     "nftables": program("nft", "nftables"),
     "node": program("node", "nodejs"),
     "openssl": program("openssl", "openssl"),
+    "pion-ice": program("go", "golang"),
+    "pion-turn": program("go", "golang"),
     "pyopenssl": module("OpenSSL", "pyopenssl"),
     "tshark": program("tshark", "tshark"),
 }

@@ -23,10 +23,13 @@ from meetref.app.command import CommandFailed, Exit
 from meetref.app.http import check_room_name
 from meetref.app.picture import Painter
 from meetref.app.sender import Sender
+from meetref.app.servers import add_server_arguments, servers_of
 from meetref.app.sound import Voice, level_of, silence
 from meetref.media.codec import SoundEncoder, VideoEncoder, packetize
 from meetref.meeting.channel import ChannelClosed
+from meetref.net.gathering import Interfaces
 from meetref.net.network import KernelNetwork, Network
+from meetref.net.news import Server
 from meetref.wire import signaling
 from meetref.wire.address import Address, canonical_host
 from meetref.wire.reader import Malformed
@@ -54,6 +57,8 @@ class Behaviour:
     receive_only: bool = False
     light: bool = False
     token: str | None = None
+    servers: tuple[Server, ...] = ()
+    interfaces: Interfaces = "all"
 
 
 async def be_bot(network: Network, server: Address, room: str, behaviour: Behaviour, host: str = "localhost") -> None:
@@ -67,7 +72,12 @@ async def be_bot(network: Network, server: Address, room: str, behaviour: Behavi
         microphone="on" if sends and not behaviour.silent else "none",
         camera="on" if sends else "none",
     )
-    async with open_client(network, server, join, host=host) as client, trio.open_nursery() as nursery:
+    async with (
+        open_client(
+            network, server, join, host=host, servers=behaviour.servers, interfaces=behaviour.interfaces
+        ) as client,
+        trio.open_nursery() as nursery,
+    ):
         if sends:
             sources: list[signaling.Source] = ["camera"] if behaviour.silent else ["microphone", "camera"]
             await client.publish(sources)
@@ -158,7 +168,14 @@ async def be_bots(network: Network, server: Address, room: str, behaviours: list
 
 
 def behaviours_of(
-    count: int, *, silent: bool = False, receive_only: bool = False, light: bool = False, token: str | None = None
+    count: int,
+    *,
+    silent: bool = False,
+    receive_only: bool = False,
+    light: bool = False,
+    token: str | None = None,
+    servers: tuple[Server, ...] = (),
+    interfaces: Interfaces = "all",
 ) -> list[Behaviour]:
     """So many bots, which take turns."""
     return [
@@ -170,6 +187,8 @@ def behaviours_of(
             silent=silent,
             receive_only=receive_only,
             light=light,
+            servers=servers,
+            interfaces=interfaces,
             token=token,
         )
         for index in range(count)
@@ -185,6 +204,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--silent", action="store_true", help="send no sound")
     parser.add_argument("--receive-only", action="store_true", help="send nothing")
     parser.add_argument("--light", action="store_true", help="replay frames that were encoded once")
+    add_server_arguments(parser, "--turn")
+    parser.add_argument("--policy", choices=("all", "relay"), default="all", help="relay: only through a relay (all)")
     parser.add_argument("--seconds", type=float, help="leave after so long")
 
 
@@ -222,6 +243,8 @@ async def _run(arguments: argparse.Namespace) -> None:
         silent=arguments.silent,
         receive_only=arguments.receive_only,
         light=arguments.light,
+        servers=tuple(servers_of(arguments)),
+        interfaces="none" if arguments.policy == "relay" else "all",
         token=arguments.token,
     )
     server = Address(arguments.server, arguments.port)

@@ -23,7 +23,9 @@ from meetref.app.command import Command, CommandFailed, Exit
 
 COMMANDS = {
     "serve": "start the server: the page, signaling and media",
+    "relay": "run a TURN server by itself",
     "bot": "join a room as one or more robots",
+    "doctor": "find out whether a meeting could connect from here",
     "tree": "print the task tree of a running server in words",
     "token": "make a signed token that opens a room",
     "lab": "run an experiment; without a name, list them",

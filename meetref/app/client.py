@@ -11,7 +11,7 @@ Read next: `app/bot.py`.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import trio
@@ -21,7 +21,9 @@ from meetref.app.receiver import Receiver
 from meetref.app.sender import Sender
 from meetref.app.signaling import open_client_channel
 from meetref.meeting.channel import ChannelClosed
+from meetref.net.gathering import Interfaces
 from meetref.net.network import Network
+from meetref.net.news import Server
 from meetref.protocol import answering, offering
 from meetref.protocol.certificate import Certificate
 from meetref.protocol.negotiation import Kind, SentTrack
@@ -56,6 +58,8 @@ class Client:
         self.up: ClientLink | None = None
         self.down: ClientLink | None = None
         self.key_log: Callable[[str], None] | None = None
+        self.servers: Sequence[Server] = ()
+        self.interfaces: Interfaces = "all"
         self._say = say
         self._nursery: trio.Nursery | None = None
         self._tracks: list[SentTrack] = []
@@ -157,7 +161,14 @@ class Client:
     async def _open(self, *, controlling: bool, name: str) -> ClientLink:
         assert self._nursery is not None
         link: ClientLink = await self._nursery.start(
-            open_link, self.network, self.certificate, controlling, self.key_log, name=name
+            open_link,
+            self.network,
+            self.certificate,
+            controlling,
+            self.key_log,
+            self.servers,
+            self.interfaces,
+            name=name,
         )
         return link
 
@@ -181,15 +192,19 @@ async def open_client(
     host: str = "localhost",
     certificate: Certificate | None = None,
     key_log: Callable[[str], None] | None = None,
+    servers: Sequence[Server] = (),
+    interfaces: Interfaces = "all",
 ) -> AsyncIterator[Client]:
     """Join a room as `join` says and stay until the block ends, then leave.
+
+    Media find their way by the addresses of `interfaces` and with the help of `servers`.
 
     Raises `OSError` when nobody listens there, `ChannelClosed` when the server does not let us in.
     """
     async with open_client_channel(network, server, host) as channel:
         certificate = certificate or Certificate.generate(network.dice, now_wall=network.wall_clock())
         client = Client(network, certificate, channel.send)
-        client.key_log = key_log
+        client.key_log, client.servers, client.interfaces = key_log, servers, interfaces
         async with trio.open_nursery() as nursery:
             client._nursery = nursery
 

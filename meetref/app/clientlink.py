@@ -1,35 +1,43 @@
-"""One peer connection of a program that takes part: a port of its own, a peer, and the loop between them.
+"""One peer connection of a program that takes part: what it gathered, a peer, and the loop between them.
 
-Stands on `protocol/peer` and `net/port`; `app/client` opens two, *up* and *down*.
+Stands on `protocol/peer` and `net/gathering`; `app/client` opens two, *up* and *down*.
 Leaves out: what the media is; packets come out unlocked through `on_packet` and go in through `send`.
 Read next: `app/client.py`.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import trio
 
 from meetref.net.driver import Driver
+from meetref.net.gathering import Gathering, Interfaces, open_gathering
+from meetref.net.mdns import MAXIMUM_NAMES, resolve_local
 from meetref.net.network import Network
-from meetref.net.port import Port, open_port
+from meetref.net.news import Complete, Found, Server, Trouble
 from meetref.protocol.certificate import Certificate
 from meetref.protocol.ice import Credentials
 from meetref.protocol.machine import Datagram, Event
-from meetref.protocol.negotiation import Setup, Transport
+from meetref.protocol.negotiation import ICE_OPTIONS, Setup, Transport
 from meetref.protocol.peer import Connected, Peer, Remote, StateChanged
 from meetref.protocol.srtp import LockRefused
 from meetref.wire import rtcp
 from meetref.wire.candidate import Candidate
+from meetref.wire.mdns import is_local_name
 from meetref.wire.reader import Malformed
+
+GATHERING_PATIENCE = 3.0  # seconds for servers that are slow, or silent: people wait
+logger = logging.getLogger("meetref.client")
 
 
 class ClientLink:
     """A connection. `connected` is set once keys are agreed on; `state` is the peer's state for people."""
 
-    def __init__(self, port: Port, peer: Peer, candidates: tuple[Candidate, ...], wall_offset: float) -> None:
+    def __init__(self, port: Gathering, peer: Peer, wall_offset: float) -> None:
         self.port = port
         self.peer = peer
         self.connected = trio.Event()
@@ -40,7 +48,11 @@ class ClientLink:
         self.driver = Driver(peer, port.send_datagram, self._deliver)
         self.wall_offset = wall_offset
         """Added to the monotonic clock it gives seconds since 1970."""
-        self._candidates = candidates
+        self.troubles: list[Trouble] = []
+        """What is wrong with servers that were to help."""
+        self._gathered = trio.Event()
+        self._names, self._named = trio.open_memory_channel[Candidate](MAXIMUM_NAMES)
+        self._candidates: list[Candidate] = []
         self._transport_sequence = 0
 
     def transport(self, setup: Setup) -> Transport:
@@ -50,18 +62,58 @@ class ClientLink:
             password=self.peer.credentials.password,
             fingerprints=(("sha-256", self.peer.certificate.fingerprint("sha-256")),),
             setup=setup,
-            candidates=self._candidates,
+            candidates=tuple(self._candidates),
+            ice_options=ICE_OPTIONS,
             end_of_candidates=True,
         )
+
+    async def gather(self) -> None:
+        """Give the agent each candidate as it is found. Those that come after our half was written are not told."""
+        async for news in self.port.news:
+            match news:
+                case Found(candidate, base):
+                    self._candidates.append(candidate)
+                    now = trio.current_time()
+                    self.peer.add_local_candidate(candidate, now, base=base)
+                    self.driver.turn(now)
+                case Trouble():
+                    self.troubles.append(news)
+                    logger.warning("%s over %s: %s", news.server, news.over, news.why)
+                case Complete():
+                    self._gathered.set()
+
+    async def gathered(self) -> None:
+        """Return when every server has answered or failed, or has taken too long."""
+        with trio.move_on_after(GATHERING_PATIENCE):
+            await self._gathered.wait()
 
     def describe(self, theirs: Transport) -> None:
         """Take the server's half."""
         now = trio.current_time()
         credentials = Credentials(theirs.ufrag, theirs.password)
-        self.peer.set_remote(Remote(credentials, theirs.fingerprints, theirs.setup), now)
+        self.peer.set_remote(
+            Remote(credentials, theirs.fingerprints, theirs.setup, theirs.ice_lite, theirs.renominates), now
+        )
         for candidate in theirs.candidates:
-            self.peer.add_remote_candidate(candidate, now)
+            if is_local_name(candidate.host):
+                self._resolve(candidate)
+            else:
+                self.peer.add_remote_candidate(candidate, now)
         self.driver.turn(now)
+
+    def _resolve(self, candidate: Candidate) -> None:
+        try:
+            self._names.send_nowait(candidate)
+        except trio.WouldBlock:
+            self.ignored["too many names"] += 1
+
+    async def resolve(self, network: Network) -> None:
+        """Ask the neighbours for the names among the peer's candidates, one after the other, and take what they say."""
+        async for candidate in self._named:
+            for host in (await resolve_local(network, candidate.host))[:1]:
+                now = trio.current_time()
+                self.peer.add_remote_candidate(replace(candidate, host=host), now)
+                self.driver.turn(now)
 
     def send(self, packet: bytes) -> bytes | None:
         """Lock and send an RTP packet; its ciphertext, or None when there is no connection."""
@@ -128,27 +180,26 @@ async def open_link(
     certificate: Certificate,
     controlling: bool,
     key_log: Callable[[str], None] | None,
+    servers: Sequence[Server] = (),
+    interfaces: Interfaces = "all",
     *,
     task_status: trio.TaskStatus[ClientLink] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Open a port and run a connection on it until cancelled."""
-    port = await open_port(network, network.addresses(), 0)
-    now = trio.current_time()
-    peer = Peer(
-        controlling=controlling, certificate=certificate, dice=network.dice, dtls_role="client", key_log=key_log
-    )
-    candidates = tuple(
-        Candidate(str(index + 1), 1, "udp", 126 << 24 | (65535 - index) << 8 | 255, local.host, local.port, "host")
-        for index, local in enumerate(port.locals)
-    )
-    peer.add_local_candidates(candidates, now)
-    link = ClientLink(port, peer, candidates, network.wall_clock() - now)
-    try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(port.run, link.receive_batch, name="media")
-            nursery.start_soon(link.driver.run, name="clock")
-            task_status.started(link)
-    finally:
-        peer.close(trio.current_time())
-        link.driver.turn(trio.current_time())
-        port.close()
+    """Gather, and run a connection on what was found until cancelled."""
+    async with open_gathering(network, servers, interfaces=interfaces) as gathering:
+        now = trio.current_time()
+        peer = Peer(
+            controlling=controlling, certificate=certificate, dice=network.dice, dtls_role="client", key_log=key_log
+        )
+        link = ClientLink(gathering, peer, network.wall_clock() - now)
+        gathering.receive = link.receive_batch
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(link.gather, name="candidates")
+                nursery.start_soon(link.resolve, network, name="names")
+                nursery.start_soon(link.driver.run, name="clock")
+                await link.gathered()
+                task_status.started(link)
+        finally:
+            peer.close(trio.current_time())
+            link.driver.turn(trio.current_time())

@@ -3,8 +3,7 @@
 Stands above `net` (a listener, real or virtual) and `wire/multiplex`; below `app/serve`, which says who answers what.
 Nobody is answered before the head of the request is complete, within a bounded size and time.
 Source: docs/architecture.md (two doors); RFC 9112 (HTTP/1.1), RFC 6455 section 4 (the upgrade to WebSocket).
-Leaves out: STUN, ICE-TCP and TURN on this port; they are rows of `Answers` when they exist. HTTP/2: a page of a dozen
-files does not need it.
+Leaves out: HTTP/2; a page of a dozen files does not need it.
 Read next: `app/signaling.py`, `app/http.py`.
 """
 
@@ -13,18 +12,20 @@ from __future__ import annotations
 import logging
 import ssl
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import h11
 import trio
 
 from meetref.app.limits import Places
-from meetref.app.visitor import Head, ReplayingStream, Visitor, refuse, remote_of
+from meetref.app.visitor import Head, ReplayingStream, StreamVisitor, Visitor, local_of, refuse, remote_of
 from meetref.wire import multiplex
 from meetref.wire.address import Address
+from meetref.wire.multiplex import StreamKind
 
 Answer = Callable[[Visitor], Awaitable[None]]
+StreamAnswer = Callable[[StreamVisitor], Awaitable[None]]
 
 SIGNALING_PATH = "/signal"
 logger = logging.getLogger("meetref.door")
@@ -52,7 +53,7 @@ class Door:
     """Lets visitors in and finds out what they want.
 
     `counters` counts what became of them under short fixed words; `places.taken` says how many are inside.
-    With `tls`, plain HTTP is only told the way to HTTPS.
+    With `tls`, plain HTTP is only told the way to HTTPS. `streams` says who answers what is not HTTP, by its kind.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Door:
         *,
         answer_http: Answer,
         answer_signaling: Answer,
+        streams: Mapping[StreamKind, StreamAnswer] | None = None,
         tls: ssl.SSLContext | None = None,
         limits: DoorLimits | None = None,
     ) -> None:
@@ -68,6 +70,7 @@ class Door:
         self.places = Places(total=self.limits.connections, per_source=self.limits.connections_per_source)
         self._answer_http = answer_http
         self._answer_signaling = answer_signaling
+        self._streams = dict(streams or {})
         self._tls = tls
 
     async def serve(
@@ -122,6 +125,9 @@ class Door:
             visitor = await self._meet(stream, remote)
         if visitor is None:
             self.counters["slow-head"] += patience.cancelled_caught
+        elif isinstance(visitor, StreamVisitor):
+            self.counters[visitor.kind] += 1
+            await self._streams[visitor.kind](visitor)
         elif "websocket" not in visitor.head.words("upgrade"):
             self.counters["http"] += 1
             await self._answer_http(visitor)
@@ -132,7 +138,7 @@ class Door:
             self.counters["not-found"] += 1
             await visitor.refuse(404, f"A WebSocket is at {SIGNALING_PATH} only.")
 
-    async def _meet(self, stream: trio.abc.Stream, remote: Address) -> Visitor | None:
+    async def _meet(self, stream: trio.abc.Stream, remote: Address) -> Visitor | StreamVisitor | None:
         """Read until it is clear what the visitor wants; `None` when that is nothing we do."""
         try:
             early, kind = await _classify(stream)
@@ -140,6 +146,8 @@ class Door:
             if self._tls is not None and is_secure:
                 stream = await _unlock(ReplayingStream(early, stream), self._tls)
                 early, kind = await _classify(stream)
+            if kind in self._streams:
+                return StreamVisitor(ReplayingStream(early, stream), local_of(stream), remote, kind, is_secure)
             if kind != "http":
                 raise Refused(0, "", "unknown")
             head, early = await self._read_head(stream, early)
@@ -175,7 +183,7 @@ class Door:
         return Head(event.method.decode("ascii"), event.target.decode("ascii"), headers), early
 
 
-async def _classify(stream: trio.abc.Stream) -> tuple[bytes, str]:
+async def _classify(stream: trio.abc.Stream) -> tuple[bytes, StreamKind]:
     """Read the few octets that tell what the stream carries. Raises `Refused` when they do not come."""
     early = b""
     while (kind := multiplex.classify_stream(early)) is None:

@@ -22,6 +22,7 @@ import trio
 
 from meetref.app.bot import MAXIMUM_COUNT, be_bots, behaviours_of
 from meetref.app.command import CommandFailed, Exit
+from meetref.app.relayaccounts import read_ports
 from meetref.app.safety import add_safety_arguments, protect
 from meetref.app.server import CannotOpen, Server, Settings, open_server
 from meetref.archive.log import LogUnavailable
@@ -46,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", type=Path, default=Path("data"), metavar="FOLDER", help="where the log is (data)")
     parser.add_argument("--bots", type=int, metavar="N", help="bots in the room demo (3; none where others may come)")
+    parser.add_argument(
+        "--relay-ports",
+        metavar="FIRST-LAST",
+        help="UDP ports by which the relay reaches the world, not just this server",
+    )
     parser.add_argument("--capture", type=Path, metavar="FILE", help="write a pcapng of the media, with its secrets")
     add_safety_arguments(parser)
 
@@ -74,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         hosts=protection.hosts,
         admin_token=protection.admin_token,
         admit=protection.admit or (lambda join: None),
+        relay_ports=read_ports(arguments.relay_ports) if arguments.relay_ports is not None else None,
     )
     if arguments.bots is None:
         arguments.bots = 0 if protection.is_public else 3

@@ -24,23 +24,27 @@ import trio
 from meetref.app.door import Door
 from meetref.app.http import Site, make_http_answer
 from meetref.app.limits import Places
+from meetref.app.mediastream import carry_media
+from meetref.app.meetingrelay import MeetingRelay
 from meetref.app.metrics import Family, by_word
 from meetref.app.origin import HostNames
 from meetref.app.signaling import serve_signaling
-from meetref.app.visitor import Visitor
+from meetref.app.visitor import StreamVisitor, Visitor
 from meetref.archive.log import LogUnavailable, open_log
 from meetref.meeting.exchange import Exchange
-from meetref.meeting.participant import Place
+from meetref.meeting.place import Place
 from meetref.meeting.room import Rooms
 from meetref.net import taskview
 from meetref.net.network import Network
 from meetref.net.port import Port, open_port
 from meetref.net.stream import Listener
+from meetref.protocol.candidacy import Candidacy
 from meetref.protocol.certificate import Certificate
 from meetref.wire import signaling
-from meetref.wire.address import Address
+from meetref.wire.address import Address, StreamAddress
 from meetref.wire.candidate import Candidate
 
+UNSPECIFIED = {"0.0.0.0": 4, "::": 6}
 NEVER_CHECKED = tuple(
     ip_network(network)
     for network in (
@@ -62,7 +66,8 @@ HOST_TYPE_PREFERENCE = 126  # RFC 8445 section 5.1.2.2
 class Settings:
     """What a server is told. `listen` are the hosts of the TCP port; `announce` is an address that a NAT in front has.
 
-    With `only_local`, media too is only for this machine. `log` is the event log's file; `inline_log` uses no thread.
+    With `only_local`, media too is only for this machine. With `relay_ports`, first and last, the relay reaches the
+    world and not only this server. `log` is the event log's file; `inline_log` uses no thread.
     """
 
     listen: Sequence[str] = ("127.0.0.1",)
@@ -74,6 +79,7 @@ class Settings:
     inline_log: bool = False
     tls: ssl.SSLContext | None = field(default=None, repr=False)
     hosts: HostNames = field(default_factory=HostNames)
+    relay_ports: tuple[int, int] | None = None
     admin_token: str | None = field(default=None, repr=False)
     admit: Callable[[signaling.Join], None] = lambda join: None
     key_log: Callable[[str], None] | None = None
@@ -95,19 +101,39 @@ class Server:
     """A running server. `port` is the media port, `http_port` the number of the TCP port."""
 
     def __init__(
-        self, port: Port, exchange: Exchange, rooms: Rooms, handshakes: Places, settings: Settings, http_port: int
+        self,
+        port: Port,
+        exchange: Exchange,
+        rooms: Rooms,
+        handshakes: Places,
+        relay: MeetingRelay,
+        settings: Settings,
+        http_port: int,
     ) -> None:
         self.port = port
         self.exchange = exchange
+        self.relay = relay
         self.rooms = rooms
         self.handshakes = handshakes
         self.http_port = http_port
+        self.forgotten: Counter[str] = Counter()
         self._hosts = settings.hosts
         site = Site(settings.hosts, tree=tree, families=self.families, admin_token=settings.admin_token)
-        self.door = Door(answer_http=make_http_answer(site), answer_signaling=self._answer_signaling, tls=settings.tls)
+        self.door = Door(
+            answer_http=make_http_answer(site),
+            answer_signaling=self._answer_signaling,
+            streams={"ice-tcp": self._answer_media, "stun": self._answer_relay},
+            tls=settings.tls,
+        )
 
     async def _answer_signaling(self, visitor: Visitor) -> None:
         await serve_signaling(visitor, self.rooms.attend, hosts=self._hosts)
+
+    async def _answer_media(self, visitor: StreamVisitor) -> None:
+        await carry_media(visitor, self.exchange, self.forgotten)
+
+    async def _answer_relay(self, visitor: StreamVisitor) -> None:
+        await self.relay.server.serve_stream(visitor.stream, visitor.local, visitor.remote, secure=visitor.is_secure)
 
     def families(self) -> Iterable[Family]:
         """What `/metrics` shows."""
@@ -120,7 +146,9 @@ class Server:
         for word in ("datagrams_in", "datagrams_out", "octets_in", "octets_out", "dropped", "refused", "foreign"):
             total = sum(getattr(socket.counters, word) for socket in self.port.sockets.values())
             yield Family(f"meetref_{word}_total", "counter", f"UDP: {word.replace('_', ' ')}.").add(total)
+        yield from self.relay.families()
         yield by_word("meetref_media_ignored_total", "Datagrams that were dropped, by reason.", self.exchange.ignored)
+        yield by_word("meetref_stream_forgotten_total", "Packets that a TCP stream had no place for.", self.forgotten)
         yield by_word("meetref_door_total", "What became of TCP connections.", self.door.counters)
         connections = [one for person in people for one in (person.up, person.down) if one is not None]
         yield by_word(
@@ -144,17 +172,21 @@ async def open_server(network: Network, settings: Settings) -> AsyncIterator[Ser
         _open_media(network, settings, listeners[0].local.port) as port,
     ):
         exchange = Exchange(port)
+        http_port = listeners[0].local.port
+        relay = MeetingRelay(network, port, settings, _accepting(network, settings.listen), http_port)
+        exchange.relay = relay.server.receive_batch
         handshakes = Places(total=settings.maximum_handshakes, per_source=settings.maximum_handshakes_per_source)
         rooms = Rooms(
-            _place(network, settings, exchange, handshakes),
+            _place(network, settings, exchange, handshakes, http_port, relay.ice_servers),
             log,
             log_errors=(LogUnavailable,),
             admit=settings.admit,
             maximum_rooms=settings.maximum_rooms,
             maximum_people=settings.maximum_people,
         )
-        server = Server(port, exchange, rooms, handshakes, settings, listeners[0].local.port)
+        server = Server(port, exchange, rooms, handshakes, relay, settings, http_port)
         async with trio.open_nursery() as nursery:
+            await nursery.start(relay.server.run, name="relay")
             await nursery.start(exchange.run, name="exchange")
             await nursery.start(rooms.run, name="rooms")
             for listener in listeners:
@@ -195,17 +227,27 @@ async def _open_media(network: Network, settings: Settings, http_port: int) -> A
         port.close()
 
 
-def _place(network: Network, settings: Settings, exchange: Exchange, handshakes: Places) -> Place:
+def _place(
+    network: Network,
+    settings: Settings,
+    exchange: Exchange,
+    handshakes: Places,
+    http_port: int,
+    ice_servers: Callable[[str], list[signaling.IceServer]],
+) -> Place:
     """What all connections have in common."""
     return Place(
         exchange=exchange,
         certificate=Certificate.generate(network.dice, now_wall=network.wall_clock()),
         dice=network.dice,
         wall_offset=network.wall_clock() - trio.current_time(),
-        candidates=tuple(candidates_of(exchange.port, settings.announce)),
+        candidates=tuple(
+            candidates_of(exchange.port, settings.announce, _accepting(network, settings.listen), http_port)
+        ),
         may_check=partial(may_check, frozenset(network.addresses()), settings.only_local),
         handshakes=handshakes,
         key_log=settings.key_log,
+        ice_servers=ice_servers,
     )
 
 
@@ -214,13 +256,26 @@ def tree() -> Any:
     return taskview.as_data(taskview.tree())
 
 
-def candidates_of(port: Port, announce: Sequence[str]) -> Iterable[Candidate]:
-    """A host candidate for each local address, and for each that a NAT in front of us has; loopback last."""
-    hosts = [*announce, *(address.host for address in port.locals if not announce or address.host not in announce)]
+def candidates_of(
+    port: Port, announce: Sequence[str], accepting: Sequence[str] = (), http_port: int = 0
+) -> Iterable[Candidate]:
+    """A host candidate for each local address, and for each that a NAT in front of us has; loopback last.
+
+    `accepting` are addresses whose TCP port takes streams with media; on loopback UDP always gets through.
+    """
+    hosts = [*announce, *(address.host for address in port.locals if address.host not in announce)]
     hosts.sort(key=lambda host: ip_address(host).is_loopback)
-    for index, host in enumerate(hosts):
-        priority = HOST_TYPE_PREFERENCE << 24 | (65535 - index) << 8 | 255
-        yield Candidate(str(index + 1), 1, "udp", priority, host, port.number, "host")
+    candidacy = Candidacy(hosts)
+    datagrams = [candidacy.host(Address(host, port.number)) for host in hosts]  # spec: ice/host-candidates
+    outside = [host for host in dict.fromkeys([*announce, *accepting]) if not ip_address(host).is_loopback]
+    return [*datagrams, *(candidacy.passive(StreamAddress(host, http_port)) for host in outside if accepting)]
+
+
+def _accepting(network: Network, listen: Sequence[str]) -> list[str]:
+    """The addresses of the TCP port, one by one."""
+    versions = {UNSPECIFIED[host] for host in listen if host in UNSPECIFIED}
+    every = [own for own in network.addresses() if ip_address(own).version in versions]
+    return [*every, *(host for host in listen if host not in UNSPECIFIED)]
 
 
 def may_check(own: frozenset[str], only_local: bool, address: Address) -> bool:

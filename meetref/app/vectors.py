@@ -1,8 +1,8 @@
-"""`meetref vectors`: verify, format, generate and confirm the test vectors.
+"""`meetref vectors`: verify, format, generate, confirm and replay the test vectors.
 
-Stands above `app/vectorset` (reading, schemas) and `app/vectormaking` (generators, confirmers).
-Specification: docs/vectors.md.
-Leaves out: driving other implementations over a network.
+Stands above `app/vectorset` (reading, schemas), `app/vectormaking` (generators, confirmers) and `app/replay` (driving
+somebody's server with them). Specification: docs/vectors.md.
+Leaves out: adapters for implementations that are no servers.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from meetref.app import replay
 from meetref.app.checkout import checkout
 from meetref.app.command import CommandFailed, Exit, print_json
 from meetref.app.requirements import read_specification
@@ -23,7 +24,7 @@ from meetref.app.vectorset import canonical, cases_of, groups_of, problems_of, r
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is to be done with the vectors."""
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="verify | fmt | generate | confirm")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="verify | fmt | generate | confirm | replay")
     verify = verbs.add_parser(
         "verify", help="check every set against its schema, then replay them all against our code"
     )
@@ -40,10 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         if verb == "confirm":
             parser_of_verb.add_argument("stem", nargs="?", metavar="STEM", help="only the sets of this stem")
+    replay.add_arguments(verbs.add_parser("replay", help="drive a server that is running with the vectors of a stem"))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it, or with --check say what would change."""
+    if arguments.verb == "replay":
+        return replay.run(arguments)
     root = checkout()
     if arguments.verb == "verify":
         return _verify(root, arguments)

@@ -15,6 +15,7 @@ from typing import Any
 import trio
 
 from meetref.wire.address import Address, canonical_host
+from meetref.wire.multiplex import StreamKind
 from meetref.wire.reader import Malformed
 
 PIECE = 64 * 1024  # octets given to the network in one go
@@ -98,6 +99,17 @@ class Visitor:
         await refuse(self.stream, status, sentence, *more)
 
 
+@dataclass(slots=True)
+class StreamVisitor:
+    """A connection that carries something else than HTTP, such as `ice-tcp`; `stream` still has its first octets."""
+
+    stream: ReplayingStream
+    local: Address
+    remote: Address
+    kind: StreamKind
+    is_secure: bool = False
+
+
 async def refuse(stream: trio.abc.Stream, status: int, sentence: str, *more: tuple[str, str]) -> None:
     """Answer an HTTP request with nothing but a sentence, and close. A peer that is gone does not mind."""
     body = f"{sentence}\n".encode()
@@ -115,6 +127,15 @@ def socket_of(stream: trio.abc.Stream) -> Any:
     while isinstance(stream, trio.SSLStream):
         stream = stream.transport_stream
     return stream.socket  # type: ignore[attr-defined]
+
+
+def local_of(stream: trio.abc.Stream) -> Address:
+    """Which of our addresses was asked. Raises `OSError` when the stream is already gone."""
+    try:
+        host, port = socket_of(stream).getsockname()[:2]
+    except AttributeError:
+        return Address(*stream.local)  # type: ignore[attr-defined]
+    return Address(canonical_host(host), port)
 
 
 def remote_of(stream: trio.abc.Stream) -> Address:

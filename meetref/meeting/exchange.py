@@ -6,7 +6,7 @@ check proved authentic, and from then on the address names the connection. Each 
 Stands above `meeting/up` and `meeting/down`, the two kinds of connection, and `net/port` and `net/driver`; below
 `meeting/participant`, which has a connection served.
 Specification: RFC 8445 section 7.3 (USERNAME), RFC 7983 (first octet).
-Leaves out: TCP; media comes over UDP only.
+A TCP stream is one more path (`net/streampath`): its ends are `StreamAddress`es, everything else is the same.
 """
 
 from __future__ import annotations
@@ -64,6 +64,9 @@ class Exchange:
         self._by_transaction: dict[bytes, Connection] = {}
         self._touched: dict[Connection, None] = {}
         self._in_batch = False
+        self.relay: Callable[[list[Datagram], float], None] | None = None
+        """Is given what TURN's clients send to this port, and questions that are for no connection."""
+        self._for_relay: list[Datagram] = []
 
     def __len__(self) -> int:
         return len(self._drivers)
@@ -131,7 +134,19 @@ class Exchange:
     def know(self, connection: Connection) -> None:
         """Route checks by the connection's present ufrag: at its start, and after an ICE restart."""
         self._by_ufrag = {ufrag: of for ufrag, of in self._by_ufrag.items() if of is not connection}
-        self._by_ufrag[connection.peer.credentials.ufrag] = connection
+        for ufrag in connection.peer.ufrags:
+            self._by_ufrag[ufrag] = connection
+
+    def knows(self, remote: Address) -> bool:
+        """Whether somebody proved to be there."""
+        return remote in self._by_address
+
+    def path_closed(self, local: Address, remote: Address) -> None:
+        """A TCP stream ended."""
+        connection = self._by_address.pop(remote, None)
+        if connection is not None:
+            connection.peer.path_closed(local, remote, trio.current_time())
+            self.touch(connection)
 
     def touch(self, connection: Connection) -> None:
         """`connection` has something to send, or its clock changed: at the end of the batch, or now outside of one."""
@@ -148,6 +163,11 @@ class Exchange:
         for datagram in datagrams:
             self._route(datagram, now)
 
+    def receive_batch(self, batch: list[Datagram], now: float) -> None:
+        """All that there is for now, as a stream brings it."""
+        self.receive(batch, now)
+        self.finish(now)
+
     def finish(self, now: float) -> None:
         """The batch is over: give every connection that it touched its turn, and let the seats' packets go."""
         self._turn_touched(now)
@@ -155,6 +175,10 @@ class Exchange:
         self._turn_touched(now)  # those that the timers of others touched
         self._in_batch = False
         self._flush()
+        if self._for_relay:
+            if self.relay is not None:
+                self.relay(self._for_relay, now)
+            self._for_relay.clear()
 
     def _turn_touched(self, now: float) -> None:
         while self._touched:
@@ -169,9 +193,16 @@ class Exchange:
     def _route(self, datagram: Datagram, now: float) -> None:
         data = datagram.data
         first = data[0] if data else 255
+        if self.relay is not None and _is_relayed(data):
+            # Browsers gather from one socket: a client of the relay may well be a connection's path, too.
+            self._for_relay.append(datagram)
+            return
         connection = self._by_address.get(datagram.remote) if first > 3 else self._of_check(data)
         if connection is None:
-            self.ignored["from nobody we know"] += 1
+            if first <= 3 and self.relay is not None:
+                self._for_relay.append(datagram)
+            else:
+                self.ignored["from nobody we know"] += 1
             return
         try:
             if 128 <= first <= 191:  # RTP or RTCP; `wire/multiplex` written out, for it is asked for every packet
@@ -235,3 +266,8 @@ class Exchange:
                 del self._by_address[address]
             else:  # proved that it is there while this one still was
                 self._by_address[address] = claimant
+
+
+def _is_relayed(data: bytes) -> bool:
+    """Whether a datagram is channel data, or STUN of another method than Binding, the only one of ICE's."""
+    return len(data) > 1 and (64 <= data[0] <= 79 or (data[0] <= 3 and data[1] & 0x0F != 1))

@@ -10,27 +10,24 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import trio
 
 from meetref.meeting.channel import Channel, ChannelClosed
 from meetref.meeting.down import Down
-from meetref.meeting.exchange import Exchange, Full
+from meetref.meeting.exchange import Full
 from meetref.meeting.forwarder import Slot, Track
+from meetref.meeting.place import Place, describe
 from meetref.meeting.seats import Seats
 from meetref.meeting.up import Up
 from meetref.protocol import answering, negotiation, offering
-from meetref.protocol.certificate import Certificate
 from meetref.protocol.ice import Credentials
-from meetref.protocol.machine import Dice, Event
-from meetref.protocol.peer import NOWHERE, Connected, Peer, Remote, StateChanged
+from meetref.protocol.machine import Event
+from meetref.protocol.peer import NOWHERE, Connected, Peer, StateChanged
 from meetref.wire import candidate as candidates
 from meetref.wire import signaling
 from meetref.wire.address import Address
-from meetref.wire.candidate import Candidate
 from meetref.wire.reader import Malformed
 
 logger = logging.getLogger("meetref.meeting")
@@ -45,30 +42,6 @@ MAXIMUM_CANDIDATES = 100
 
 Reason = Literal["left", "lost", "removed"]
 Way = Literal["up", "down"]
-
-
-class Handshakes(Protocol):
-    """Connections whose handshake is not finished, bounded in all and for one source; `app/limits.Places` is one.
-
-    `enter` says None, or which bound forbids it.
-    """
-
-    def enter(self, remote: Address) -> str | None: ...
-    def leave(self, remote: Address) -> None: ...
-
-
-@dataclass(slots=True, frozen=True)
-class Place:
-    """What every connection of this server has in common."""
-
-    exchange: Exchange
-    certificate: Certificate
-    dice: Dice
-    wall_offset: float
-    candidates: tuple[Candidate, ...]
-    may_check: Callable[[Address], bool]
-    handshakes: Handshakes
-    key_log: Callable[[str], None] | None = None
 
 
 class Company(Protocol):
@@ -130,6 +103,10 @@ class Participant:
             self.reason = reason
             self._gone.set()
 
+    def ice_servers(self) -> list[signaling.IceServer]:
+        """The relays that this participant may use, with credentials made now."""
+        return self._place.ice_servers(self.id)
+
     def remove(self) -> None:
         """End the stay from our side: a bug of ours, and nobody else's trouble."""
         self.leave("removed")
@@ -190,7 +167,7 @@ class Participant:
                 case signaling.UpCandidate() | signaling.DownCandidate():
                     self._on_candidate(message)
                 case signaling.DownRestart():
-                    await self.open_down()
+                    await self._restart_down()
                 case signaling.Devices():
                     self._on_devices(message)
                 case signaling.SayChat():
@@ -242,16 +219,21 @@ class Participant:
         now = trio.current_time()
         try:
             offer = answering.read_offer(message.sdp)
+            if message.connection == self._up_connection and self.up is None:
+                self._refuse("wrong-state", "This connection is over; offer a new one.", message)
+                return
             if self.up is None or message.connection != self._up_connection:
                 up = await self._open_up(message.connection)
             else:
                 up = self.up
-                self._restart_if_asked(up.peer, offer.transport, now)
-            answer = answering.answer(offer, self._transport(up.peer, "passive"), session_id=1, version=message.number)
+                self._restart_if_asked(up.peer, offer.transport)
+            answer = answering.answer(
+                offer, self._place.transport(up.peer, "passive"), session_id=1, version=message.number
+            )
         except Malformed as error:
             self._refuse("bad-sdp", f"The offer cannot be used: {error.what}.", message)
             return
-        _describe(up.peer, answer.remote, now)
+        describe(up.peer, answer.remote, now)
         up.describe(answer.tracks, dict(message.tracks))
         self.tell(signaling.UpAnswer(connection=message.connection, number=message.number, sdp=answer.sdp))
         self._place.exchange.touch(up)
@@ -259,12 +241,12 @@ class Participant:
 
     async def _open_up(self, connection: int) -> Up:
         self._close("up")
-        self._up_connection = connection
         self._candidates = 0
-        peer = self._peer(controlling=False)
+        peer = self._place.peer(controlling=False)
         up = Up(peer, self.id, self._place.dice, lambda: self._place.exchange.touch(up))
         self.up = up
         await self._start("up", up)
+        self._up_connection = connection
         return up
 
     def track(self, source: signaling.Source) -> Track | None:
@@ -279,7 +261,7 @@ class Participant:
         """Open the connection that carries the seats, and offer it; an older one is closed."""
         self._close("down")
         self._down_connection += 1
-        peer = self._peer(controlling=True)
+        peer = self._place.peer(controlling=True)
         down = Down(
             peer,
             dice=self._place.dice,
@@ -293,13 +275,23 @@ class Participant:
         await self._start("down", down)
         self.offer_down()
 
+    async def _restart_down(self) -> None:
+        """The client lost its path: look for another one, and open a new connection only where there is none."""
+        down = self.down
+        if down is None or down.peer.state not in ("connected", "disconnected"):
+            await self.open_down()
+            return
+        self._restart(down)
+        self.offer_down()
+        self._place.exchange.touch(down)
+
     def offer_down(self) -> None:
         """Offer all slots that there are; the first offer opens the connection, a later one adds to it."""
         if self.down is None:
             return
         self._down_number += 1
         sdp = offering.offer(
-            self.down.offered, self._transport(self.down.peer, "actpass"),
+            self.down.offered, self._place.transport(self.down.peer, "actpass"),
             session_id=self._down_connection, version=self._down_number,
         )  # fmt: skip
         self.tell(signaling.DownOffer(connection=self._down_connection, number=self._down_number, sdp=sdp))
@@ -313,7 +305,7 @@ class Participant:
         except Malformed as error:
             self._refuse("bad-sdp", f"The answer cannot be used: {error.what}.", message)
             return
-        _describe(self.down.peer, answer.remote, now)
+        describe(self.down.peer, answer.remote, now)
         self.down.answered(answer)
         self._place.exchange.touch(self.down)
         self._company.arrange()
@@ -326,35 +318,16 @@ class Participant:
 
     # --- what both have in common -------------------------------------------------------------------
 
-    def _peer(self, *, controlling: bool) -> Peer:
-        place = self._place
-        peer = Peer(
-            controlling=controlling,
-            certificate=place.certificate,
-            dice=place.dice,
-            dtls_role="server",
-            key_log=place.key_log,
-            may_check=place.may_check,
-        )
-        peer.add_local_candidates(place.candidates, trio.current_time())
-        return peer
-
-    def _transport(self, peer: Peer, setup: negotiation.Setup) -> negotiation.Transport:
-        return negotiation.Transport(
-            ufrag=peer.credentials.ufrag,
-            password=peer.credentials.password,
-            fingerprints=(("sha-256", self._place.certificate.fingerprint("sha-256")),),
-            setup=setup,
-            candidates=self._place.candidates,
-            end_of_candidates=True,
-        )
-
-    def _restart_if_asked(self, peer: Peer, theirs: negotiation.Transport, now: float) -> None:
+    def _restart_if_asked(self, peer: Peer, theirs: negotiation.Transport) -> None:
         """Other credentials in a later offer ask for an ICE restart (RFC 8839 section 4.4.1.1)."""
-        if peer.remote_credentials not in (None, Credentials(theirs.ufrag, theirs.password)):
-            peer.restart_ice(now)
-            if self.up is not None:
-                self._place.exchange.know(self.up)
+        if peer.remote_credentials not in (None, Credentials(theirs.ufrag, theirs.password)) and self.up is not None:
+            self._restart(self.up)
+
+    def _restart(self, connection: Up | Down) -> None:
+        """New ICE credentials; media stays on the old path until a new one is found (RFC 8445 section 9)."""
+        self._candidates = 0
+        connection.peer.restart_ice(trio.current_time())
+        self._place.exchange.know(connection)
 
     async def _start(self, way: Way, connection: Up | Down) -> None:
         """Serve a connection as a task; it has so long to finish its handshake. Raises `Full`, and forgets it then."""
@@ -423,11 +396,3 @@ class Participant:
                 )
             case StateChanged(state, reason) if state != "connected":
                 logger.info("%s %s %s%s", self.person.name, name, state, f": {reason}" if reason else "")
-
-
-def _describe(peer: Peer, theirs: negotiation.Transport, now: float) -> None:
-    peer.set_remote(Remote(Credentials(theirs.ufrag, theirs.password), theirs.fingerprints, theirs.setup), now)
-    for candidate in theirs.candidates:
-        peer.add_remote_candidate(candidate, now)
-    if theirs.end_of_candidates:
-        peer.end_of_remote_candidates(now)

@@ -20,7 +20,8 @@ from meetref.meeting.channel import Channel, ChannelClosed
 from meetref.meeting.chat import Chat, Log
 from meetref.meeting.exchange import Full
 from meetref.meeting.forwarder import Track
-from meetref.meeting.participant import Participant, Place
+from meetref.meeting.participant import Participant
+from meetref.meeting.place import Place
 from meetref.meeting.seats import VOICES, Content, step_for
 from meetref.wire import signaling
 
@@ -115,6 +116,7 @@ class Room:
                     resumed=resumed,
                     people=[other.person for other in self.people.values()],
                     sequence=last,
+                    ice_servers=participant.ice_servers(),
                 )
             )
             for message in messages:

@@ -79,6 +79,11 @@ def _from_sockets() -> list[str]:
     return found
 
 
+def default_addresses() -> list[str]:
+    """The address that the default route of each family sends from, where there is one; nothing is sent."""
+    return [host for host in _from_sockets() if not ip_address(host).is_loopback]
+
+
 class OwnAddresses:
     """Answers whether an address is this machine's; looks again every few seconds, since laptops move."""
 

@@ -12,10 +12,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from struct import Struct
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import trio
 
@@ -38,6 +40,10 @@ MAXIMUM_KNOWN_PEERS = 4096  # the caches below are filled by whoever sends to us
 # Linux's numbers; Python's `socket` has no names for them before 3.13 (and the first two never).
 SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
 UDP_SEGMENT, UDP_GRO = 103, 104
+IPPROTO_IP, IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, PMTUDISC_DO = 0, 10, 23, 2
+
+AVOIDS_FRAGMENTS = sys.platform.startswith("linux")
+"""Whether `send_unfragmented` can keep its word."""
 
 SEGMENT_SIZE = Struct("=H")
 JOINED_SIZE = Struct("=i")
@@ -48,6 +54,7 @@ CANNOT_SEGMENT = frozenset({errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.ENOPR
 CANNOT_SEGMENT_ANYWHERE = frozenset({errno.ENOPROTOOPT, errno.EOPNOTSUPP})
 
 Ancillary = list[tuple[int, int, bytes]]
+Take = Callable[[bytes | memoryview, int, tuple[str, int]], None]  # data, size of a datagram, who sent it
 
 
 @dataclass(slots=True)
@@ -67,6 +74,26 @@ class Counters:
     foreign: int = 0  # not from this machine, where only that is allowed
 
 
+class Run(NamedTuple):
+    """Datagrams from `remote` in the order of their coming: each has `size` octets, only the last may have fewer."""
+
+    data: bytes
+    size: int
+    remote: Address
+
+    @property
+    def length(self) -> int:
+        """How many there are."""
+        return -(-len(self.data) // self.size) if self.size else 1
+
+    def cut(self) -> list[bytes]:
+        """The datagrams, one by one."""
+        data, size = self.data, self.size
+        if size == len(data):
+            return [data]
+        return [data[start : start + size] for start in range(0, len(data), size)]
+
+
 class DatagramSocket(Protocol):
     """A UDP socket bound to one local address, real or virtual."""
 
@@ -82,8 +109,16 @@ class DatagramSocket(Protocol):
         """Take some more without waiting; nothing when nothing is there."""
         ...
 
+    async def receive_runs(self) -> list[Run]:
+        """The same, but what came joined stays joined: for who does one thing with all of a run."""
+        ...
+
     def send(self, packets: Sequence[bytes], remote: Address) -> None:
         """Send `packets` in order, now or never: what cannot leave at once is dropped and counted."""
+        ...
+
+    def send_unfragmented(self, packet: bytes, remote: Address) -> None:
+        """Send one packet that is dropped rather than cut into fragments, here and on its way."""
         ...
 
     def close(self) -> None: ...
@@ -163,41 +198,65 @@ class KernelDatagramSocket:
             if batch:
                 return batch
 
+    async def receive_runs(self) -> list[Run]:
+        while True:
+            if self._closed:
+                raise trio.ClosedResourceError
+            await trio.lowlevel.wait_readable(self._socket)
+            runs: list[Run] = []
+            now = trio.current_time()
+            for _ in range(MAXIMUM_BATCH):
+                if not self._receive(partial(self._take_run, runs), now):
+                    break
+            self.counters.datagrams_in += sum([run.length for run in runs])
+            if self.tap is not None:
+                for run in runs:
+                    for data in run.cut():
+                        self.tap(Datagram(data, self.local, run.remote), "in", now)
+            if runs:
+                return runs
+
     def poll(self) -> list[Datagram]:
         if self._closed:
             return []
         now = trio.current_time()
-        if self._only_from is not None and self._only_from.refresh(now):
-            self._origins.clear()
         batch: list[Datagram] = []
-        try:
-            if self._joined:
-                self._receive_joined(batch)
-            else:
-                self._receive_plain(batch)
-        except OSError as problem:
-            # Drained, mostly. Some systems tell here that an earlier datagram was refused; the next one is still good.
-            if problem.errno not in QUEUE_IS_FULL:
-                self.counters.refused += 1
+        self._receive(partial(self._take, batch), now)
         self.counters.datagrams_in += len(batch)
         if self.tap is not None:
             for datagram in batch:
                 self.tap(datagram, "in", now)
         return batch
 
-    def _receive_plain(self, batch: list[Datagram]) -> None:
+    def _receive(self, take: Take, now: float) -> bool:
+        """Give `take` what one call brings. False where nothing was there."""
+        if self._only_from is not None and self._only_from.refresh(now):
+            self._origins.clear()
+        try:
+            if self._joined:
+                self._receive_joined(take)
+            else:
+                self._receive_plain(take)
+        except OSError as problem:
+            # Drained, mostly. Some systems tell here that an earlier datagram was refused; the next one is still good.
+            if problem.errno not in QUEUE_IS_FULL:
+                self.counters.refused += 1
+            return False
+        return True
+
+    def _receive_plain(self, take: Take) -> None:
         data, spelling = self._socket.recvfrom(MAXIMUM_DATAGRAM)
         self.counters.receive_calls += 1
-        self._take(batch, data, len(data), spelling)
+        take(data, len(data), spelling)
 
-    def _receive_joined(self, batch: list[Datagram]) -> None:
+    def _receive_joined(self, take: Take) -> None:
         length, ancillary, _, spelling = self._socket.recvmsg_into((self._buffer,), ANCILLARY_OCTETS)
         self.counters.receive_calls += 1
         size = length
         for level, kind, value in ancillary:
             if level == socket.IPPROTO_UDP and kind == UDP_GRO:
                 size = JOINED_SIZE.unpack(value)[0]
-        self._take(batch, self._octets[:length], size, spelling)
+        take(self._octets[:length], size, spelling)
 
     def _take(self, batch: list[Datagram], data: bytes | memoryview, size: int, spelling: tuple[str, int]) -> None:
         """Add what one call gave: a datagram, or several of `size` octets of which the last may be shorter."""
@@ -213,6 +272,17 @@ class KernelDatagramSocket:
         starts = range(0, len(data), size)
         counters.joined_in += len(starts)
         batch.extend([Datagram(bytes(data[start : start + size]), self.local, remote) for start in starts])
+
+    def _take_run(self, runs: list[Run], data: bytes | memoryview, size: int, spelling: tuple[str, int]) -> None:
+        counters = self.counters
+        remote = self._origin(spelling)
+        if remote is None:
+            counters.foreign += -(-len(data) // size) if size else 1
+            return
+        run = Run(bytes(data), size, remote)
+        counters.octets_in += len(data)
+        counters.joined_in += run.length if run.length > 1 else 0
+        runs.append(run)
 
     def _origin(self, spelling: tuple[str, int]) -> Address | None:
         """The canonical address of who sent, always the same object; None for a host that may not send to us."""
@@ -279,6 +349,18 @@ class KernelDatagramSocket:
             else:
                 counters.refused += 1
         counters.send_calls += 1
+
+    def send_unfragmented(self, packet: bytes, remote: Address) -> None:
+        # An option of the socket, not of the packet: the kernel decides while it takes the packet, so it may go back.
+        level, option = IPPROTO_IP, IP_MTU_DISCOVER
+        if self.local.is_ipv6:
+            level, option = socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER
+        before = self._socket.getsockopt(level, option)
+        self._socket.setsockopt(level, option, PMTUDISC_DO)
+        try:
+            self.send((packet,), remote)
+        finally:
+            self._socket.setsockopt(level, option, before)
 
     def _send_runs(self, packets: Sequence[bytes], destination: Destination) -> None:
         """Cut `packets` into runs of one size, of which the last packet alone may be shorter."""

@@ -14,10 +14,10 @@ from typing import Protocol
 
 import trio
 
-from meetref.net.addresses import OwnAddresses, own_addresses
+from meetref.net.addresses import OwnAddresses, default_addresses, own_addresses
 from meetref.net.datagram import DatagramSocket, KernelDatagramSocket
 from meetref.net.stream import Listener, open_kernel_listener, open_kernel_stream
-from meetref.wire.address import Address
+from meetref.wire.address import Address, canonical_host
 
 
 class Network(Protocol):
@@ -25,6 +25,14 @@ class Network(Protocol):
 
     def addresses(self) -> list[str]:
         """Own addresses in canonical text, loopback last."""
+        ...
+
+    def default_addresses(self) -> list[str]:
+        """Those of them that packets to the rest of the world leave from: one of each family, at most."""
+        ...
+
+    async def resolve(self, name: str) -> list[str]:
+        """The addresses of a name in canonical text, the preferred ones first. Raises `OSError` for a name of none."""
         ...
 
     async def open_datagram(self, local: Address, *, only_local: bool = False) -> DatagramSocket:
@@ -56,6 +64,13 @@ class KernelNetwork:
 
     def addresses(self) -> list[str]:
         return own_addresses()
+
+    def default_addresses(self) -> list[str]:
+        return default_addresses()
+
+    async def resolve(self, name: str) -> list[str]:
+        found = await trio.socket.getaddrinfo(name, None, type=trio.socket.SOCK_DGRAM)
+        return list(dict.fromkeys(canonical_host(str(place[0])) for *_, place in found if "%" not in str(place[0])))
 
     async def open_datagram(self, local: Address, *, only_local: bool = False) -> KernelDatagramSocket:
         return KernelDatagramSocket(local, only_from=OwnAddresses() if only_local else None)

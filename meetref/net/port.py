@@ -15,6 +15,7 @@ import trio
 
 from meetref.net.datagram import MAXIMUM_BATCH, DatagramSocket
 from meetref.net.network import Network
+from meetref.net.streampath import Receive, StreamPath
 from meetref.protocol.machine import Datagram
 from meetref.wire.address import Address
 
@@ -30,7 +31,8 @@ class Port:
         self.number = sockets[0].local.port
         self.sockets = {socket.local: socket for socket in sockets}
         self.skipped = list(skipped)
-        self.unroutable = 0  # packets whose local address is not ours
+        self.streams: dict[tuple[Address, Address], StreamPath] = {}
+        self.unroutable = 0  # packets whose local address is not ours, or whose stream is gone
 
     @property
     def locals(self) -> list[Address]:
@@ -38,12 +40,22 @@ class Port:
         return list(self.sockets)
 
     def send(self, packets: Sequence[bytes], local: Address, remote: Address) -> None:
-        """Send from `local`; see `DatagramSocket.send`."""
+        """Send from `local`; see `DatagramSocket.send`. Between the ends of a TCP stream, over that."""
         socket = self.sockets.get(local)
-        if socket is None:
-            self.unroutable += len(packets)
-        else:
+        if socket is not None:
             socket.send(packets, remote)
+        elif (stream := self.streams.get((local, remote))) is not None:
+            stream.send(packets)
+        else:
+            self.unroutable += len(packets)
+
+    async def run_stream(self, path: StreamPath, receive: Receive) -> None:
+        """Let datagrams go over a stream too, until it ends."""
+        self.streams[path.local, path.remote] = path
+        try:
+            await path.run(receive)
+        finally:
+            del self.streams[path.local, path.remote]
 
     def send_datagram(self, datagram: Datagram) -> None:
         """One datagram; the form that `net/driver.Driver` wants."""

@@ -12,7 +12,7 @@ from abc import abstractmethod
 
 import trio
 
-from meetref.wire.address import Address, canonical_host
+from meetref.wire.address import Address, StreamAddress, canonical_host
 
 
 class Listener(trio.abc.Listener[trio.abc.HalfCloseableStream]):
@@ -55,3 +55,13 @@ async def open_kernel_listener(local: Address) -> KernelListener:
 async def open_kernel_stream(remote: Address) -> trio.SocketStream:
     """Connect to `remote`. Raises `OSError` where nobody listens."""
     return await trio.open_tcp_stream(remote.host, remote.port)
+
+
+def ends_of(stream: trio.abc.Stream) -> tuple[StreamAddress, StreamAddress]:
+    """Our end and the other one of a plain stream, real or virtual. Raises `OSError` when it is already gone."""
+    if isinstance(stream, trio.SocketStream):
+        ends = (stream.socket.getsockname(), stream.socket.getpeername())
+    else:
+        ends = (stream.local, stream.remote)  # type: ignore[attr-defined]  # every stream of the virtual network has them
+    here, there = ((canonical_host(host), port) for host, port, *_ in ends)
+    return StreamAddress(*here), StreamAddress(*there)

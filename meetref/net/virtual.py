@@ -2,59 +2,54 @@
 
 Stands beside the kernel: a `VirtualHost` is a `Network` like `KernelNetwork`, so whole meetings run here under
 `trio.testing.MockClock`, in virtual time. One task moves everything that is under way; a packet never has one.
-A packet crosses the sender's access link, the path between the two hosts, and the receiver's access link.
-Leaves out: routing and NATs. A `Middlebox` is the place for the latter.
-Read next: `net/virtuallink.py` (what goes wrong), `net/virtualhost.py`, `net/virtualstream.py`.
+A packet crosses the sender's access link, the path between the two hosts, and the receiver's access link. Boxes stand
+at both ends of the path.
+Read next: `net/virtuallink.py` (what goes wrong), `net/virtualroute.py` (which way), `net/virtualhost.py`.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import count
 from random import Random
-from typing import Protocol
 
 import trio
 
 from meetref.net.virtualhost import VirtualHost, is_loopback
 from meetref.net.virtuallink import Impairments, Link
-from meetref.wire.address import Address, canonical_host
+from meetref.net.virtualroute import Header, Middlebox, Routes
+from meetref.wire.address import canonical_host
 
 DOCUMENTATION_NETWORKS = ("192.0.2", "198.51.100", "203.0.113")  # RFC 5737; RFC 3849 for IPv6
 
 
-class Middlebox(Protocol):
-    """What stands between the hosts behind it and all others, such as a NAT: told the time, keeping its own tables."""
-
-    @property
-    def addresses(self) -> Sequence[str]:
-        """The addresses under which the rest of the network reaches it."""
-        ...
-
-    def outward(self, source: Address, destination: Address, now: float) -> Address | None:
-        """The source that the rest of the network sees; None drops the packet."""
-        ...
-
-    def inward(self, source: Address, destination: Address, now: float) -> Address | None:
-        """The address behind it to which a packet for `destination` goes; None drops the packet."""
-        ...
+Arrive = Callable[[VirtualHost, Header], None]
+"""Called for each copy that comes out, with who got it and how its header reads there."""
 
 
 class Parcel:
-    """Something under way: it crosses `links`, then `arrive` is called; where it is lost, `lost` is."""
+    """Something under way: it crosses `links`, then `arrive` is called; where it is lost, `lost` is.
 
-    __slots__ = ("arrive", "links", "lost", "size")
+    `ends` tells that this is where it comes out, and not only where the next box stands.
+    """
+
+    __slots__ = ("arrive", "ends", "links", "lost", "size")
 
     def __init__(
-        self, size: int, links: tuple[Link, ...], arrive: Callable[[], None], lost: Callable[[], None] | None
+        self, size: int, links: tuple[Link, ...], arrive: Callable[[], None], lost: Callable[[], None], ends: bool
     ) -> None:
         self.size = size
         self.links = links
         self.arrive = arrive
         self.lost = lost
+        self.ends = ends
+
+
+def _forget() -> None:
+    """What happens to a datagram that is lost."""
 
 
 class VirtualNetwork:
@@ -66,12 +61,11 @@ class VirtualNetwork:
     def __init__(self, seed: int | str, *, tick: float = 0.0) -> None:
         self.seed = seed
         self.hosts: dict[str, VirtualHost] = {}
+        self.names: dict[str, list[str]] = {}  # what every host resolves names to
         self.unreachable = 0  # packets for which there was no way
         self._tick = tick
         self._paths: dict[tuple[VirtualHost, VirtualHost], Link] = {}
-        self._places: dict[tuple[Middlebox | None, str], VirtualHost] = {}
-        self._boxes: dict[str, Middlebox] = {}
-        self._sides: dict[VirtualHost, int] = {}
+        self._routes = Routes()
         self._under_way: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
         self._alarm: trio.CancelScope | None = None
@@ -88,19 +82,25 @@ class VirtualNetwork:
             raise ValueError(f"there is a host {name!r} already")
         chosen = [canonical_host(address) for address in addresses] or self._next_addresses()
         host = VirtualHost(self, name, chosen, behind)
-        for address in chosen:
-            if self._places.setdefault((behind, address), host) is not host:
-                raise ValueError(f"{address} is taken")
-        if behind is not None:
-            self._boxes.update(dict.fromkeys(behind.addresses, behind))
+        self._routes.place(host, chosen, behind)
         self.hosts[name] = host
         return host
+
+    def move(self, host: VirtualHost, *addresses: str, behind: Middlebox | None = None) -> None:
+        """Let a host stand elsewhere, as a telephone that leaves its Wi-Fi; a new NAT is a move of those behind it.
+
+        Its sockets stay open and are of no use any more: nothing leaves from an address that is not its own.
+        """
+        chosen = [canonical_host(address) for address in addresses]
+        self._routes.remove(host)
+        self._routes.place(host, chosen, behind)
+        host.stand_at(chosen, behind)
 
     def _next_addresses(self) -> list[str]:
         for number in count(len(self.hosts) + 1):
             block, last = divmod(number - 1, 254)
             chosen = [f"{DOCUMENTATION_NETWORKS[block]}.{last + 1}", f"2001:db8::{number:x}"]
-            if not any((None, address) in self._places for address in chosen):
+            if not any(self._routes.is_taken(None, address) for address in chosen):
                 return chosen
         raise AssertionError  # counting does not end
 
@@ -119,61 +119,73 @@ class VirtualNetwork:
 
     def partition(self, *sides: Iterable[VirtualHost]) -> None:
         """Until `heal`, hosts on different sides do not reach each other; hosts that are not named reach everyone."""
-        self._sides = {host: number for number, side in enumerate(sides) for host in side}
+        self._routes.part(sides)
 
     def heal(self) -> None:
         """End a partition."""
-        self._sides = {}
+        self._routes.part(())
 
     # --- moving ---------------------------------------------------------------------------------------
 
-    def route(
-        self, sender: VirtualHost, source: Address, destination: Address, now: float
-    ) -> tuple[VirtualHost, Address, Address] | None:
-        """Who gets a packet, with the source and the destination as they read there; None where there is no way."""
-        if is_loopback(destination.host) or destination.host in sender.own_addresses:
-            return sender, source, destination
-        if is_loopback(source.host):
-            return None
-        realm = sender.behind
-        receiver = self._places.get((realm, destination.host))
-        if receiver is None and realm is not None:
-            outside = realm.outward(source, destination, now)
-            if outside is None:
-                return None
-            source = outside
-        if receiver is None:
-            box = self._boxes.get(destination.host)
-            inside = destination if box is None else box.inward(source, destination, now)
-            if inside is None:
-                return None
-            receiver, destination = self._places.get((box, inside.host)), inside
-        if receiver is None or not self.is_reachable(sender, receiver):
-            return None
-        return receiver, source, destination
-
-    def is_reachable(self, sender: VirtualHost, receiver: VirtualHost) -> bool:
-        """Whether both are plugged in and no partition stands between them."""
-        sides = self._sides
-        parted = sender in sides and receiver in sides and sides[sender] != sides[receiver]
-        return sender.plugged_in and receiver.plugged_in and not parted
-
-    def carry(
-        self,
-        sender: VirtualHost,
-        receiver: VirtualHost,
-        size: int,
-        arrive: Callable[[], None],
-        lost: Callable[[], None] | None = None,
+    def send(
+        self, sender: VirtualHost, header: Header, size: int, arrive: Arrive, lost: Callable[[], None] | None = None
     ) -> None:
         """Send `size` octets on their way: `arrive` is called for each copy that comes out, `lost` if none does."""
-        if sender is receiver:
-            links: tuple[Link, ...] = ()
+        lost = _forget if lost is None else lost
+        now, destination = trio.current_time(), header.destination.host
+        receiver = self._routes.neighbour(sender, header)
+        if is_loopback(destination) or receiver is sender:
+            self._advance(Parcel(size, (), partial(arrive, sender, header), lost, True), 0, now, now)
+        elif is_loopback(header.source.host) or header.source.host not in sender.own_addresses:
+            self._lose(lost)
+        elif receiver is not None:
+            self._go(sender, receiver, size, (sender.outbound,), partial(arrive, receiver, header), lost)
         else:
-            path = self._paths.get((sender, receiver))
-            links = (sender.outbound, receiver.inbound) if path is None else (sender.outbound, path, receiver.inbound)
+            box = partial(self._leave, sender, header, size, arrive, lost)
+            self._advance(Parcel(size, (sender.outbound,), box, lost, False), 0, now, now)
+
+    def _go(
+        self, sender: VirtualHost, receiver: VirtualHost, size: int, links: tuple[Link, ...],
+        arrive: Callable[[], None], lost: Callable[[], None],
+    ) -> None:  # fmt: skip
+        """The rest of the way, with no box on it."""
+        if not self._routes.is_reachable(sender, receiver):
+            self._lose(lost)
+            return
+        path = self._paths.get((sender, receiver))
+        links = (*links, *(() if path is None else (path,)), receiver.inbound)
         now = trio.current_time()
-        self._advance(Parcel(size, links, arrive, lost), 0, now, now)
+        self._advance(Parcel(size, links, arrive, lost, True), 0, now, now)
+
+    def _leave(self, sender: VirtualHost, header: Header, size: int, arrive: Arrive, lost: Callable[[], None]) -> None:
+        """A packet has come to the box that its sender stands behind, or needs to get behind another one."""
+        now = trio.current_time()
+        way = self._routes.outward(sender.behind, header, now)
+        if way is None or not sender.plugged_in:
+            self._lose(lost)
+            return
+        realm, outside = way
+        receiver = self._routes.receiver(realm, outside)
+        path = None if receiver is None else self._paths.get((sender, receiver))
+        box = partial(self._enter, sender, way, size, arrive, lost)
+        self._advance(Parcel(size, () if path is None else (path,), box, lost, False), 0, now, now)
+
+    def _enter(
+        self, sender: VirtualHost, way: tuple[Middlebox | None, Header], size: int, arrive: Arrive,
+        lost: Callable[[], None],
+    ) -> None:  # fmt: skip
+        """A packet has come to the box that its receiver stands behind, if it does."""
+        now = trio.current_time()
+        found = self._routes.inward(*way, now)
+        if found is None or not self._routes.is_reachable(sender, found[0]):
+            self._lose(lost)
+            return
+        receiver, header = found
+        self._advance(Parcel(size, (receiver.inbound,), partial(arrive, receiver, header), lost, True), 0, now, now)
+
+    def _lose(self, lost: Callable[[], None]) -> None:
+        self.unreachable += 1
+        lost()
 
     def _advance(self, parcel: Parcel, stage: int, at: float, now: float | None = None) -> None:
         """Let `parcel` enter its link number `stage` at `at`, and the following ones as far as can be told by now."""
@@ -186,13 +198,12 @@ class VirtualNetwork:
             stage += 1
             exits = link.cross(parcel.size, at)
             if not exits:
-                if parcel.lost is not None:
-                    parcel.lost()
+                parcel.lost()
                 return
             at = exits[0]
             for copy_at in exits[1:]:
                 self.schedule(copy_at, partial(self._advance, parcel, stage, copy_at))
-        self.schedule(self._on_grid(at), parcel.arrive)
+        self.schedule(self._on_grid(at) if parcel.ends else at, parcel.arrive)
 
     def _on_grid(self, at: float) -> float:
         return math.ceil(at / self._tick) * self._tick if self._tick else at

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from meetref.net.virtualroute import Header
+
 if TYPE_CHECKING:
     from meetref.net.virtualhost import VirtualHost
 
@@ -23,15 +25,20 @@ GIVE_UP_AFTER = 30.0
 
 
 class Flow:
-    """One direction of a stream: what is pushed arrives in order, each once. `broken` is called when that cannot be."""
+    """One direction of a stream: what is pushed arrives in order, each once. `broken` is called when that cannot be.
 
-    def __init__(self, sender: VirtualHost, receiver: VirtualHost, broken: Callable[[], None]) -> None:
+    Every segment finds its way anew, as it may be another one: a NAT may have forgotten the stream, a host may move.
+    """
+
+    def __init__(self, sender: VirtualHost, header: Header, broken: Callable[[], None]) -> None:
         self._sender = sender
-        self._receiver = receiver
+        self._header = header
         self._broken = broken
         self._pushed = 0
         self._expected = 0
         self._early: dict[int, Callable[[], None]] = {}
+        self.receiver: VirtualHost | None = None  # who got the first segment
+        self.arrived_as = header  # and how its header read there
 
     def push(self, size: int, action: Callable[[], None]) -> None:
         """Call `action` at the other end, after everything that was pushed before."""
@@ -49,14 +56,16 @@ class Flow:
         following = min(2 * retry_after, LAST_RETRY_AFTER)
         again = partial(self._transmit, number, size, action, first_at, following)
         lost = partial(network.schedule, now + retry_after, again)
-        if network.is_reachable(self._sender, self._receiver):
-            arrive = partial(self._arrive, number, action, lost)
-            network.carry(self._sender, self._receiver, size + HEADER_OCTETS, arrive, lost)
-        else:
-            lost()
+        network.send(
+            self._sender, self._header, size + HEADER_OCTETS, partial(self._arrive, number, action, lost), lost
+        )
 
-    def _arrive(self, number: int, action: Callable[[], None], lost: Callable[[], None]) -> None:
-        if not self._receiver.plugged_in:
+    def _arrive(
+        self, number: int, action: Callable[[], None], lost: Callable[[], None], receiver: VirtualHost, header: Header
+    ) -> None:
+        if self.receiver is None:
+            self.receiver, self.arrived_as = receiver, header
+        if not receiver.plugged_in or receiver is not self.receiver or header != self.arrived_as:
             lost()
             return
         if number >= self._expected:

@@ -19,13 +19,14 @@ import trio
 from meetref.net.datagram import Tap
 from meetref.net.virtuallink import Impairments, Link
 from meetref.net.virtuallistener import VirtualListener, open_virtual_stream, system_error
+from meetref.net.virtualroute import Header, Middlebox
 from meetref.net.virtualsocket import VirtualDatagramSocket
 from meetref.net.virtualstream import VirtualStream
 from meetref.protocol.machine import Datagram
 from meetref.wire.address import Address
 
 if TYPE_CHECKING:
-    from meetref.net.virtual import Middlebox, VirtualNetwork
+    from meetref.net.virtual import VirtualNetwork
 
 LOOPBACK = ("127.0.0.1", "::1")
 FIRST_EPHEMERAL_PORT = 49152
@@ -45,8 +46,7 @@ class VirtualHost:
     def __init__(self, network: VirtualNetwork, name: str, addresses: Sequence[str], behind: Middlebox | None) -> None:
         self.network = network
         self.name = name
-        self.behind = behind
-        self.own_addresses = tuple(addresses) + LOOPBACK
+        self.stand_at(addresses, behind)
         self.outbound = Link(network.dice(f"{name} outbound"))
         self.inbound = Link(network.dice(f"{name} inbound"))
         self.plugged_in = True
@@ -57,10 +57,25 @@ class VirtualHost:
         self._stream_ports = count(FIRST_EPHEMERAL_PORT)
         self._streams: dict[VirtualStream, None] = {}  # a dict, since the order of a set changes from run to run
 
+    def stand_at(self, addresses: Sequence[str], behind: Middlebox | None) -> None:
+        """Called by the network, which places it."""
+        self.behind = behind
+        self.own_addresses = (*addresses, *LOOPBACK)
+
     # --- the Network of programs here -----------------------------------------------------------------
 
     def addresses(self) -> list[str]:
         return list(self.own_addresses)
+
+    def default_addresses(self) -> list[str]:
+        outward = [host for host in self.own_addresses if not is_loopback(host)]
+        return [host for first in (False, True) for host in [each for each in outward if (":" in each) is first][:1]]
+
+    async def resolve(self, name: str) -> list[str]:
+        await trio.lowlevel.checkpoint()
+        if name not in self.network.names:
+            raise system_error(errno.ENOENT)
+        return self.network.names[name]
 
     async def open_datagram(self, local: Address, *, only_local: bool = False) -> VirtualDatagramSocket:
         await trio.lowlevel.checkpoint()
@@ -70,7 +85,7 @@ class VirtualHost:
 
     async def open_listener(self, local: Address) -> VirtualListener:
         await trio.lowlevel.checkpoint()
-        place = self._free_place(local, self._listeners)
+        place = self._free_place(Address(*local), self._listeners)
         listener = self._listeners[place] = VirtualListener(self, place)
         return listener
 
@@ -146,16 +161,14 @@ class VirtualHost:
 
     def send_datagram(self, data: bytes, source: Address, destination: Address) -> None:
         """Put one datagram on its way; whether it arrives is nobody's promise."""
-        route = self.network.route(self, source, destination, trio.current_time())
-        if route is None:
-            self.network.unreachable += 1
-            return
-        receiver, source, destination = route
-        arrive = partial(receiver.receive_datagram, Datagram(data, destination, source))
-        self.network.carry(self, receiver, len(data), arrive)
+        self.network.send(self, Header("udp", source, destination), len(data), partial(_deliver, data))
 
     def receive_datagram(self, datagram: Datagram) -> None:
         """A datagram has arrived here: give it to its socket, if there is one."""
         socket = self._sockets.get(datagram.local)
         if socket is not None and self.plugged_in:
             socket.put(datagram)
+
+
+def _deliver(data: bytes, receiver: VirtualHost, header: Header) -> None:
+    receiver.receive_datagram(Datagram(data, header.destination, header.source))

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from meetref.net.stream import Listener
-from meetref.net.virtualflow import FIRST_RETRY_AFTER, GIVE_UP_AFTER, Flow
+from meetref.net.virtualflow import Flow
+from meetref.net.virtualroute import Header
 from meetref.net.virtualstream import VirtualStream
 from meetref.wire.address import Address
 
@@ -77,24 +78,29 @@ class VirtualListener(Listener):
 
 
 class Opening:
-    """A stream that is being opened."""
+    """A stream that is being opened. Whose the far end is turns out when the request arrives."""
 
-    def __init__(self, near: VirtualStream, far: VirtualStream) -> None:
-        self.near = near
-        self.far = far
+    def __init__(self, host: VirtualHost, local: Address, remote: Address) -> None:
+        self.near = VirtualStream(host, local, remote)
         self.problem: int | None = None
         self.answered = trio.Event()
-        near.peer, far.peer = far, near
-        near.flow = Flow(near.host, far.host, self.give_up)
-        far.flow = Flow(far.host, near.host, far.break_off)
+        self.near.flow = Flow(host, Header("tcp", local, remote), self.give_up)
+        self.near.peer = self._far = VirtualStream(host, remote, local)
+        self._far.peer = self.near
+        self.near.flow.push(0, self.request_arrives)
 
     def request_arrives(self) -> None:
-        listener = self.far.host.listener_at(self.far.local)
-        if listener is not None and listener.offer(self.far):
-            self.far.host.keep(self.far)
-            self.far.flow.push(0, self.answered.set)
+        receiver, header = self.near.flow.receiver, self.near.flow.arrived_as
+        assert receiver is not None
+        far = self._far
+        far.host, far.local, far.remote = receiver, header.destination, header.source
+        far.flow = Flow(receiver, Header("tcp", far.local, far.remote), far.break_off)
+        listener = receiver.listener_at(far.local)
+        if listener is not None and listener.offer(far):
+            receiver.keep(far)
+            far.flow.push(0, self.answered.set)
         else:
-            self.far.flow.push(0, partial(self.fail, errno.ECONNREFUSED))
+            far.flow.push(0, partial(self.fail, errno.ECONNREFUSED))
 
     def fail(self, problem: int) -> None:
         self.problem = problem
@@ -109,11 +115,9 @@ class Opening:
 async def open_virtual_stream(host: VirtualHost, remote: Address) -> VirtualStream:
     """Connect; raises the `OSError` that the kernel would: refused, unreachable, or timed out."""
     await trio.lowlevel.checkpoint()
-    local = host.stream_place(remote)
-    receiver, source, destination = await _find_way(host, local, remote)
-    near, far = VirtualStream(host, local, remote), VirtualStream(receiver, destination, source)
-    opening = Opening(near, far)
-    near.flow.push(0, opening.request_arrives)
+    remote = Address(*remote)  # headers say by themselves whose port it is
+    opening = Opening(host, host.stream_place(remote), remote)
+    near = opening.near
     host.keep(near)
     try:
         await opening.answered.wait()
@@ -124,14 +128,3 @@ async def open_virtual_stream(host: VirtualHost, remote: Address) -> VirtualStre
         near.break_off()
         raise system_error(opening.problem)
     return near
-
-
-async def _find_way(host: VirtualHost, local: Address, remote: Address) -> tuple[VirtualHost, Address, Address]:
-    """Who gets packets for `remote`; while there is no way (a partition, or no such host) nothing answers."""
-    asked_at, retry_after = trio.current_time(), FIRST_RETRY_AFTER
-    while (way := host.network.route(host, local, remote, trio.current_time())) is None:
-        if trio.current_time() - asked_at > GIVE_UP_AFTER:
-            raise system_error(errno.ETIMEDOUT)
-        await trio.sleep(retry_after)
-        retry_after *= 2
-    return way

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from meetref.net.datagram import MAXIMUM_BATCH, Counters, Direction, Tap
+from meetref.net.datagram import MAXIMUM_BATCH, Counters, Direction, Run, Tap
 from meetref.protocol.machine import Datagram
 from meetref.wire.address import Address
 
@@ -75,6 +75,7 @@ class VirtualDatagramSocket:
         counters = self.counters
         counters.send_calls += 1
         wrong_way = remote.is_ipv6 != self.local.is_ipv6 or not 0 < remote.port <= 0xFFFF
+        wrong_way |= self.local.host not in self._host.own_addresses  # the host moved
         for packet in packets:
             data = bytes(packet)  # the caller may use its buffer again
             if wrong_way or self._closed or len(data) > MAXIMUM_PAYLOAD:
@@ -84,6 +85,12 @@ class VirtualDatagramSocket:
             counters.octets_out += len(data)
             self._show(Datagram(data, self.local, remote), "out")
             self._host.send_datagram(data, self.local, remote)
+
+    async def receive_runs(self) -> list[Run]:
+        return [Run(each.data, len(each.data), each.remote) for each in await self.receive()]
+
+    def send_unfragmented(self, packet: bytes, remote: Address) -> None:
+        self.send((packet,), remote)  # no link here cuts anything
 
     def _show(self, datagram: Datagram, direction: Direction) -> None:
         for tap in (self.tap, self._host.tap):

@@ -23,6 +23,8 @@ from meetref.wire.reader import Malformed
 UFRAG = re.compile(r"[A-Za-z0-9+/]{4,256}")
 PASSWORD = re.compile(r"[A-Za-z0-9+/]{22,256}")
 
+MAXIMUM_NOMINATION = 0xFFFFFF
+
 REASONS = {400: "Bad Request", 420: "Unknown Attribute", 487: "Role Conflict"}
 
 
@@ -69,20 +71,25 @@ class Question:
     priority: int
     role: Role
     nominates: bool
+    nomination: int = 0
+    """The number of this nomination, where the peer takes several (draft-thatcher-ice-renomination); 0: none."""
 
 
 @dataclass(slots=True, frozen=True)
 class Heard:
-    """What an authentic check of the peer's said; a `priority` of None was not said."""
+    """What an authentic check of the peer's said; a `priority` of None was not said, nor a `nomination` of 0."""
 
     ufrag: str
     priority: int | None
     nominates: bool
+    nomination: int = 0
 
     @classmethod
     def of(cls, message: stun.Message) -> Heard:
         ufrag = message.get(attribute.USERNAME).partition(":")[2]
-        return cls(ufrag, message.get(attribute.PRIORITY), message.get(attribute.USE_CANDIDATE) is not None)
+        number = (message.get(attribute.NOMINATION) or 0) & MAXIMUM_NOMINATION
+        nominates = bool(number) or message.get(attribute.USE_CANDIDATE) is not None
+        return cls(ufrag, message.get(attribute.PRIORITY), nominates, number)
 
 
 def request(transaction: bytes, question: Question, own: Credentials, peer: Credentials) -> bytes:
@@ -95,6 +102,8 @@ def request(transaction: bytes, question: Question, own: Credentials, peer: Cred
     ]
     if question.nominates:
         attributes.append(Attribute(attribute.USE_CANDIDATE, True))
+    if question.nomination:
+        attributes.append(Attribute(attribute.NOMINATION, question.nomination))  # spec: ice/renomination-number
     message = stun.Message(stun.Class.REQUEST, stun.BINDING, transaction, attributes)
     return stun.serialize(message, integrity_key=peer.password.encode())  # spec: ice/check-protected
 

@@ -86,6 +86,7 @@ def read_transport(session: Session, sections: Sequence[Section]) -> Transport:
         candidates=tuple(_read_candidates(sections)),
         ice_options=tuple(find("ice-options").split()[:16]),
         end_of_candidates=any(place.has("end-of-candidates") for place in places),
+        ice_lite=session.has("ice-lite"),
     )
 
 

@@ -1,9 +1,21 @@
 """ICE: finding a path to the peer by trying them all, keeping to one, and noticing when it dies.
 
 Stands above `checklist` (the pairs), `prober` (our checks), `check` (their messages), `selection` and `consent`.
-Specification: RFC 8445, with RFC 8838 (trickle), RFC 7675 (consent), RFC 8863 (patience).
-Leaves out: server-reflexive and relayed candidates of our own, and TCP. A restart is a new agent.
-Read next: `protocol/peer.py`, which brings ICE and DTLS together; tests/protocol/test_ice.py.
+Specification: RFC 8445, with RFC 8838 (trickle), 7675 (consent), 8863 (patience), 6544 (TCP), draft-thatcher-ice-
+renomination. Gathering is the owner's; so are streams and relays: a datagram names its base, the owner carries it.
+A restart is a new agent beside the old one (`protocol/peer.py`). A lite agent is `protocol/lite.py`.
+Read next: `protocol/peer.py`, which brings ICE and DTLS together; docs/states.md, a picture of a pair's states.
+
+Where it departs from the documents, and why:
+- nominations are accepted on any pair, at any time, several times: Chromium nominates early and again later, Firefox
+  with every check (`selection`); RFC 8445 knows one, of a pair that succeeded;
+- a pair that falls silent is left for one that answers, without a restart, and the other one is nominated: a NAT that
+  forgot a mapping costs a second instead of a call (RFC 8445 section 8.1.1 has one nomination a session);
+- an unanswered check holds back others of its foundation for half a second only (`checklist`);
+- a candidate after the last one counts if it names the present user fragment (`trickle`);
+- after a restart checks under the peer's former user fragment count, and are answered by checks to it (`prober`):
+  libwebrtc lets old sockets meet new candidates, and may choose such a pair;
+- the first wait of a check counts unfinished pairs once, not each stream's (`prober`); ICMP errors do not count.
 """
 
 from __future__ import annotations
@@ -16,14 +28,15 @@ from typing import Literal
 
 from meetref.protocol import check
 from meetref.protocol.check import Credentials, Heard, Role, make_credentials
-from meetref.protocol.checklist import Checklist, doubt_candidate
+from meetref.protocol.checklist import Checklist, address_of
 from meetref.protocol.machine import Datagram, Dice, Event, Ignored
 from meetref.protocol.pair import Input, Pair, Remote, State
 from meetref.protocol.prober import Outcome, Prober
 from meetref.protocol.selection import PairSelected, Selection
 from meetref.protocol.transaction import PATIENCE
+from meetref.protocol.trickle import Trickle
 from meetref.wire import stun
-from meetref.wire.address import Address, canonical_host
+from meetref.wire.address import Address
 from meetref.wire.candidate import Candidate
 
 __all__ = ["Agent", "Credentials", "Pair", "PairSelected", "PathOpened", "StateChanged", "make_credentials"]
@@ -78,7 +91,7 @@ class Agent:
         self._prober = Prober(self._checklist, self._role, credentials, dice)
         self._selection = Selection(self._checklist, self._prober, self._role, dice, self._events)
         self._early: dict[Path, Heard] = {}
-        self._all_candidates_known = False
+        self._trickle = Trickle()
         self._fails_at = math.inf
         self._is_patient = True
         self._is_over = False
@@ -108,13 +121,22 @@ class Agent:
 
     # --- what the owner tells ---------------------------------------------------------------------
 
-    def add_local_candidate(self, candidate: Candidate, now: float) -> None:
-        """A host candidate whose address is one of our sockets'."""
-        self._checklist.add_local(candidate)
+    def add_local_candidate(self, candidate: Candidate, now: float, *, base: Address | None = None) -> None:
+        """One of our candidates. Datagrams to and from it have its `base` as their local address.
+
+        A host candidate is its own base, and so is a relayed one; a reflexive one is told its socket's address.
+        """
+        self._checklist.add_local(candidate, base)
         self._work(now)  # spec: ice/trickle
 
-    def set_remote_credentials(self, credentials: Credentials, now: float) -> None:
-        """What the peer's description says. Until then its checks are answered and remembered."""
+    def set_remote_credentials(
+        self, credentials: Credentials, now: float, *, lite: bool = False, renominates: bool = False
+    ) -> None:
+        """What the peer's description says. Until then its checks are answered and remembered.
+
+        A `lite` peer never checks, so we control (RFC 8445 section 6.1.1). One that `renominates` takes the newest of
+        several nominations (draft-thatcher-ice-renomination).
+        """
         if self._prober.peer is not None:
             if self._prober.peer != credentials:
                 self._ignore("other credentials without a restart")
@@ -123,30 +145,55 @@ class Agent:
             self._ignore("credentials of a wrong form, or too late")
             return
         self._prober.peer = credentials
+        self._prober.renominates = renominates
+        if lite and not self.controlling:
+            self._switch_role()  # spec: ice/lite-peer
         self._fails_at = now + PATIENCE
         early, self._early = self._early, {}
         for (local, remote), heard in early.items():
-            if heard.ufrag == credentials.ufrag:
-                self._checked_by_peer(local, remote, heard, now, announced=True)
+            if (known := self._prober.peer_named(heard.ufrag)) is not None:
+                self._checked_by_peer(local, remote, heard, known, now, announced=True)
         self._work(now)
+
+    def remember_peer(self, credentials: Credentials) -> None:
+        """What the peer was called before a restart; its checks may still come under that name."""
+        self._prober.former_peers[credentials.ufrag] = credentials
 
     def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
         """One of the peer's candidates, in any order with everything else (RFC 8838)."""
         peer = self._prober.peer
-        why = doubt_candidate(candidate, peer.ufrag if peer is not None else None)
-        if self._all_candidates_known:
-            why = "candidate after the last"  # spec: ice/end-of-candidates
+        why = self._trickle.doubt(candidate, peer.ufrag if peer is not None else None)
         if why is not None:
             self._ignore(why)
             return
-        address = Address(canonical_host(candidate.host), candidate.port)
-        if not self._checklist.add_remote(Remote(address, candidate.type, candidate.priority), self._may_check):
+        if candidate.tcp_type == "active":
+            return  # its stream comes by itself, from a port that nobody knows yet
+        found = Remote(
+            address_of(candidate), candidate.type, candidate.priority, candidate.foundation, candidate.tcp_type
+        )
+        if not self._checklist.add_remote(found, self._may_check):
             self._ignore("too many candidates")
         self._work(now)
 
     def end_of_remote_candidates(self, now: float) -> None:
         """The peer says that there are no more."""
-        self._all_candidates_known = True
+        self._trickle.ended = True  # spec: trickle/half, trickle/end-is-no-failure
+
+    def path_closed(self, local: Address, remote: Address, now: float) -> None:
+        """The stream of this path is gone, or could not be opened."""
+        pair = self._checklist.pairs.get((local, remote))
+        if pair is not None and not self._is_over:
+            self._checklist.untrigger(pair)
+            self._selection.path_closed(pair, now)
+        self._early.pop((local, remote), None)
+        self._work(now)
+
+    def expects(self, data: bytes) -> bool:
+        """Whether a STUN message is for this agent: it names our user fragment, or answers a check of ours."""
+        name = stun.peek_username(data)
+        if name is not None:
+            return name.partition(":")[0] == self.credentials.ufrag
+        return self._prober.transactions.find(data[8:20]) is not None
 
     def close(self, now: float) -> None:
         """Stop. Nothing more is sent, and what comes is ignored."""
@@ -223,10 +270,10 @@ class Agent:
 
     def _hear(self, heard: Heard, local: Address, remote: Address, now: float) -> None:
         """Take an authentic check's word, or keep it until we know whose it is."""
-        peer = self._prober.peer
-        if peer is not None and heard.ufrag == peer.ufrag:
-            self._checked_by_peer(local, remote, heard, now)
-        elif peer is not None:
+        known = self._prober.peer_named(heard.ufrag)
+        if self._prober.peer is not None and known is not None:
+            self._checked_by_peer(local, remote, heard, known, now)
+        elif self._prober.peer is not None:
             self._ignore("request from somebody else")
         elif (local, remote) in self._early or len(self._early) < MAXIMUM_EARLY_CHECKS:  # spec: ice/early-checks
             if (local, remote) not in self._early:
@@ -236,7 +283,7 @@ class Agent:
             self._ignore("too many early checks")  # spec: ice/early-checks-bounded
 
     def _checked_by_peer(
-        self, local: Address, remote: Address, heard: Heard, now: float, *, announced: bool = False
+        self, local: Address, remote: Address, heard: Heard, known: Credentials, now: float, *, announced: bool = False
     ) -> None:
         pair = self._checklist.pair_of_check(local, remote, heard.priority)
         if pair is None:
@@ -244,9 +291,9 @@ class Agent:
             return
         if not pair.heard_from and not announced:
             self._events.append(PathOpened(local, remote))
-        pair.heard_from = True
+        pair.heard_from, pair.peer = True, known
         if heard.nominates and not self.controlling:  # spec: ice/nomination-accepted
-            pair.nominated_at = now
+            pair.nominated_at, pair.nomination = now, max(pair.nomination, heard.nomination)
             if pair.is_valid(now):
                 self._selection.consider(pair, now)
         if self._should_answer_with_a_check(pair, now):
@@ -288,6 +335,8 @@ class Agent:
         if pair.state is not State.SUCCEEDED:
             return
         pair.mapped, pair.answered_at, pair.unanswered_since = outcome.mapped, now, math.inf
+        pair.seen_as = self._checklist.seen_as(pair)
+        self._checklist.thaw(pair)
         if transaction.sends == 1:  # spec: stun/round-trip-without-repetitions
             pair.round_trip_time = now - transaction.sent_at
         self._prober.transactions.rest(pair, now)
@@ -325,7 +374,7 @@ class Agent:
     def _end(self, state: AgentState) -> None:
         self._is_over, self._due_at = True, None
         self._selection.stop()
-        self._prober.transactions.clear()
+        self._prober.transactions.clear()  # spec: consent/forgotten-with-it, consent/credentials-spent
         self._early.clear()
         self._become(state)
 

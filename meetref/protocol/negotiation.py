@@ -21,6 +21,9 @@ MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 TRANSPORT_SEQUENCE = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 
+RENOMINATION = "renomination"
+ICE_OPTIONS = ("trickle", "ice2", RENOMINATION)
+
 AUDIO_LEVEL_ID = 1
 TRANSPORT_SEQUENCE_ID = 3
 MID_ID = 4
@@ -37,6 +40,13 @@ class Transport:
     candidates: tuple[Candidate, ...] = ()
     ice_options: tuple[str, ...] = ("trickle", "ice2")
     end_of_candidates: bool = False
+    ice_lite: bool = False
+    """Read of peers (media servers say so); never written (RFC 9429 section 5.2.1)."""
+
+    @property
+    def renominates(self) -> bool:
+        """Whether the peer takes the newest of several nominations."""
+        return RENOMINATION in self.ice_options
 
 
 @dataclass(slots=True, frozen=True)

@@ -4,6 +4,7 @@ This is the one place that introduces the three to each other; none of them know
 the other side's half (`set_remote`), the driver feeds it datagrams, and once it says `Connected` its owner takes media
 apart from the five methods: `unlock` and `unlock_control` for what comes, `srtp.lock_parts` for packets that leave,
 `send_control` for RTCP (docs/architecture.md).
+After an ICE restart two agents live side by side: the old one keeps its path until the new one has found its own.
 Specification: RFC 8827 section 6.5 (DTLS-SRTP), RFC 8842 (who is client), RFC 7983 (the first octet).
 Read next: `protocol/ice.py`, `protocol/handshake12.py`, `protocol/srtp.py`; above, `meeting/up.py`.
 """
@@ -18,14 +19,19 @@ from typing import Literal
 
 from meetref.protocol import handshake12, ice, srtp
 from meetref.protocol.certificate import Certificate, fingerprints_match
+from meetref.protocol.lite import LiteAgent
 from meetref.protocol.machine import Datagram, Dice, Event, Ignored
 from meetref.wire.address import Address
 from meetref.wire.candidate import Candidate
 from meetref.wire.multiplex import classify_datagram
 
 State = Literal["connecting", "connected", "disconnected", "failed", "closed"]
+Agent = ice.Agent | LiteAgent
 
 NOWHERE = Address("0.0.0.0", 0)
+
+MAXIMUM_REPLACED = 2
+"""A restart may come before the last one found anything: the one with the path, and the one under way."""
 
 MAXIMUM_EARLY_DATAGRAMS = 4
 """DTLS datagrams kept while the role is not decided yet: one ClientHello of a browser is two."""
@@ -61,6 +67,8 @@ class Remote:
     credentials: ice.Credentials
     fingerprints: tuple[tuple[str, str], ...]
     setup: Literal["active", "passive", "actpass"]
+    lite: bool = False
+    renominates: bool = False
 
 
 class Peer:
@@ -68,6 +76,7 @@ class Peer:
 
     `dtls_role` is what we are when the other side leaves it to us (`actpass`).
     `may_check` says to which addresses connectivity checks may be sent at all (RFC 8445 section 19.5.1).
+    With `lite` our side of ICE only answers.
     """
 
     def __init__(
@@ -79,13 +88,16 @@ class Peer:
         dtls_role: Literal["client", "server"],
         key_log: Callable[[str], None] | None = None,
         may_check: Callable[[Address], bool] = lambda address: True,
+        lite: bool = False,
     ) -> None:
         self.certificate = certificate
         self.dice = dice
         self.dtls_role: Literal["client", "server"] = dtls_role
         self.key_log = key_log
+        self.lite = lite
+        self._may_check = may_check
         self.credentials = ice.make_credentials(dice)
-        self.ice = ice.Agent(controlling=controlling, credentials=self.credentials, dice=dice, may_check=may_check)
+        self.ice = self._agent(controlling)
         self.state: State = "connecting"
         self.path: tuple[Address, Address] | None = None
         self.srtp: srtp.Session | None = None
@@ -93,8 +105,10 @@ class Peer:
         self._dtls: handshake12.Endpoint | None = None
         self._dtls_path: tuple[Address, Address] | None = None
         self._remote: Remote | None = None
-        self._may_check = may_check
-        self._local_candidates: list[Candidate] = []
+        self._former_remotes: deque[ice.Credentials] = deque(maxlen=MAXIMUM_REPLACED)
+        self._replaced: list[Agent] = []
+        """The agents from before a restart, newest first, until the new one has found a path: one of them has ours."""
+        self._local_candidates: dict[Candidate, Address | None] = {}
         self._early: deque[Datagram] = deque(maxlen=MAXIMUM_EARLY_DATAGRAMS)
         self._transmits: deque[Datagram] = deque()
         self._events: deque[Event] = deque()
@@ -102,6 +116,22 @@ class Peer:
     @property
     def remote_credentials(self) -> ice.Credentials | None:
         return self._remote.credentials if self._remote is not None else None
+
+    @property
+    def ufrags(self) -> tuple[str, ...]:
+        """The names by which checks for this connection call it: two during an ICE restart."""
+        return tuple(agent.credentials.ufrag for agent in self._agents)
+
+    @property
+    def _agents(self) -> tuple[Agent, ...]:
+        return (self.ice, *self._replaced)
+
+    def _agent(self, controlling: bool) -> Agent:
+        if self.lite:
+            return LiteAgent(credentials=self.credentials, dice=self.dice)
+        return ice.Agent(
+            controlling=controlling, credentials=self.credentials, dice=self.dice, may_check=self._may_check
+        )
 
     @property
     def round_trip_time(self) -> float | None:
@@ -113,8 +143,18 @@ class Peer:
 
     def add_local_candidates(self, candidates: Iterable[Candidate], now: float) -> None:
         for candidate in candidates:
-            self._local_candidates.append(candidate)
-            self.ice.add_local_candidate(candidate, now)
+            self.add_local_candidate(candidate, now)
+
+    def add_local_candidate(self, candidate: Candidate, now: float, *, base: Address | None = None) -> None:
+        """See `ice.Agent.add_local_candidate`."""
+        self._local_candidates[candidate] = base
+        self.ice.add_local_candidate(candidate, now, base=base)
+        self._settle(now)
+
+    def path_closed(self, local: Address, remote: Address, now: float) -> None:
+        """The TCP stream between these two is gone."""
+        for agent in self._agents:
+            agent.path_closed(local, remote, now)
         self._settle(now)
 
     def set_remote(self, remote: Remote, now: float) -> None:
@@ -122,7 +162,7 @@ class Peer:
         if self._remote is not None and self._remote.credentials == remote.credentials:
             return
         self._remote = remote
-        self.ice.set_remote_credentials(remote.credentials, now)
+        self.ice.set_remote_credentials(remote.credentials, now, lite=remote.lite, renominates=remote.renominates)
         if remote.setup != "actpass":
             self.dtls_role = "server" if remote.setup == "active" else "client"
         if self.negotiated is not None and self.srtp is None:
@@ -134,13 +174,21 @@ class Peer:
 
     def restart_ice(self, now: float) -> None:
         """Begin anew with fresh credentials; keys and media stay, on the old path until a new one is selected."""
+        # spec: ice/restart
+        if self._remote is not None and self._remote.credentials not in self._former_remotes:
+            self._former_remotes.append(self._remote.credentials)
+        if self.ice.state in ("new", "failed"):
+            self.ice.close(now)
+        else:
+            self._replaced.insert(0, self.ice)  # spec: consent/during-restart
+        if len(self._replaced) > MAXIMUM_REPLACED:
+            self._replaced.pop(1).close(now)  # found nothing, or the one behind it would be gone
         self.credentials = ice.make_credentials(self.dice)
-        candidates = self._local_candidates
-        self.ice = ice.Agent(
-            controlling=self.ice.controlling, credentials=self.credentials, dice=self.dice, may_check=self._may_check
-        )
-        for candidate in candidates:
-            self.ice.add_local_candidate(candidate, now)
+        self.ice = self._agent(self.ice.controlling)  # spec: ice/restart-role, trickle/restart
+        for credentials in self._former_remotes:
+            self.ice.remember_peer(credentials)
+        for candidate, base in self._local_candidates.items():
+            self.ice.add_local_candidate(candidate, now, base=base)
 
     def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
         self.ice.add_remote_candidate(candidate, now)
@@ -157,7 +205,8 @@ class Peer:
         if self._dtls is not None:
             self._dtls.close(now)
         self._settle(now)
-        self.ice.close(now)
+        for agent in self._agents:
+            agent.close(now)
         self._become("closed", None)
 
     # --- media: plain calls on one packet ---------------------------------------------------------
@@ -186,7 +235,8 @@ class Peer:
             return
         kind = classify_datagram(datagram.data[0])
         if kind == "stun":
-            self.ice.receive_datagram(datagram, now)
+            agent = next((agent for agent in self._replaced if agent.expects(datagram.data)), self.ice)
+            agent.receive_datagram(datagram, now)
             self._settle(now)
         elif kind == "dtls":
             self._receive_dtls(datagram, now)
@@ -197,13 +247,14 @@ class Peer:
         if self.state == "closed":
             return math.inf
         waiting = self._dtls.next_timeout() if self._dtls is not None else math.inf
-        return min(self.ice.next_timeout(), waiting)
+        return min(waiting, *(agent.next_timeout() for agent in self._agents))
 
     def handle_timeout(self, now: float) -> None:
         if self.state == "closed":
             return
-        if self.ice.next_timeout() <= now:
-            self.ice.handle_timeout(now)
+        for agent in self._agents:
+            if agent.next_timeout() <= now:
+                agent.handle_timeout(now)
         if self._dtls is not None and self._dtls.next_timeout() <= now:
             self._dtls.handle_timeout(now)
         self._settle(now)
@@ -219,7 +270,7 @@ class Peer:
     # --- how the three are introduced to each other -------------------------------------------------
 
     def _receive_dtls(self, datagram: Datagram, now: float) -> None:
-        if not self.ice.is_valid_path(datagram.local, datagram.remote):
+        if not any(agent.is_valid_path(datagram.local, datagram.remote) for agent in self._agents):
             self._events.append(Ignored("DTLS from a path that ICE has not verified"))
             return
         if self._dtls is None and self.dtls_role == "client":
@@ -247,9 +298,10 @@ class Peer:
 
     def _settle(self, now: float) -> None:
         """Carry what the machines below have to say to each other and upwards."""
-        for event in self.ice.events():
-            self._on_ice(event, now)
-        self._transmits.extend(self.ice.transmits())
+        for agent in self._agents:
+            for event in agent.events():
+                self._on_ice(agent, event, now)
+            self._transmits.extend(agent.transmits())
         if self._dtls is not None:
             for event in self._dtls.events():
                 self._on_dtls(event, now)
@@ -261,9 +313,12 @@ class Peer:
             if path is not None:
                 self._transmits.append(Datagram(datagram.data, *path))
 
-    def _on_ice(self, event: Event, now: float) -> None:
+    def _on_ice(self, agent: Agent, event: Event, now: float) -> None:
         match event:
             case ice.PairSelected(pair):
+                if agent is not self.ice and self.ice.selected is not None:
+                    return
+                self._drop_replaced(agent, now)
                 self.path = (pair.local, pair.remote)
                 self._events.append(PathOpened(*self.path))  # an answer came from there: more than a check proves
                 if self.dtls_role == "client" and self._remote is not None:
@@ -271,7 +326,10 @@ class Peer:
             case ice.PathOpened(local, remote):
                 self._events.append(PathOpened(local, remote))
             case ice.StateChanged("failed"):
-                self._become("failed", "no way to reach each other was found, or the other side stopped answering")
+                if agent in self._replaced:
+                    self._replaced.remove(agent)
+                if all(each.state == "failed" for each in self._agents):
+                    self._become("failed", "no way to reach each other was found, or the other side stopped answering")
             case ice.StateChanged("disconnected"):
                 if self.state == "connected":
                     self._become("disconnected", None)
@@ -280,6 +338,13 @@ class Peer:
                     self._become("connected", None)
             case Ignored():
                 self._events.append(event)
+
+    def _drop_replaced(self, chosen: Agent, now: float) -> None:
+        """A new path was chosen: those agents are over that are older than the one that found it."""
+        at = self._agents.index(chosen)
+        for agent in self._replaced[at:]:
+            agent.close(now)
+        del self._replaced[at:]
 
     def _on_dtls(self, event: Event, now: float) -> None:
         match event:

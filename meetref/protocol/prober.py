@@ -16,7 +16,7 @@ from meetref.protocol import check
 from meetref.protocol.check import Credentials, Role
 from meetref.protocol.checklist import Checklist
 from meetref.protocol.machine import Datagram, Dice
-from meetref.protocol.pair import Input, Pair
+from meetref.protocol.pair import Input, Pair, State
 from meetref.protocol.transaction import FIRST_WAIT, PACE, Pace, Transaction, Transactions
 from meetref.wire import attribute, stun
 from meetref.wire.address import Address
@@ -45,6 +45,21 @@ class Prober:
         self._own = own
         self._dice = dice
         self._pace = Pace()
+        self.renominates = False
+        """The peer takes more than one nomination, and the one of the highest number."""
+        self.former_peers: dict[str, Credentials] = {}
+        """The peer's credentials of before a restart: see `peer_named`."""
+        self._nominations = 0
+
+    def peer_named(self, ufrag: str) -> Credentials | None:
+        """Which of the peer's credentials a user fragment belongs to.
+
+        After a restart libwebrtc checks our new credentials from its old sockets too, under their old fragment; such a
+        path works, it may choose it, and it answers there under that fragment alone.
+        """
+        if self.peer is not None and self.peer.ufrag == ufrag:
+            return self.peer
+        return self.former_peers.get(ufrag)  # spec: ice/mixed-generations
 
     def send_waiting(self, now: float, *, ordinary: bool) -> None:
         """Send the checks whose turn it is, as the pace allows."""
@@ -59,14 +74,21 @@ class Prober:
     def send(self, pair: Pair, now: float, *, nominates: bool = False, once: bool = False) -> Transaction:
         """Send one check, out of turn; `once` makes it a consent request, which is not repeated."""
         assert self.peer is not None
-        identifier = self._dice(12)  # spec: stun/transaction-random, ice/consent-transaction
-        question = check.Question(pair.check_priority, self._role, nominates)
-        octets = check.request(identifier, question, self._own, self.peer)
+        identifier = self._dice(12)  # spec: stun/transaction-random, ice/consent-transaction, consent/own-identifier
+        number = 0
+        if nominates and self.renominates:
+            self._nominations = number = self._nominations + 1
+        question = check.Question(pair.check_priority, self._role, nominates, number)
+        peer = pair.peer or self.peer
+        octets = check.request(identifier, question, self._own, peer)
         # The formula's N counts checklists, here one (as in RFC 5245 section 16.1); counting checks would make minutes.
         first_wait = max(FIRST_WAIT, PACE * len(self._checklist.unfinished()))  # spec: ice/first-wait
-        transaction = Transaction(identifier, pair, octets, self._role.controlling, nominates, first_wait, now)
+        key = peer.password.encode()
+        transaction = Transaction(identifier, pair, octets, key, self._role.controlling, nominates, first_wait, now)
         if once:
-            transaction.rest(now + CONSENT_ANSWERED_WITHIN)
+            transaction.rest(now + CONSENT_ANSWERED_WITHIN)  # spec: consent/over-tcp, consent/late-answer
+        elif pair.local.transport == "tcp":
+            transaction.plan_once()
         else:
             transaction.plan()
         self.transactions.add(transaction)
@@ -81,13 +103,15 @@ class Prober:
         for transaction in self.transactions.due(now):
             pair = transaction.pair
             self.transmits.append(Datagram(transaction.request, pair.local, pair.remote))
+            if pair.state is State.IN_PROGRESS:
+                self._checklist.thaw(pair)  # it need not keep others waiting: see there
 
     def read_answer(self, message: stun.Message, datagram: Datagram) -> Outcome | str:
         """What an answer tells, or a few words on why it is not one."""
         transaction = self.transactions.find(message.transaction)
         if transaction is None or self.peer is None:
             return "answer to no request"  # spec: stun/unknown-transaction
-        if not stun.verify_integrity(datagram.data, self.peer.password.encode()):
+        if not stun.verify_integrity(datagram.data, transaction.key):
             return "answer with wrong integrity"  # spec: stun/unauthentic-answer
         pair = transaction.pair
         if (datagram.local, datagram.remote) != (pair.local, pair.remote):  # spec: ice/symmetric-answer

@@ -60,7 +60,13 @@ class Selection:
     @property
     def is_concluded(self) -> bool:
         """Whether the selected pair was nominated, so that no other needs to be looked for."""
-        return self.pair is not None and self.pair.is_nominated
+        if self.pair is None or not self.pair.is_nominated:
+            return False
+        return not (self._may_renominate and self._checklist.is_anything_better_open(self.pair))
+
+    @property
+    def _may_renominate(self) -> bool:
+        return self._role.controlling and self._prober.renominates
 
     # --- what happened ----------------------------------------------------------------------------
 
@@ -84,6 +90,8 @@ class Selection:
             self._take(pair, now)
         elif now >= current.unanswered_since + MOVE_AFTER:
             self._move(now)
+        elif self._may_renominate and self._nominating is None and self._outranks(pair, current):
+            self._nominating = self._prober.send(pair, now, nominates=True)  # spec: ice/renomination
         elif pair is not current and now >= current.answered_at + PROBED_AFTER:
             # Something changed on the peer's side; find out whether the old path still works.
             self._checklist.trigger(current)
@@ -99,7 +107,19 @@ class Selection:
         """Nobody's nominations count any more."""
         self._nominating = None
         for pair in self._checklist.pairs.values():
-            pair.nominated_at = -math.inf
+            pair.nominated_at, pair.nomination = -math.inf, 0
+
+    def path_closed(self, pair: Pair, now: float) -> None:
+        """The stream under a pair is gone: take another pair; where there is none, the time of consent runs on."""
+        if self._nominating is not None and self._nominating.pair is pair:
+            self._nominating = None
+        self._prober.transactions.forget(pair)
+        pair.unanswered_since = min(pair.unanswered_since, now)
+        pair.step(Input.CHECK_FAILED)
+        best = self._checklist.best_valid(now)
+        if pair is self.pair and best is not None:
+            self._take(best, now)
+        self.nominate_if_due(now)
 
     def stop(self) -> None:
         self.consent = self._nominating = None
@@ -122,7 +142,7 @@ class Selection:
             return
         if now >= consent.asks_at:
             consent.asked(now, self._dice)
-            self._prober.send(consent.pair, now, once=True)
+            self._prober.send(consent.pair, now, once=True)  # spec: consent/no-other-keepalive
         if now >= consent.searches_at:
             consent.searched = True
             self._checklist.trigger(consent.pair)
@@ -135,7 +155,8 @@ class Selection:
 
     def nominate_if_due(self, now: float) -> None:
         """As the controlling side: nominate the best valid pair, giving a better one a little time."""
-        idle = not self._role.controlling or self._nominating is not None or self.is_concluded
+        chosen = self.pair is not None and self.pair.is_nominated
+        idle = not self._role.controlling or self._nominating is not None or chosen
         best = None if idle else self._checklist.best_valid(now)
         if best is None:
             self._nominates_at = math.inf
@@ -154,15 +175,23 @@ class Selection:
             return True
         if pair.is_nominated != current.is_nominated:  # spec: ice/nominated-first
             return pair.is_nominated
-        better = self._checklist.rank(pair) > self._checklist.rank(current)
+        if pair.nomination != current.nomination:
+            return pair.nomination > current.nomination  # spec: ice/renomination-number
         # spec: ice/nominated-again
+        better = self._outranks(pair, current)
         return better or (pair.is_nominated and pair.nominated_at > current.nominated_at + RENOMINATED_AFTER)
+
+    def _outranks(self, pair: Pair, current: Pair) -> bool:
+        return self._checklist.rank(pair) > self._checklist.rank(current)
 
     def _take(self, pair: Pair, now: float) -> None:
         if pair is self.pair:
             return
-        self.consent = Consent(pair, math.inf)
-        self.consent.asked(now, self._dice)  # the check that made it valid was the first request
+        consent = self.consent = Consent(pair, math.inf)  # spec: consent/before-data
+        consent.asked(now, self._dice)  # the check that made it valid was the first request
+        if now >= consent.searches_at:  # a check of it is unanswered, and we come late: its silence began in the past
+            consent.searched, consent.moved = True, now >= consent.moves_at
+            self._checklist.trigger(pair)
         self._events.append(PairSelected(pair))
 
     def _move(self, now: float) -> None:

@@ -43,11 +43,15 @@ class Pace:
 
 @dataclass(slots=True, eq=False)
 class Transaction:
-    """One request. `first_wait` is RTO, in seconds; `sends_at` is math.inf once it is not sent again."""
+    """One request; its answer must be protected with `key`.
+
+    `first_wait` is RTO, in seconds; `sends_at` is math.inf once it is not sent again.
+    """
 
     identifier: bytes
     pair: Pair
     request: bytes
+    key: bytes
     controlling: bool
     nominates: bool
     first_wait: float
@@ -65,6 +69,10 @@ class Transaction:
         # spec: stun/retransmission
         self.sends_at = math.inf if last else self.sent_at + wait
         self.gives_up_at = self.sent_at + LAST_WAIT * self.first_wait if last else math.inf
+
+    def plan_once(self) -> None:
+        """Over TCP nothing is sent twice; the patience is the same (RFC 8489 section 6.2.2)."""
+        self.gives_up_at = self.sent_at + PATIENCE  # spec: ice/tcp-no-repetition
 
     def rest(self, until: float) -> None:
         """Send it no more, but take an answer that comes before `until` (RFC 8445 section 7.3.1.4: cancellation)."""

@@ -3,13 +3,14 @@
 Stands below everything that names a place on the network: STUN attributes, candidates, datagrams.
 Hosts are text so that an address prints as people write it, and canonical so that two spellings of
 one place compare equal (RFC 5952 for IPv6; an IPv4-mapped IPv6 address becomes the IPv4 one).
+UDP and TCP number their ports apart: an `Address` is UDP's, unless it is a `StreamAddress`.
 Leaves out: names. What must be resolved is not an address yet.
 """
 
 from __future__ import annotations
 
 from ipaddress import IPv6Address, ip_address
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from meetref.wire.reader import Malformed
 
@@ -26,6 +27,29 @@ class Address(NamedTuple):
     @property
     def is_ipv6(self) -> bool:
         return ":" in self.host
+
+    @property
+    def transport(self) -> Literal["udp", "tcp"]:
+        return "udp"
+
+
+class StreamAddress(Address):
+    """One end of a TCP stream: never equal to the UDP address of the same host and port (RFC 8445 section 4)."""
+
+    __slots__ = ()
+
+    @property
+    def transport(self) -> Literal["udp", "tcp"]:
+        return "tcp"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StreamAddress) and tuple.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(("tcp", *self))
 
 
 def canonical_host(text: str) -> str:

@@ -161,11 +161,20 @@ class Seat(Message):
     video_from: int | None = None
 
 
+class IceServer(msgspec.Struct, forbid_unknown_fields=True):
+    """A TURN server, in the words of the browser's `RTCIceServer`. The name says until when it is good."""
+
+    urls: Annotated[list[Annotated[str, Meta(max_length=300)]], Meta(max_length=16)]
+    username: Annotated[str, Meta(max_length=200)]
+    credential: Annotated[str, Meta(max_length=200)]
+
+
 class Joined(Message, tag="joined"):
     """The answer to `join`: who you are, the secret to resume with, and everybody in the room, yourself included.
 
     `resumed` tells a returning client that its connections are still alive; otherwise it builds new ones.
     `sequence` is the number of the room's last chat message; those after the client's `last_sequence` follow as `chat`.
+    `ice_servers` are for both connections; each answer to `join` has new credentials.
     """
 
     participant: Identity
@@ -174,6 +183,7 @@ class Joined(Message, tag="joined"):
     resumed: bool
     people: list[Person]
     sequence: Sequence
+    ice_servers: Annotated[list[IceServer], Meta(max_length=8)]
 
 
 class PersonChanged(Message, tag="person"):

@@ -1,4 +1,4 @@
-"""Who else reads vectors/stun as we do: aioice's STUN module and tshark.
+"""Who else reads vectors/stun as we do: aioice, tshark, coturn's server, and OpenSSL for the hashes alone.
 
 A witness confirms a group when it agrees with every case of it. Stands above `tests/confirm/dissection.py` (tshark) and
 `witness.py` (what an entry is). aioice keeps attributes by name and so the last of two; it knows only those of ICE and
@@ -8,15 +8,37 @@ Read next: tests/generate/stun.py.
 
 from __future__ import annotations
 
+import base64
+import re
+import subprocess
+import unicodedata
+from functools import partial
 from typing import Any
 
-from tests.confirm import dissection
-from tests.confirm.witness import Case, Witness, asked, one_by_one, package
+import trio
 
-AIOICE = {"parse": "parse_message and check_message_integrity give the same fields, or refuse an invalid message"}
+from meetref.app.replay import judge
+from meetref.app.replaystun import StunTarget
+from meetref.net.network import KernelNetwork
+from meetref.wire.address import Address
+from tests.confirm import dissection
+from tests.confirm.witness import Absent, Case, Witness, asked, one_by_one, package
+from tests.peers import coturn
+
+AIOICE = {
+    "parse": "parse_message and check_message_integrity give the same fields, or refuse an invalid message",
+    "long-term-key": "turn.make_integrity_key gives the same key",
+}
 TSHARK = {
     "parse": "dissected as STUN: same class, transaction, attributes and fingerprint, or an invalid message marked"
 }
+OPENSSL = {
+    "long-term-key": "openssl dgst over name, realm and password in their one form",
+    "userhash": "openssl dgst -sha256 over name and realm in their one form",
+    "expiring-password": "openssl dgst -sha1 -hmac over the name",
+}
+COTURN = {"answer": "turnserver --no-auth answers the same over UDP, or stays silent"}
+HMACS = {"parse": "openssl dgst -hmac over what stands before each integrity gives the same octets"}
 FIELDS = (
     *("stun.type.class", "stun.type.method", "stun.id", "stun.att.type", "stun.att.ipv4", "stun.att.ipv6"),
     *("stun.att.port", "stun.att.username", "stun.att.priority", "stun.att.tie-breaker", "stun.att.error.class"),
@@ -28,14 +50,29 @@ ADDRESSES = ("MAPPED-ADDRESS", "XOR-MAPPED-ADDRESS", "ALTERNATE-SERVER")
 
 def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
     """A `verified_by` entry for each group and each witness on this machine that agrees with all of its cases."""
-    return asked(
-        data,
+    witnesses = [
         Witness("aioice", package("aioice"), AIOICE, one_by_one(_ask_aioice)),
+        Witness("OpenSSL", _openssl_version, OPENSSL, _ask_openssl),
         Witness("tshark", dissection.version, TSHARK, _ask_tshark),
-    )
+    ]
+    if set_name in ("stun/credentials", "stun/published", "stun/mutated"):
+        witnesses.append(Witness("OpenSSL", _openssl_version, HMACS, _ask_hmacs))
+    entries = asked(data, *witnesses)
+    version = coturn.version()
+    if version is not None and set_name == "stun/requests":
+        with coturn.turnserver("--no-auth") as server:
+            entries += asked(data, Witness("coturn", lambda: version, COTURN, partial(_ask_coturn, server)))
+    return entries
 
 
 def _ask_aioice(operation: str, case: Case) -> None:
+    from aioice import turn
+
+    if operation == "long-term-key":
+        told = case["in"]
+        key = turn.make_integrity_key(told["username"], told["realm"], told["password"])
+        assert key.hex() == case["out"]["key"], f"aioice makes another key of {case['id']}"
+        return
     seen = _aioice_fields(case)
     assert seen == (None if case["result"] == "invalid" else case["out"]), f"aioice reads {case['id']} otherwise"
 
@@ -50,8 +87,10 @@ def _aioice_fields(case: Case) -> dict[str, Any] | None:
     except Exception:  # struct.error, ValueError and others: a refusal, whatever its form
         return None
     if case["result"] == "invalid":
-        forged = "Forged" in case.get("flags", ()) and key is not None and not message.check_message_integrity(key)
-        return None if forged else {"refused": False}
+        if "Forged" not in case.get("flags", ()) or key is None or "demands" in case["in"]:
+            return {"refused": False}  # it does not know the newer integrity
+        bare = not {"MESSAGE-INTEGRITY", "FINGERPRINT"} <= message.attributes.keys()
+        return None if bare or not message.check_message_integrity(key) else {"refused": False}
     attributes = dict(message.attributes)
     signed = attributes.pop("MESSAGE-INTEGRITY", None) is not None
     marked = attributes.pop("FINGERPRINT", None) is not None
@@ -65,6 +104,7 @@ def _aioice_fields(case: Case) -> dict[str, Any] | None:
             for name, value in attributes.items()
         ],
         "integrity": message.check_message_integrity(key or b"") if signed else None,
+        "integrity_sha256": None,
         "fingerprint": True if marked else None,
     }
 
@@ -85,16 +125,17 @@ def _ask_tshark(operation: str, cases: list[Case]) -> None:
     rows = dissection.dissect([bytes.fromhex(case["in"]["hex"]) for case in cases], "stun", FIELDS)
     for case, row in zip(cases, rows, strict=True):
         if case["result"] == "invalid":
-            assert _tshark_objects(row), f"tshark takes {case['id']}"
+            assert _tshark_objects(row, "Forged" in case["flags"]), f"tshark takes {case['id']}"
         else:
             assert not row["_ws.malformed"], f"tshark calls {case['id']} malformed"
             assert _tshark_fields(row) == _wanted(case["out"]), f"tshark reads {case['id']} otherwise"
 
 
-def _tshark_objects(row: dissection.Row) -> bool:
-    """Not taken for STUN at all, called malformed, or with a checksum that does not fit."""
+def _tshark_objects(row: dissection.Row, demanded: bool) -> bool:
+    """Not taken for STUN at all, called malformed, or with a checksum that is missing or does not fit."""
     statuses = dissection.numbers(row["stun.att.crc32.status"])
-    return not row["stun.type.class"] or bool(row["_ws.malformed"]) or 0 in statuses
+    bad = 0 in statuses or (demanded and not statuses)
+    return not row["stun.type.class"] or bool(row["_ws.malformed"]) or bad
 
 
 def _tshark_fields(row: dissection.Row) -> dict[str, Any]:
@@ -121,7 +162,8 @@ def _tshark_fields(row: dissection.Row) -> dict[str, Any]:
 def _wanted(out: dict[str, Any]) -> dict[str, Any]:
     """The expected fields in the form in which tshark tells them."""
     values = [(each["name"], each["value"]) for each in out["attributes"]]
-    protections = [0x0008] * (out["integrity"] is not None) + [0x8028] * (out["fingerprint"] is not None)
+    protections = [0x0008] * (out["integrity"] is not None) + [0x001C] * (out["integrity_sha256"] is not None)
+    protections += [0x8028] * (out["fingerprint"] is not None)
     addresses = [value for name, value in values if name in ADDRESSES]
     return {
         "class": CLASSES[out["class"]] >> 4,  # the two bits stay apart
@@ -137,3 +179,84 @@ def _wanted(out: dict[str, Any]) -> dict[str, Any]:
         "unknown": [kind for name, value in values if name == "UNKNOWN-ATTRIBUTES" for kind in value],
         "fingerprints": [1] * (out["fingerprint"] is not None),
     }
+
+
+# --- OpenSSL: the hashes alone ------------------------------------------------------------------------
+
+
+def _openssl_version() -> str:
+    try:
+        said = subprocess.run(["openssl", "version"], capture_output=True, text=True, timeout=60, check=False)
+    except FileNotFoundError:
+        raise Absent from None
+    return said.stdout.split()[1]
+
+
+def _digest(data: bytes, *options: str) -> bytes:
+    command = ["openssl", "dgst", "-binary", *options]
+    return subprocess.run(command, input=data, capture_output=True, timeout=60, check=True).stdout
+
+
+def _one_form(text: str) -> str:
+    return unicodedata.normalize("NFC", re.sub(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]", " ", text))
+
+
+def _ask_openssl(operation: str, cases: list[Case]) -> None:
+    for case in cases:
+        told, out = case["in"], case["out"]
+        if operation == "expiring-password":
+            made = _digest(told["username"].encode(), "-sha1", "-mac", "HMAC", "-macopt", f"hexkey:{told['secret']}")
+            assert base64.b64encode(made).decode() == out["password"], case["id"]
+            continue
+        names = ("username", "realm") if operation == "userhash" else ("username", "realm", "password")
+        whole = ":".join(_one_form(told[name]) for name in names).encode()
+        made = _digest(whole, "-md5" if told.get("algorithm") == 1 else "-sha256")
+        assert made.hex() == out.get("key", out.get("userhash")), case["id"]
+
+
+def _ask_hmacs(operation: str, cases: list[Case]) -> None:
+    """Finds the integrities by counting from the end: they are last, and the older one stands first."""
+    for case in cases:
+        data = bytes.fromhex(case["in"]["hex"])
+        end = len(data) - 8 if data[-8:-4] == bytes.fromhex("80280004") else len(data)
+        size = case["in"].get("sha256_size", 32)
+        assert "key" in case["in"], f"{case['id']} is not signed"
+        key = case["in"]["key"]["hex"]
+        if case["result"] == "invalid":
+            assert case["in"].get("demands"), f"{case['id']} is not about the newer integrity"
+            assert not _fits(data, end, 0x001C, size, key, "-sha256"), f"{case['id']} fits"
+            continue
+        if case["out"]["integrity_sha256"] is not None:
+            assert _fits(data, end, 0x001C, size, key, "-sha256"), case["id"]
+            end -= size + 4
+        if case["out"]["integrity"] is not None:
+            assert _fits(data, end, 0x0008, 20, key, "-sha1"), case["id"]
+
+
+def _fits(data: bytes, end: int, kind: int, size: int, key: str, digest: str) -> bool:
+    """Whether an attribute of that kind and size ends there, with the HMAC over what stands before it."""
+    start = end - size - 4
+    if data[start : start + 4] != kind.to_bytes(2, "big") + size.to_bytes(2, "big"):
+        return False
+    return _mac(data, start, size, key, digest) == data[start + 4 : end]
+
+
+def _mac(data: bytes, start: int, size: int, key: str, digest: str) -> bytes:
+    covered = data[:2] + (start + 4 + size - 20).to_bytes(2, "big") + data[4:start]
+    return _digest(covered, digest, "-mac", "HMAC", "-macopt", f"hexkey:{key}")[:size]
+
+
+# --- coturn, over the network --------------------------------------------------------------------------
+
+
+def _ask_coturn(server: Address, operation: str, cases: list[Case]) -> None:
+    async def play() -> None:
+        target = await StunTarget.open(KernelNetwork(), server)
+        try:
+            for case in cases:
+                outcome = judge(case, await target.play(case))
+                assert outcome.verdict == "pass", f"coturn takes {case['id']} otherwise: {outcome.got}"
+        finally:
+            await target.close()
+
+    trio.run(play)

@@ -31,13 +31,34 @@ class Cases:
         """A case with an expected result; `reqs` are names of requirements, with or without their stem."""
         self._add(comment, reqs, given, flags)["out"] = out
 
-    def invalid(self, comment: str, reqs: str, given: bytes | Case, flags: Sequence[str] = ()) -> None:
-        """A case that is to be dropped."""
-        self._add(comment, reqs, given, flags).update(result="invalid", reaction="drop")
+    def invalid(
+        self,
+        comment: str,
+        reqs: str,
+        given: bytes | Case,
+        flags: Sequence[str] = (),
+        *,
+        reaction: str = "drop",
+        allowed: Sequence[str] = (),
+    ) -> None:
+        """A case that is to be dropped, or to be answered as `reaction` says; `allowed` are other ways to take it."""
+        case = self._add(comment, reqs, given, flags)
+        case.update(result="invalid", reaction=reaction)
+        if allowed:
+            case["allowed"] = list(allowed)
 
-    def acceptable(self, comment: str, reqs: str, given: bytes | Case, out: Any, flags: Sequence[str] = ()) -> None:
-        """A case where the document leaves room: the result, or dropping it."""
-        self._add(comment, reqs, given, flags).update(out=out, result="acceptable", allowed=["drop"])
+    def acceptable(
+        self,
+        comment: str,
+        reqs: str,
+        given: bytes | Case,
+        out: Any,
+        flags: Sequence[str] = (),
+        *,
+        allowed: Sequence[str] = ("drop",),
+    ) -> None:
+        """A case where the document leaves room: the result, or what `allowed` says."""
+        self._add(comment, reqs, given, flags).update(out=out, result="acceptable", allowed=list(allowed))
 
     def _add(self, comment: str, reqs: str, given: bytes | Case, flags: Sequence[str]) -> Case:
         self._number += 1

@@ -10,9 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,7 @@ from meetref.app.bot import Behaviour, hum_light, show_light
 from meetref.app.channel import ClientChannel
 from meetref.app.client import open_client
 from meetref.app.vectorset import canonical
-from meetref.net.capture import Capture, in_order
-from meetref.net.datagram import Direction
+from meetref.net.capture import in_order
 from meetref.net.decrypt import Conversation, Decryption, in_the_clear, masters_of
 from meetref.net.driver import drive_socket
 from meetref.net.virtual import VirtualNetwork, seed_trio
@@ -34,62 +32,19 @@ from meetref.net.virtualhost import WALL_CLOCK_AT_START, VirtualHost, is_loopbac
 from meetref.net.virtuallink import Impairments
 from meetref.protocol import handshake12, ice
 from meetref.protocol.certificate import Certificate
-from meetref.protocol.machine import Datagram
 from meetref.wire import signaling
 from meetref.wire.address import Address
 from meetref.wire.candidate import Candidate
-from meetref.wire.multiplex import classify_datagram, is_rtcp
-from meetref.wire.pcapng import Block, Interface, Packet, serialize
+from meetref.wire.pcapng import Interface, Packet, serialize
+from tests.generate.pathsessions import PATH_STORIES
 from tests.generate.sessiontexts import TEXTS, readme
+from tests.generate.told import Story, Told
 from tests.stories.people import Meeting, meeting
 
 FOLDER = Path(__file__).parent.parent.parent / "vectors" / "sessions"
 WAY = Impairments(delay=0.015)
 LOSSY = Impairments(delay=0.025, loss=0.06)
 ALICE, BOB = "192.0.2.10", "192.0.2.20"
-
-# What a packet is, for its comment: the step, and the requirement that one may look up first.
-STEPS = {
-    "stun": ("check", "ice/check-protected"),
-    "dtls": ("handshake", "handshake12/flights"),
-    "rtp": ("media", "handshake12/srtp-key-order"),
-    "rtcp": ("report", "multiplex/rtcp-packet-types"),
-}
-
-
-@dataclass
-class Told:
-    """A story while it is told: its blocks, and what was said in the signaling beside it."""
-
-    blocks: list[Block] = field(default_factory=list)
-    descriptions: list[dict[str, Any]] = field(default_factory=list)
-    credentials: dict[str, dict[str, str]] = field(default_factory=dict)
-    names: dict[str, str] = field(default_factory=dict)  # host to name
-
-    def __post_init__(self) -> None:
-        self.capture = Capture(self.blocks.append)
-
-    def watch(self, host: VirtualHost) -> None:
-        """Show all that leaves and enters a host, but for what it says to itself."""
-        tap = self.capture.tap(host.name, self.describe)
-
-        def show(datagram: Datagram, direction: Direction, now: float) -> None:
-            if not is_loopback(datagram.local.host):
-                tap(datagram, direction, now)
-
-        host.tap = show
-
-    def know(self, host: VirtualHost) -> VirtualHost:
-        self.names.update(dict.fromkeys(host.own_addresses, host.name))
-        return host
-
-    def describe(self, datagram: Datagram, direction: Direction) -> str:
-        ends = datagram.local, datagram.remote
-        sender, receiver = ends if direction == "out" else ends[::-1]
-        kind = "rtcp" if is_rtcp(datagram.data) and datagram.data[0] > 127 else classify_datagram(datagram.data[0])
-        step, requirement = STEPS[kind]
-        return f"step={step} from={self.names[sender.host]} to={self.names[receiver.host]} req={requirement}"
-
 
 # --- stories with a server ----------------------------------------------------------------------------
 
@@ -234,18 +189,7 @@ async def dtls12_handshake(told: Told, seed: int) -> None:
 # --- a story becomes a folder -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Story:
-    """`stems` are the subjects it belongs to, `requirements` what one may look up in spec/."""
-
-    tell: Callable[[Told, int], Awaitable[None]]
-    seed: int
-    title: str
-    stems: tuple[str, ...]
-    requirements: tuple[str, ...]
-
-
-STORIES = {
+STORIES = PATH_STORIES | {
     "whole-call": Story(
         whole_call, 1, "Two people in a room for two seconds", ("stun", "ice", "dtls", "handshake12", "rtp", "rtcp"),
         ("handshake12/srtp-key-order", "ice/nomination", "multiplex/first-octet", "multiplex/rtcp-packet-types",

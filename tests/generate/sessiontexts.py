@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from meetref.wire import attribute, dtls, handshake12, rtcp, rtp, stun, udp, vp8
+from meetref.wire import attribute, dtls, handshake12, rtcp, rtp, stun, turn, udp, vp8
 from meetref.wire.multiplex import classify_datagram, is_rtcp
 from meetref.wire.pcapng import Packet
 
@@ -23,6 +23,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "alice": "the first of two",
         "bob": "the second of two",
         "server": "the forwarding server, seen from its own side",
+        "turn": "the STUN and TURN server",
     },
 }
 
@@ -46,6 +47,68 @@ the XOR-MAPPED-ADDRESS of each answer, which is where the request came from. Bob
 goes to where hers came from, and so he has a peer-reflexive candidate. USE-CANDIDATE nominates the pair; from then on
 a check every five seconds or so is all that consent takes. MESSAGE-INTEGRITY of a request is made with the password of
 its receiver, and so is the one of the answer to it; `secrets.json` has both.
+""",
+    "stun-binding": """\
+Alice is behind a NAT and asks a STUN server three questions: one is answered at once, one to the third try, one never,
+because the server was unplugged meanwhile. Captured at Alice, on the inner side of her NAT, and at the server.
+
+Look at: the source of each request at `alice` and at `turn`, which the NAT changed on the way; the answer, which tells
+what the server saw, XORed with the magic cookie so that no NAT changes it back; 20 octets of question, 32 of answer;
+the transaction id, new for each question and the same in each repetition; the times of the third question: 0, 0.5, 1.5,
+3.5, 7.5, 15.5 and 31.5 seconds after its beginning, and nothing more. Tutorials [1](../../../tutorials/01-stun.md) and
+[2](../../../tutorials/02-stun-client.md) go through it.
+""",
+    "ice-direct": """\
+Alice and Bob have public addresses. Each has one candidate, and both know it at once; the STUN server tells them
+nothing new. Captured at both and at the server.
+
+Look at: the first checks, which cross; the answers, whose XOR-MAPPED-ADDRESS is the very address that the check was
+sent from; USE-CANDIDATE, with which Alice, who controls, settles it after one round trip; then a greeting each second
+each way, on the same pair of ports.
+""",
+    "ice-reflexive": """\
+Both are behind NATs with endpoint-independent mapping and address-and-port-dependent filtering, which new ports for
+everything make easy to see. Captured at both, on the inner side of the NATs, and at the server.
+
+Look at: the inner addresses, which only their owners and the candidates know; the answers of the STUN server; the
+first checks to the other's outer address, which cross: each opens its own NAT's filter before the other's gets there,
+and both get in; the answers, which say the same outer addresses as the STUN server did; the checks to the other's inner
+host, which find nobody and are repeated at twice the distance each time.
+""",
+    "ice-relayed": """\
+Alice is behind a port-restricted NAT and knows a STUN server; Bob is behind a symmetric one and has a relay. Captured
+at both, and at the server, which is both.
+
+Look at: Allocate, refused with 401, a realm and a nonce, and asked again with them; the relayed address, a port of
+the server's; CreatePermission before the first check through the relay, granted for Alice's outer address and refused
+with 403 for her inner one, which is nobody's out here; Bob's checks inside Send indications at 36 octets each, and what
+comes back in Data indications; Alice, who sees nothing of all that and talks to a port of the server's. With the first
+greeting comes ChannelBind, and from then on four octets do for each packet. The checks between the outer addresses of
+the two NATs, all of which are lost, are why the relay is needed.
+""",
+    "ice-symmetric": """\
+Both NATs are symmetric, both sides have a relay (the same one). Captured at both and at the server.
+
+Look at: two allocations; the checks to the outer addresses that the server told, none of which gets through: each NAT
+sends from another port to each destination. The pair that wins has a relay at both ends. One would do, but the first
+check from a NAT to the other's relayed port came a moment before the permission for it, and was not repeated in time;
+so the server sends every packet of this call to itself, from one of its ports to another.
+""",
+    "ice-restart": """\
+Two NATs again, and after two seconds Alice walks out of reach of her Wi-Fi. Her new address is in a mobile network,
+behind another NAT. Signaling, which is not here, has told Bob new credentials and new candidates, and Alice his.
+
+Look at: USERNAME before and after, four other fragments; Bob's checks to the old address, which nobody answers; the
+new check, from a new address, and the greetings that go on. `secrets.json` has both generations of credentials. Nothing
+else of a call would begin anew: the keys of its media stay.
+""",
+    "ice-consent-lost": """\
+Two public addresses. After three seconds Alice's cable is pulled. Captured at both and at the server.
+
+Look at: Bob's checks every five seconds or so; the first that is not answered, after which he looks around, first with
+repetitions, for any path that still works; the silence after which his agent is disconnected; and the end, thirty
+seconds after the last answer: no packet leaves him after it. Whoever has no consent does not send, whatever the call
+means to him.
 """,
     "dtls12-handshake": """\
 Alice is the client. Datagrams may have 280 octets only, so certificates travel in fragments.
@@ -121,6 +184,11 @@ def words(data: bytes) -> str:
     kind = classify_datagram(data[0])
     if kind == "stun":
         return _stun(stun.parse(data))
+    if kind == "turn-channel":
+        channel = turn.parse_channel_data(data)
+        return f"channel {channel.channel:#x} [{words(channel.data)}]"
+    if kind == "quic":
+        return f"data {data[1:].decode()!r}"
     if kind == "dtls":
         return "DTLS " + ", ".join(_record(record) for record in dtls.records(data))
     if is_rtcp(data):
@@ -128,15 +196,32 @@ def words(data: bytes) -> str:
     return _media(rtp.parse(data))
 
 
+METHODS = {
+    stun.BINDING: "Binding", turn.ALLOCATE: "Allocate", turn.REFRESH: "Refresh", turn.SEND: "Send",
+    turn.DATA_METHOD: "Data", turn.CREATE_PERMISSION: "CreatePermission", turn.CHANNEL_BIND: "ChannelBind",
+}  # fmt: skip
+SAID = {
+    attribute.USERNAME: "for {}",
+    attribute.XOR_MAPPED_ADDRESS: "you are {}",
+    attribute.XOR_RELAYED_ADDRESS: "you have {}",
+    attribute.XOR_PEER_ADDRESS: "peer {}",
+    attribute.CHANNEL_NUMBER: "channel {:#x}",
+    attribute.LIFETIME: "for {} s",
+    attribute.USE_CANDIDATE: "USE-CANDIDATE",
+    attribute.ICE_CONTROLLING: "ICE-CONTROLLING",
+    attribute.ICE_CONTROLLED: "ICE-CONTROLLED",
+}
+
+
 def _stun(message: stun.Message) -> str:
-    said = [f"STUN Binding {message.kind.name.lower()}"]
+    said = [f"STUN {METHODS[message.method]} {message.kind.name.lower()}"]
     for kind, value in message.attributes:
-        if kind == attribute.USERNAME:
-            said.append(f"for {value}")
-        elif kind == attribute.XOR_MAPPED_ADDRESS:
-            said.append(f"you are {value}")
-        elif kind in (attribute.USE_CANDIDATE, attribute.ICE_CONTROLLING, attribute.ICE_CONTROLLED):
-            said.append(attribute.ATTRIBUTES[kind].name)
+        if kind in SAID:
+            said.append(SAID[kind].format(value))
+        elif kind == attribute.ERROR_CODE:
+            said.append(str(value.code))
+        elif kind == attribute.DATA:
+            said.append(f"[{words(value)}]")
     return ", ".join(said)
 
 

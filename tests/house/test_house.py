@@ -20,7 +20,7 @@ TOP |= {"LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "Makefile"}
 NOT_STEMS = {"schemas", "sessions"}
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES += sorted((ROOT / "tutorials").glob("*.md"))
-MADE_BY_SPHINX = {"docs/signaling.md"}
+MADE_BY_SPHINX = {"docs/signaling.md", "docs/states.md"}
 
 
 def checked_in() -> list[str]:

@@ -14,7 +14,7 @@ from meetref.app.limits import Places
 from meetref.archive.log import LogUnavailable, open_log
 from meetref.meeting.channel import ChannelClosed
 from meetref.meeting.exchange import Exchange
-from meetref.meeting.participant import Place
+from meetref.meeting.place import Place
 from meetref.meeting.room import Rooms
 from meetref.net.port import open_port
 from meetref.net.virtual import VirtualNetwork

@@ -24,6 +24,11 @@ def call() -> list[Block]:
     return parse((CALL / "session.pcapng").read_bytes())
 
 
+def media_in(blocks: list[Block]) -> int:
+    """How many packets of RTP and RTCP there are."""
+    return sum(udp.parse(block.data).data[0] > 127 for block in blocks if isinstance(block, Packet))
+
+
 def captured(*datagrams: bytes) -> list[Block]:
     blocks: list[Block] = []
     tap = Capture(blocks.append).tap("alice")
@@ -36,21 +41,21 @@ def test_a_call_opens(call: list[Block]) -> None:
     decryption = Decryption(masters_of(call))
     assert in_the_clear(call, decryption) == parse((CALL / "plain.pcapng").read_bytes())
     assert (len(decryption.conversations), decryption.refused) == (4, 0)
-    assert decryption.opened == 430
+    assert decryption.opened == media_in(call) > 400
 
 
 def test_without_secrets_media_stay_locked(call: list[Block]) -> None:
     bare = [block for block in call if not isinstance(block, Secrets)]
     decryption = Decryption(masters_of(bare))
     assert in_the_clear(bare, decryption) == bare
-    assert (decryption.opened, decryption.refused) == (0, 430)
+    assert (decryption.opened, decryption.refused) == (0, media_in(call))
 
 
 def test_a_copy_at_another_interface_opens_too(call: list[Block]) -> None:
     twice = [copy for block in call for copy in ([block, block] if isinstance(block, Packet) else [block])]
     decryption = Decryption(masters_of(twice))
     in_the_clear(twice, decryption)
-    assert (decryption.opened, decryption.refused) == (2 * 430, 0)
+    assert (decryption.opened, decryption.refused) == (2 * media_in(call), 0)
 
 
 def test_media_of_another_path_open_by_their_tag(call: list[Block]) -> None:
@@ -65,7 +70,7 @@ def test_media_of_another_path_open_by_their_tag(call: list[Block]) -> None:
         elsewhere.append(block)
     decryption = Decryption(masters_of(elsewhere))
     in_the_clear(elsewhere, decryption)
-    assert (decryption.opened, decryption.refused) == (430, 0)
+    assert (decryption.opened, decryption.refused) == (media_in(call), 0)
 
 
 def test_lines_of_a_key_log_that_are_not_for_us_are_passed_over() -> None:

@@ -17,6 +17,7 @@ from trio.testing import MockClock
 from meetref.net.virtual import VirtualNetwork, seed_trio
 from meetref.net.virtualhost import VirtualHost
 from meetref.net.virtuallink import Impairments
+from meetref.net.virtualroute import Header
 from meetref.net.virtualsocket import MAXIMUM_PAYLOAD, MAXIMUM_QUEUE_OCTETS, OVERHEAD_OCTETS
 from meetref.protocol.machine import Datagram
 from meetref.wire.address import Address
@@ -243,17 +244,24 @@ class PortMapper:
     """The simplest middlebox: one host behind one address, ports as they are."""
 
     addresses: Sequence[str] = ("198.51.100.1",)
+    behind = None
 
     def __init__(self, inside: str) -> None:
         self.inside = inside
         self.permitted: set[Address] = set()
 
-    def outward(self, source: Address, destination: Address, now: float) -> Address | None:
-        self.permitted.add(destination)
-        return Address(self.addresses[0], source.port)
+    def hides(self, host: str) -> bool:
+        return True
 
-    def inward(self, source: Address, destination: Address, now: float) -> Address | None:
-        return Address(self.inside, destination.port) if source in self.permitted else None
+    def outward(self, header: Header, now: float) -> Header | None:
+        self.permitted.add(header.destination)
+        return header._replace(source=Address(self.addresses[0], header.source.port))
+
+    def holder(self, header: Header) -> Address | None:
+        return Address(self.inside, header.destination.port)
+
+    def inward(self, header: Header, now: float) -> Header | None:
+        return header._replace(destination=self.holder(header)) if header.source in self.permitted else None
 
 
 async def test_a_middlebox_translates(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
@@ -264,11 +272,13 @@ async def test_a_middlebox_translates(autojump_clock: MockClock, nursery: trio.N
     inside = await alice.open_datagram(Address("192.168.1.2", 1000))
     outside = await bob.open_datagram(Address("192.0.2.2", 2000))
     outside.send([b"too early"], Address("198.51.100.1", 1000))
+    await trio.sleep(0.1)
     inside.send([b"out"], outside.local)
     assert await outside.receive() == [Datagram(b"out", outside.local, Address("198.51.100.1", 1000))]
     outside.send([b"in"], Address("198.51.100.1", 1000))
     assert await inside.receive() == [Datagram(b"in", inside.local, outside.local)]
     outside.send([b"nobody has this address"], Address("192.168.1.2", 1000))
+    await trio.sleep(0.1)
     assert network.unreachable == 2
 
 

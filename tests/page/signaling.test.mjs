@@ -176,3 +176,33 @@ test("closing says the last word and tries no more", () => {
   mock.timers.tick(60000);
   assert.equal(sockets.length, 1);
 });
+
+test("a suspicion renews at once, and again only after growing gaps", () => {
+  let now = 0;
+  const made = [];
+  const other = new Signaling({
+    url: "ws://here/signal",
+    hello: () => ({ type: "join" }),
+    open: () => made[made.push(new Socket()) - 1],
+    clock: () => now,
+  });
+  other.start();
+  const join = () => {
+    made.at(-1).open();
+    made.at(-1).say({ type: "joined" });
+  };
+  other.renew();
+  assert.equal(made.length, 1); // it was on its way already
+  join();
+  const renewedAt = [];
+  for (; now < 100; now += 0.5) {
+    const before = made.length;
+    other.renew();
+    if (made.length > before) {
+      renewedAt.push(now);
+      join();
+    }
+  }
+  assert.deepEqual(renewedAt, [0, 2, 6, 14, 30, 62]);
+  other.close();
+});

@@ -247,8 +247,13 @@ async def chromium(*arguments: str, without: Collection[str] = ()) -> AsyncItera
 
 
 @asynccontextmanager
-async def firefox(preferences: Mapping[str, object] | None = None, *, loopback: bool = True) -> AsyncIterator[Browser]:
-    """A headless Firefox with fake devices. `loopback` false leaves its address rules as a newcomer has them."""
+async def firefox(
+    preferences: Mapping[str, object] | None = None, *, loopback: bool = True, trusting: bool = False
+) -> AsyncIterator[Browser]:
+    """A headless Firefox with fake devices. `loopback` false leaves its address rules as a newcomer has them.
+
+    With `trusting` it takes every certificate.
+    """
     chosen = FIREFOX_PREFERENCES | (FIREFOX_LOOPBACK if loopback else {}) | dict(preferences or {})
     with _folder("firefox") as home:
         profile = home / "profile"
@@ -264,10 +269,11 @@ async def firefox(preferences: Mapping[str, object] | None = None, *, loopback: 
             "--remote-debugging-port",
             "0",
         ]
+        wanted = {"alwaysMatch": {"acceptInsecureCerts": True}} if trusting else {}
         async with _process(command, home) as output:
             url = await _found(output, lambda text: re.search(r"WebDriver BiDi listening on (ws://\S+)", text))
             async with _connected("firefox", f"{url}/session") as browser:
-                session = await browser.command("session.new", capabilities={})
+                session = await browser.command("session.new", capabilities=wanted)
                 browser.version = session["capabilities"]["browserVersion"]
                 await browser._begin()
                 yield browser

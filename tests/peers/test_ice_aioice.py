@@ -1,128 +1,29 @@
-"""Our agent and aioice's find each other over real loopback sockets, in all roles."""
+"""Our agent and aioice's find each other over real loopback sockets, in all roles and with all kinds of candidates."""
 
 from __future__ import annotations
 
-import json
-import os
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from subprocess import PIPE
-from typing import Any
 
 import pytest
-import trio
 
 from meetref.protocol import ice
-from meetref.protocol.machine import Datagram, Event
-from meetref.wire import candidate as candidates
-from meetref.wire.address import Address
-from meetref.wire.candidate import Candidate
+from tests.peers.coturn import turnserver
+from tests.peers.ice_ends import both, talk
 
 pytestmark = pytest.mark.peer("aioice")
 
 PROGRAM = Path(__file__).with_name("aioice_echo.py")
 
 
-class Ours:
-    """Our agent with a socket on the loopback, driven by the simplest loop there is."""
-
-    def __init__(self, socket: trio.socket.SocketType, *, controlling: bool) -> None:
-        self.socket = socket
-        self.local = Address(*socket.getsockname())
-        self.agent = ice.Agent(controlling=controlling, credentials=ice.make_credentials(os.urandom), dice=os.urandom)
-        self.candidate = Candidate("1", 1, "udp", 2130706431, self.local.host, self.local.port, "host")
-        self.agent.add_local_candidate(self.candidate, trio.current_time())
-        self.heard: list[bytes] = []
-        self.events: list[Event] = []
-
-    @property
-    def half(self) -> dict[str, Any]:
-        own = self.agent.credentials
-        return {"ufrag": own.ufrag, "password": own.password, "candidates": [self._text]}
-
-    @property
-    def _text(self) -> str:
-        return candidates.serialize(self.candidate).removeprefix("candidate:")
-
-    def learn(self, half: dict[str, Any]) -> None:
-        now = trio.current_time()
-        for text in half["candidates"]:
-            self.agent.add_remote_candidate(candidates.parse(text), now)
-        self.agent.set_remote_credentials(ice.Credentials(half["ufrag"], half["password"]), now)
-
-    async def run_until(self, condition: Callable[[], bool]) -> None:
-        """Receive, keep time and flush until something holds."""
-        with trio.fail_after(10):
-            while not condition():
-                await self._flush()
-                patience = max(self.agent.next_timeout() - trio.current_time(), 0)
-                with trio.move_on_after(min(patience, 0.05)):
-                    data, source = await self.socket.recvfrom(2048)
-                    self._receive(data, Address(*source))
-                if self.agent.next_timeout() <= trio.current_time():
-                    self.agent.handle_timeout(trio.current_time())
-            await self._flush()
-
-    def _receive(self, data: bytes, source: Address) -> None:
-        if data[0] < 4:
-            self.agent.receive_datagram(Datagram(data, self.local, source), trio.current_time())
-        elif self.agent.is_valid_path(self.local, source):
-            self.heard.append(data)
-
-    async def _flush(self) -> None:
-        self.events += self.agent.events()
-        for datagram in self.agent.transmits():
-            await self.socket.sendto(datagram.data, datagram.remote)
-
-    async def say(self, data: bytes) -> None:
-        assert self.agent.selected is not None
-        await self.socket.sendto(data, self.agent.selected.remote)
-
-
-class Theirs:
-    """aioice in its process."""
-
-    def __init__(self, process: trio.Process) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self.process, self._stdin, self._stdout = process, process.stdin, process.stdout
-        self._lines = b""
-
-    async def read(self) -> dict[str, Any]:
-        while b"\n" not in self._lines:
-            more = await self._stdout.receive_some()
-            assert more, "aioice ended"
-            self._lines += more
-        line, _, self._lines = self._lines.partition(b"\n")
-        return dict(json.loads(line))
-
-    async def tell(self, half: dict[str, Any]) -> None:
-        await self._stdin.send_all(json.dumps(half).encode() + b"\n")
-
-
-@asynccontextmanager
-async def both(*, we_control: bool, they_control: bool) -> AsyncIterator[tuple[Ours, Theirs]]:
-    role = "controlling" if they_control else "controlled"
-    async with trio.open_nursery() as nursery:
-        command = [sys.executable, str(PROGRAM), role]
-        process: trio.Process = await nursery.start(_run, command)
-        socket = trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM)
-        with socket:
-            await socket.bind(("127.0.0.1", 0))
-            yield Ours(socket, controlling=we_control), Theirs(process)
-        nursery.cancel_scope.cancel()
-
-
-async def _run(command: list[str], *, task_status: trio.TaskStatus[trio.Process]) -> None:
-    await trio.run_process(command, stdin=PIPE, stdout=PIPE, task_status=task_status, check=False)
+def aioice(controls: bool, *words: str) -> list[str]:
+    return [sys.executable, str(PROGRAM), "controlling" if controls else "controlled", *words]
 
 
 @pytest.mark.spec("ice/check-username", "ice/check-protected", "ice/nomination", "ice/nomination-accepted")
 @pytest.mark.parametrize("we_control", [True, False])
 async def test_connects_and_carries_data(we_control: bool) -> None:
-    async with both(we_control=we_control, they_control=not we_control) as (ours, theirs):
+    async with both(aioice(not we_control), we_control=we_control) as (ours, theirs):
         ours.learn(await theirs.read())
         await theirs.tell(ours.half)
         await talk(ours, theirs)
@@ -131,29 +32,10 @@ async def test_connects_and_carries_data(we_control: bool) -> None:
         assert ours.agent.selected.is_nominated
 
 
-async def talk(ours: Ours, theirs: Theirs) -> None:
-    """Connect, let aioice say that it is connected too, and have a few packets echoed."""
-    said: list[dict[str, Any]] = []
-
-    async def listen() -> None:
-        said.append(await theirs.read())
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(listen)
-        await ours.run_until(lambda: ours.agent.state == "connected" and bool(said))
-    assert said[0]["connected"]
-    assert said[0]["controlling"] is not ours.agent.controlling
-    for number in range(3):
-        await ours.say(b"\x80packet %d" % number)
-    await ours.run_until(lambda: len(ours.heard) == 3)
-    assert ours.heard == [b"\x80packet 0", b"\x80packet 1", b"\x80packet 2"]
-    assert [type(event) for event in ours.events].count(ice.PairSelected) == 1
-
-
 @pytest.mark.spec("ice/role-conflict", "ice/role-conflict-answer")
 @pytest.mark.parametrize("both_control", [True, False])
 async def test_settles_a_role_conflict(both_control: bool) -> None:
-    async with both(we_control=both_control, they_control=both_control) as (ours, theirs):
+    async with both(aioice(both_control), we_control=both_control) as (ours, theirs):
         ours.learn(await theirs.read())
         await theirs.tell(ours.half)
         await talk(ours, theirs)
@@ -161,7 +43,7 @@ async def test_settles_a_role_conflict(both_control: bool) -> None:
 
 @pytest.mark.spec("ice/early-checks", "ice/peer-reflexive-remote")
 async def test_checks_that_come_before_the_other_half() -> None:
-    async with both(we_control=False, they_control=True) as (ours, theirs):
+    async with both(aioice(True), we_control=False) as (ours, theirs):
         half = await theirs.read()
         await theirs.tell(ours.half)
         await ours.run_until(lambda: any(isinstance(event, ice.PathOpened) for event in ours.events))
@@ -171,3 +53,45 @@ async def test_checks_that_come_before_the_other_half() -> None:
         selected: ice.Pair | None = ours.agent.selected
         assert selected is not None
         assert selected.kinds == "host udp / prflx udp"
+
+
+@pytest.mark.peer("coturn")
+@pytest.mark.spec("ice/peer-reflexive-remote", "ice/trickle", "ice/nomination")
+@pytest.mark.parametrize("we_control", [True, False])
+async def test_a_peer_that_is_reached_through_a_relay_alone(we_control: bool) -> None:
+    """Its only candidate is at coturn, which lets nobody in before the peer has asked."""
+    options = ("-a", "-u", "someone:secret", "-r", "here", "--allow-loopback-peers")
+    with turnserver(*options) as server:
+        command = aioice(not we_control, "relay", server.host, str(server.port))
+        async with both(command, we_control=we_control) as (ours, theirs):
+            half = await theirs.read()
+            assert {text.split()[7] for text in half["candidates"]} == {"relay"}
+            ours.learn(half)
+            await theirs.tell(ours.half)
+            await talk(ours, theirs)
+            selected: ice.Pair | None = ours.agent.selected
+            assert selected is not None
+            assert selected.kinds == "host udp / relay udp"
+
+
+@pytest.mark.peer("coturn")
+@pytest.mark.spec("ice/reflexive-candidates", "ice/one-pair-a-path")
+@pytest.mark.parametrize("we_control", [True, False])
+async def test_a_peer_that_also_tells_how_a_server_sees_it(we_control: bool) -> None:
+    with turnserver("--no-auth") as server:
+        command = aioice(not we_control, "srflx", server.host, str(server.port))
+        async with both(command, we_control=we_control) as (ours, theirs):
+            half = await theirs.read()
+            assert {text.split()[7] for text in half["candidates"]} == {"host", "srflx"}
+            ours.learn(half)
+            await theirs.tell(ours.half)
+            await talk(ours, theirs)
+            assert ours.agent.selected is not None
+
+
+@pytest.mark.spec("ice/lite", "ice/lite-selects", "ice/check-username")
+async def test_our_lite_agent_is_found() -> None:
+    async with both(aioice(True), we_control=False, lite=True) as (ours, theirs):
+        ours.learn(await theirs.read())
+        await theirs.tell(ours.half)
+        await talk(ours, theirs)

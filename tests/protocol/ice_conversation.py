@@ -18,8 +18,16 @@ ALICE = Address("192.0.2.1", 1000)
 BOB = Address("192.0.2.2", 2000)
 
 
-def host(address: Address, *, priority: int = 126 << 24 | 65535 << 8 | 255, ufrag: str | None = None) -> Candidate:
-    return Candidate("1", 1, "udp", priority, address.host, address.port, "host", ufrag=ufrag)
+def host(
+    address: Address,
+    *,
+    priority: int = 126 << 24 | 65535 << 8 | 255,
+    ufrag: str | None = None,
+    foundation: str | None = None,
+) -> Candidate:
+    """A host candidate; unless told otherwise, each has a foundation of its own."""
+    name = foundation or f"{address.host}/{address.port}"
+    return Candidate(name, 1, "udp", priority, address.host, address.port, "host", ufrag=ufrag)
 
 
 def agent(seed: int, *, controlling: bool, maximum_remote_candidates: int = 100) -> ice.Agent:

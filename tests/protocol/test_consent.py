@@ -31,7 +31,9 @@ def requests_of(puppet: Puppet, seconds: float, *, answer: bool) -> list[tuple[f
     return asked
 
 
-@pytest.mark.spec("ice/consent-interval", "ice/consent-transaction", "stun/transaction-random")
+@pytest.mark.spec(
+    "ice/consent-interval", "ice/consent-transaction", "stun/transaction-random", "consent/own-identifier"
+)
 def test_consent_is_asked_every_four_to_six_seconds_with_a_new_transaction() -> None:
     asked = requests_of(connected(), 300, answer=True)
     times = [0.0, *(at for at, _ in asked)]

@@ -205,7 +205,7 @@ def test_candidates_that_are_not_for_us() -> None:
     machine.set_remote_credentials(ice.Credentials("abcd", "a" * 22), 0)
     udp = host(BOB)
     for candidate in (
-        Candidate("1", 1, "tcp", 1, "192.0.2.9", 9, "host", tcp_type="active"),
+        Candidate("1", 1, "tcp", 1, "192.0.2.9", 9, "host"),
         Candidate("1", 2, "udp", 1, "192.0.2.9", 9, "host"),
         Candidate("1", 1, "udp", 1, "1f4712db-ea17-4bcf-a596-105139dfd8bf.local", 9, "host"),
         host(BOB, ufrag="other"),
@@ -214,7 +214,7 @@ def test_candidates_that_are_not_for_us() -> None:
     machine.end_of_remote_candidates(0)
     machine.add_remote_candidate(udp, 0)
     assert dict(machine.ignored) == {
-        "candidate not over UDP": 1,
+        "candidate without a direction": 1,
         "candidate of another component": 1,
         "candidate with a name": 1,
         "candidate of another generation": 1,
@@ -297,3 +297,106 @@ def test_no_sequence_of_inputs_raises_and_time_always_moves_on(dice: random.Rand
         machine.handle_timeout(puppet.now)
         assert machine.next_timeout() > puppet.now
         assert (machine.selected is not None) == (machine.state in ("connected", "disconnected"))
+
+
+@pytest.mark.parametrize("late_by", [0.6, 1.0, 13.0])
+def test_a_pair_whose_silence_began_in_the_past_stops_no_clock(late_by: float) -> None:
+    """A program that was stopped for a while goes over to another pair, of which a check is unanswered, too."""
+    talk = Conversation.ready()
+    talk.introduce()
+    talk.run_until(1)
+    pair, selection, now = talk.a.selected, talk.a._selection, talk.now + late_by
+    assert pair is not None
+    pair.unanswered_since = talk.now
+    selection.stop()
+    selection._take(pair, now)
+    assert selection.next_timeout(disconnected=True) > now
+    talk.a.handle_timeout(now)
+    assert talk.a.next_timeout() > now
+
+
+@pytest.mark.spec("ice/peer-reflexive-local", "ice/reflexive-candidates")
+def test_a_told_reflexive_address_is_recognized_and_an_untold_one_is_found() -> None:
+    outside = Address("198.51.100.7", 61000)
+    for told, kind in ((True, "srflx"), (False, "prflx")):
+        talk = Conversation.ready()
+        talk.move("a", ALICE, outside)
+        if told:
+            mapped = Candidate("9", 1, "udp", 100 << 24, outside.host, outside.port, "srflx", related=tuple(ALICE))
+            talk.a.add_local_candidate(mapped, talk.now, base=ALICE)
+        talk.introduce()
+        talk.run_until(1)
+        assert talk.a.selected is not None
+        assert talk.a.selected.proven_candidate.type == kind
+        assert talk.a.selected.local == ALICE
+        assert talk.a.selected.kinds == f"{kind} udp / host udp"
+        proven = talk.a.selected.proven_candidate
+        assert (proven.host, proven.port) == outside
+
+
+@pytest.mark.spec("ice/pair-priority", "ice/peer-reflexive-local")
+def test_both_sides_rank_a_pair_behind_a_translator_alike() -> None:
+    talk = Conversation.ready()
+    talk.move("a", ALICE, Address("198.51.100.7", 61000))
+    talk.introduce()
+    talk.run_until(1)
+    assert talk.a.selected is not None
+    assert talk.b.selected is not None
+    assert talk.a.selected.priority(controlling=True) == talk.b.selected.priority(controlling=False)
+
+
+@pytest.mark.spec("ice/relayed-candidates")
+def test_a_path_through_a_relay_is_used_and_left_for_a_better_one_at_the_start() -> None:
+    """Datagrams from the relayed address are carried by somebody else; to the agent it is one more base."""
+    relayed = Address("198.51.100.9", 50000)
+    for direct in (True, False):
+        talk = Conversation.ready()
+        talk.owner[relayed] = ("a", relayed)
+        talk.passes = lambda datagram, direct=direct: direct or ALICE not in (datagram.local, datagram.remote)
+        candidate = Candidate("9", 1, "udp", 255, relayed.host, relayed.port, "relay", related=tuple(ALICE))
+        talk.a.add_local_candidate(candidate, talk.now)
+        talk.introduce()
+        talk.b.add_remote_candidate(candidate, talk.now)
+        talk.run_until(3)
+        assert talk.path("a") == (ALICE if direct else relayed, BOB)
+        assert talk.path("b") == (BOB, ALICE if direct else relayed)
+        assert talk.a.selected is not None
+        assert talk.a.selected.kinds == ("host udp / host udp" if direct else "relay udp / host udp")
+
+
+@pytest.mark.spec("ice/lite-peer")
+def test_a_lite_peer_is_controlled_by_us_whoever_offered() -> None:
+    machine = agent(1, controlling=False)
+    machine.add_local_candidate(host(ALICE), 0)
+    machine.set_remote_credentials(ice.Credentials("abcd", "a" * 22), 0, lite=True)
+    machine.add_remote_candidate(host(BOB), 0)
+    [asked] = machine.transmits()
+    assert machine.controlling
+    assert stun.parse(asked.data).get(attribute.ICE_CONTROLLING) is not None
+
+
+@pytest.mark.spec("ice/mixed-generations")
+def test_a_check_under_the_peers_former_name_counts_and_is_answered_under_it() -> None:
+    """libwebrtc, after a restart: an old socket of its own, our new credentials."""
+    puppet = Puppet(agent(1, controlling=False))
+    former = puppet.credentials
+    puppet.machine.remember_peer(ice.Credentials("form", "formerformerformerform"))
+    puppet.credentials = ice.Credentials("form", "formerformerformerform")
+    _, asked = puppet.say(puppet.request(nominates=True))
+    assert asked.get(attribute.USERNAME) == f"form:{puppet.machine.credentials.ufrag}"
+    puppet.answer(asked)
+    assert puppet.machine.selected is not None
+    puppet.credentials = former
+    puppet.now += 1
+    _, asked = puppet.say(puppet.request(), source=BOB._replace(port=1))
+    assert asked.get(attribute.USERNAME) == f"pupp:{puppet.machine.credentials.ufrag}"
+
+
+@pytest.mark.spec("ice/end-of-candidates")
+def test_a_candidate_of_the_present_generation_counts_after_the_end_of_the_former() -> None:
+    puppet = Puppet(agent(1, controlling=True))
+    puppet.machine.end_of_remote_candidates(puppet.now)
+    puppet.machine.add_remote_candidate(host(BOB), puppet.now)
+    assert puppet.drain() == []
+    puppet.machine.add_remote_candidate(host(BOB, ufrag="pupp"), puppet.now)
+    assert len(puppet.drain()) == 1

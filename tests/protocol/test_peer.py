@@ -129,6 +129,74 @@ def test_an_ice_restart_keeps_the_keys_and_moves_the_path() -> None:
     assert peers.server.unlock(peers.client.srtp.lock(SOUND)) == SOUND
 
 
+def restart(peers: Peers, *, told: bool = True) -> None:
+    """Both begin anew, as an offer with other credentials and its answer make them."""
+    peers.client.restart_ice(peers.now)
+    peers.server.restart_ice(peers.now)
+    if told:
+        peers.introduce()
+
+
+@pytest.mark.spec("ice/restart", "ice/restart-role")
+def test_the_old_path_is_kept_and_answered_until_the_new_one_is_chosen() -> None:
+    peers = connected()
+    roles = (peers.client.ice.controlling, peers.server.ice.controlling)
+    old = peers.server.ufrags
+    restart(peers, told=False)
+    assert len(peers.server.ufrags) == 2
+    peers.run(seconds=20)  # longer than the answer should take: consent goes on
+    assert peers.both_connected
+    assert peers.server.path == (SERVER, CLIENT)
+    assert not [event for event in peers.events["server"] if isinstance(event, StateChanged)][1:]
+    peers.introduce()
+    peers.run(seconds=1)
+    assert len(peers.server.ufrags) == 1
+    assert peers.server.ufrags != old
+    assert (peers.client.ice.controlling, peers.server.ice.controlling) == roles
+    assert peers.both_connected
+
+
+@pytest.mark.spec("ice/restart")
+def test_restarts_that_find_nothing_leave_the_path_that_works() -> None:
+    peers = connected()
+    for _ in range(5):
+        restart(peers)
+        peers.server.ice = peers.server._agent(False)  # deaf to what the client was told
+        peers.run(seconds=2)
+        assert len(peers.server.ufrags) <= 3
+    peers.run(seconds=20)
+    assert peers.server.path == (SERVER, CLIENT)
+    assert peers.both_connected
+
+
+@pytest.mark.spec("ice/restart")
+def test_several_restarts_while_nothing_passes_end_on_the_new_path() -> None:
+    peers = connected()
+    peers.moves[CLIENT] = MOVED
+    everything = peers.passes
+    peers.passes = lambda name, datagram: False
+    for _ in range(3):
+        restart(peers)
+        peers.run(seconds=1.5)
+    peers.passes = everything
+    restart(peers)
+    peers.run(lambda: peers.server.path == (SERVER, MOVED))
+    assert peers.server.path == (SERVER, MOVED)
+    assert peers.client.srtp is not None
+    assert peers.server.unlock(peers.client.srtp.lock(SOUND)) == SOUND
+
+
+@pytest.mark.spec("ice/restart")
+def test_when_old_and_new_are_lost_it_has_failed() -> None:
+    peers = connected()
+    peers.passes = lambda name, datagram: False
+    restart(peers)
+    peers.run(lambda: peers.server.state == "disconnected", 20)
+    assert peers.server.state == "disconnected"
+    peers.run(lambda: peers.server.state == "failed", 60)
+    assert peers.server.state == "failed"
+
+
 def test_a_goodbye_closes_the_other_end() -> None:
     peers = connected()
     peers.client.close(peers.now)

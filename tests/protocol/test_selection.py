@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meetref.protocol import ice
+from meetref.protocol import check, ice
 from meetref.wire import attribute, stun
 from meetref.wire.address import Address
 from tests.protocol.ice_conversation import ALICE, BOB, Conversation, Puppet, agent, host
@@ -175,3 +175,45 @@ def test_a_nomination_that_nobody_answers_gives_way_to_a_pair_that_does() -> Non
     assert chosen or again
     puppet.answer(chosen[0], source=MOVED)
     assert path(puppet) == MOVED
+
+
+def renominating(puppet: Puppet) -> None:
+    puppet.machine.set_remote_credentials(puppet.credentials, puppet.now, renominates=True)
+    puppet.drain()
+
+
+@pytest.mark.spec("ice/renomination", "ice/renomination-number")
+def test_a_better_path_that_shows_up_later_is_nominated_with_a_higher_number() -> None:
+    for allowed in (True, False):
+        puppet = Puppet(agent(1, controlling=True), introduced=False, controlling=False)
+        puppet.machine.set_remote_credentials(puppet.credentials, puppet.now, renominates=allowed)
+        puppet.machine.add_remote_candidate(host(BOB, priority=2**30), puppet.now)
+        [asked] = puppet.drain()
+        [first] = puppet.answer(asked)
+        puppet.answer(first)
+        puppet.now += 20
+        puppet.machine.add_remote_candidate(host(BETTER, priority=2**31), puppet.now)
+        sent = puppet.drain()
+        if not allowed:
+            assert first.get(attribute.NOMINATION) is None
+            assert sent == []  # concluded
+            continue
+        [asked] = sent
+        [second] = puppet.answer(asked, source=BETTER)
+        assert (first.get(attribute.NOMINATION), second.get(attribute.NOMINATION)) == (1, 2)
+        puppet.answer(second, source=BETTER)
+        assert path(puppet) == BETTER
+
+
+@pytest.mark.spec("ice/renomination-number")
+def test_the_highest_number_wins_whatever_the_order_and_the_rank() -> None:
+    puppet = Puppet(agent(1, controlling=False))
+    puppet.machine.add_remote_candidate(host(BETTER, priority=2**31), puppet.now)
+    puppet.connect(BETTER, nominates=True)
+    assert path(puppet) == BETTER
+    puppet.connect(BOB, nominates=False)
+    for number, source, expected in ((2, BOB, BOB), (1, BETTER, BOB), (3, BETTER, BETTER), (7, BOB, BOB)):
+        question = check.Question(99, puppet.role, True, number)
+        octets = check.request(bytes([number] * 12), question, puppet.credentials, puppet.machine.credentials)
+        puppet.say(octets, source=source)
+        assert path(puppet) == expected, number

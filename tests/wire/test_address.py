@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetref.wire.address import Address, canonical_host, pack_host, unpack_host
+from meetref.wire.address import Address, StreamAddress, canonical_host, pack_host, unpack_host
 from meetref.wire.reader import Malformed
 
 
@@ -55,3 +55,17 @@ def test_an_address_survives_its_octets(host: object) -> None:
 def test_other_numbers_of_octets(octets: bytes) -> None:
     with pytest.raises(Malformed):
         unpack_host(octets)
+
+
+def test_the_end_of_a_stream_is_no_datagram_address() -> None:
+    """TCP and UDP number their ports apart, whatever a dictionary is asked."""
+    udp, tcp = Address("192.0.2.1", 80), StreamAddress("192.0.2.1", 80)
+    assert tcp == StreamAddress("192.0.2.1", 80)
+    assert hash(tcp) == hash(StreamAddress("192.0.2.1", 80))
+    assert udp != tcp
+    assert tcp != udp
+    assert {udp: 1, tcp: 2} == {tcp: 2, udp: 1}
+    assert (udp.transport, tcp.transport) == ("udp", "tcp")
+    assert tcp._replace(port=81).transport == "tcp"
+    assert tcp != ("192.0.2.1", 80)
+    assert str(tcp) == str(udp)

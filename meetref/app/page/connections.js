@@ -26,11 +26,18 @@ class Connection extends EventTarget {
     this.candidates = [];
     this.described = false; // our description has gone, candidates may follow it
     this.closed = false;
+    this.configured = new Promise((resolve) => (this.gather = resolve));
     this.pc = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
     this.pc.addEventListener("icecandidate", ({ candidate }) => this.#gathered(candidate?.candidate ?? ""));
     for (const event of ["iceconnectionstatechange", "connectionstatechange"]) {
       this.pc.addEventListener(event, () => this.closed || this.dispatchEvent(new Event("state")));
     }
+  }
+
+  /** The relays that the server offers; nothing is gathered before it is known which there are. */
+  configure(iceServers) {
+    if (!this.closed && iceServers.length) this.pc.setConfiguration({ bundlePolicy: "max-bundle", iceServers });
+    this.gather();
   }
 
   /** `new`, `connecting`, `connected`, `disconnected`, `failed` or `closed`. */
@@ -76,6 +83,11 @@ export class Up extends Connection {
     this.#add("camera");
   }
 
+  /** Is there anything that must be going out now? */
+  get sends() {
+    return this.state === "connected" && [...this.slots.values()].some(({ sender }) => sender.track?.readyState === "live");
+  }
+
   /** Send this track as the given source from now on; null sends nothing. */
   async use(source, track) {
     if (!this.slots.has(source)) {
@@ -98,6 +110,7 @@ export class Up extends Connection {
     }
     this.offered = true;
     this.again = false;
+    await this.configured;
     await this.pc.setLocalDescription(await this.pc.createOffer());
     this.number += 1;
     this.repeat();
@@ -193,7 +206,7 @@ async function preferDetail(sender) {
   }
 }
 
-const FIRST_GAP = 1.5; // seconds between two restarts, doubling
+const FIRST_GAP = 3; // seconds between two restarts, doubling: Chromium takes two to find out about a new address
 const LONGEST_GAP = 12;
 const GRACE = 1; // seconds in which a disturbed path may heal alone
 
@@ -203,12 +216,19 @@ export class Healer {
     Object.assign(this, { connection, mayRestart });
     this.gap = FIRST_GAP;
     this.timer = null;
+    this.silent = false; // nothing comes although the browser still calls it connected
     connection.addEventListener("state", () => this.look());
+  }
+
+  /** Is the path gone, as far as we know? */
+  get broken() {
+    const { state } = this.connection;
+    return state === "disconnected" || state === "failed" || (this.silent && state === "connected");
   }
 
   look() {
     const { state } = this.connection;
-    if (state === "connected") this.#rest();
+    if (state === "connected" && !this.silent) this.#rest();
     else if (state === "failed") this.#plan(0);
     else if (state === "disconnected") this.#plan(GRACE);
   }
@@ -218,9 +238,15 @@ export class Healer {
     this.connection.close();
   }
 
+  /** Something came again. */
+  alive() {
+    this.silent = false;
+    this.look();
+  }
+
   /** The network changed, or signaling is back: try at once if the path is not there. */
   hurry() {
-    if (!["disconnected", "failed"].includes(this.connection.state)) return;
+    if (!this.broken) return;
     this.#rest();
     this.#plan(0);
   }
@@ -238,7 +264,7 @@ export class Healer {
 
   #restart() {
     this.timer = null;
-    if (this.connection.closed || this.connection.state === "connected") return;
+    if (this.connection.closed || (this.connection.state === "connected" && !this.silent)) return;
     if (!this.mayRestart()) return; // `hurry` is called when signaling is back
     Promise.resolve(this.connection.restart()).catch(() => {});
     this.timer = setTimeout(() => this.#restart(), this.gap * 1000);

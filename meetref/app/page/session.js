@@ -11,6 +11,7 @@
 import { Down, Healer, Up } from "./connections.js";
 import { Conversation } from "./conversation.js";
 import { Listener } from "./listener.js";
+import { healBy, Pulse } from "./pulse.js";
 import { Seats } from "./seats.js";
 import { Sharing } from "./sharing.js";
 import { Signaling } from "./signaling.js";
@@ -34,6 +35,8 @@ export class Session extends EventTarget {
     this.seats = new Seats();
     this.sharing = new Sharing();
     this.listener = new Listener(this);
+    this.pulse = new Pulse();
+    this.iceServers = null; // not known before the server lets us in
     this.signaling = new Signaling({ url, hello: () => this.#hello() });
     this.#listen();
   }
@@ -112,7 +115,7 @@ export class Session extends EventTarget {
     );
     sharing.addEventListener("changed", () => this.#shared());
     sharing.addEventListener("trouble", ({ detail }) => this.notice(detail, "trouble"));
-    this.onNetwork = () => Object.values(this.healers).forEach((healer) => healer.hurry());
+    this.onNetwork = healBy(this.pulse, this);
     navigator.connection?.addEventListener?.("change", this.onNetwork);
     addEventListener("online", this.onNetwork);
   }
@@ -128,6 +131,7 @@ export class Session extends EventTarget {
     this.healers[direction]?.close();
     const connection = new { up: Up, down: Down }[direction]((message) => this.send(message));
     this[direction] = connection;
+    if (this.iceServers) connection.configure(this.iceServers);
     this.healers[direction] = new Healer(connection, () => this.signaling.joined);
     connection.addEventListener("state", () => this.#assess());
     if (direction === "up") {
@@ -180,12 +184,14 @@ export class Session extends EventTarget {
     this.down.offer(message);
   }
 
-  #joined({ participant, secret, people, resumed }) {
+  #joined({ participant, secret, people, resumed, ice_servers: iceServers = [] }) {
     const first = this.identity === null;
     const before = this.people;
     this.identity = { participant, secret };
     this.people = new Map(people.map((person) => [person.id, person]));
+    this.iceServers = iceServers;
     if (!resumed && !first) this.#build();
+    else if (!resumed) for (const connection of [this.up, this.down]) connection.configure(iceServers);
     this.up.repeat();
     this.#tell();
     this.chat.repeat();
@@ -273,6 +279,7 @@ export class Session extends EventTarget {
 
   #beat() {
     this.seats.tick();
+    this.pulse.beat(this);
     this.listener.beat();
     this.chat.tick();
   }

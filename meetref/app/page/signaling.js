@@ -10,6 +10,8 @@
 
 const FIRST_DELAY = 0.25; // seconds
 const LONGEST_DELAY = 5;
+const FIRST_RENEWAL = 2; // seconds between two renewals, doubling
+const LONGEST_RENEWAL = 60;
 const OPENING_LIMIT = 8; // seconds for the WebSocket and the answer to `join`
 
 /** How long to wait before each new try, in seconds: doubling, with jitter so that a crowd does not return at once. */
@@ -24,9 +26,16 @@ export function signalingURL(location) {
 
 /** Events: `message` (detail: the message); `broken` (the WebSocket is gone, a new try follows or is under way); `refused` (three failed). */
 export class Signaling extends EventTarget {
-  constructor({ url, hello, open = (address) => new WebSocket(address) }) {
+  constructor({
+    url,
+    hello,
+    open = (address) => new WebSocket(address),
+    clock = () => performance.now() / 1000,
+  }) {
     super();
-    Object.assign(this, { url, hello, open });
+    Object.assign(this, { url, hello, open, clock });
+    this.renewedAt = -Infinity;
+    this.renewGap = 0;
     this.socket = null;
     this.ended = false;
     this.joined = false;
@@ -59,6 +68,16 @@ export class Signaling extends EventTarget {
     this.delays = delays();
     this.#connect();
     this.dispatchEvent(new Event("broken"));
+  }
+
+  /** Like `reopen`, for whoever only suspects the network: not while a new try is under way, nor again and again. */
+  renew() {
+    const now = this.clock();
+    if (!this.joined || now < this.renewedAt + this.renewGap) return;
+    // When a busy server falls silent for all its people, they must not all return again and again.
+    this.renewGap = now < this.renewedAt + LONGEST_RENEWAL ? Math.min(LONGEST_RENEWAL, this.renewGap * 2) : FIRST_RENEWAL;
+    this.renewedAt = now;
+    this.reopen();
   }
 
   /** The end: a last message if there is one, and no new tries. */
