@@ -9,7 +9,6 @@ Read next: `app/signaling.py`, `app/http.py`.
 
 from __future__ import annotations
 
-import logging
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,8 +17,9 @@ from dataclasses import dataclass
 import h11
 import trio
 
+from meetref.app.admission import Admission
 from meetref.app.limits import Places
-from meetref.app.visitor import Head, ReplayingStream, StreamVisitor, Visitor, local_of, refuse, remote_of
+from meetref.app.visitor import Head, ReplayingStream, StreamVisitor, Visitor, local_of, refuse
 from meetref.wire import multiplex
 from meetref.wire.address import Address
 from meetref.wire.multiplex import StreamKind
@@ -28,7 +28,6 @@ Answer = Callable[[Visitor], Awaitable[None]]
 StreamAnswer = Callable[[StreamVisitor], Awaitable[None]]
 
 SIGNALING_PATH = "/signal"
-logger = logging.getLogger("meetref.door")
 
 
 @dataclass(slots=True, frozen=True)
@@ -72,52 +71,7 @@ class Door:
         self._answer_signaling = answer_signaling
         self._streams = dict(streams or {})
         self._tls = tls
-
-    async def serve(
-        self,
-        listener: trio.abc.Listener[trio.abc.HalfCloseableStream],
-        *,
-        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-    ) -> None:
-        """Answer visitors at `listener` until cancelled."""
-        async with trio.open_nursery() as visitors:
-            task_status.started()
-            await trio.serve_listeners(self._let_in, [listener], handler_nursery=visitors)
-
-    async def _let_in(self, stream: trio.abc.Stream) -> None:
-        try:
-            remote = remote_of(stream)
-        except OSError:
-            await trio.aclose_forcefully(stream)
-            return
-        trio.lowlevel.current_task().name = f"visitor {remote}"
-        refused = self.places.enter(remote)
-        if refused is not None:
-            self.counters[refused] += 1
-            await trio.aclose_forcefully(stream)
-            return
-        self.counters["let-in"] += 1
-        try:
-            await self._attend(stream, remote)
-        finally:
-            self.places.leave(remote)
-            await trio.aclose_forcefully(stream)
-
-    async def _attend(self, stream: trio.abc.Stream, remote: Address) -> None:
-        """No visitor may take the others down: whatever goes wrong ends here."""
-        try:
-            await self._answer(stream, remote)
-        except (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
-            self.counters["broken"] += 1
-        except Exception:
-            self.counters["failed"] += 1
-            logger.exception("answering a visitor failed")
-        except BaseExceptionGroup as group:
-            # Something broke while the server was stopping: only the stopping goes on.
-            others, stop = group.split(Exception)
-            self.counters["failed"] += others is not None
-            if stop is not None:
-                raise stop from None
+        self.serve = Admission(self.places, self.counters, self._answer).serve
 
     async def _answer(self, stream: trio.abc.Stream, remote: Address) -> None:
         visitor = None

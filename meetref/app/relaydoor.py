@@ -12,10 +12,10 @@ from collections import Counter
 
 import trio
 
+from meetref.app.admission import Admission
 from meetref.app.limits import Places
-from meetref.app.visitor import ReplayingStream, local_of, remote_of
+from meetref.app.visitor import ReplayingStream, local_of
 from meetref.net.relay import RelayServer
-from meetref.net.stream import Listener
 from meetref.wire.address import Address
 from meetref.wire.multiplex import classify_stream
 
@@ -29,35 +29,12 @@ class RelayDoor:
 
     def __init__(self, server: RelayServer, tls: ssl.SSLContext | None) -> None:
         self.counters: Counter[str] = Counter()
-        self._places = Places(total=MAXIMUM_STREAMS, per_source=MAXIMUM_STREAMS_PER_SOURCE)
+        places = Places(total=MAXIMUM_STREAMS, per_source=MAXIMUM_STREAMS_PER_SOURCE)
+        self.serve = Admission(places, self.counters, self._attend).serve
         self._server = server
         self._tls = tls
 
-    async def serve(self, listener: Listener, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Answer at `listener` until cancelled."""
-        async with trio.open_nursery() as visitors:
-            task_status.started()
-            await trio.serve_listeners(self._let_in, [listener], handler_nursery=visitors)
-
-    async def _let_in(self, stream: trio.abc.Stream) -> None:
-        try:
-            remote = remote_of(stream)
-        except OSError:
-            await trio.aclose_forcefully(stream)
-            return
-        refused = self._places.enter(remote)
-        self.counters[refused or "let-in"] += 1
-        try:
-            if refused is None:
-                await self._attend(stream, remote)
-        except (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
-            self.counters["broken"] += 1
-        finally:
-            if refused is None:
-                self._places.leave(remote)
-            await trio.aclose_forcefully(stream)
-
-    async def _attend(self, stream: trio.abc.Stream, remote: Address) -> None:
+    async def _attend(self, stream: trio.abc.HalfCloseableStream, remote: Address) -> None:
         unlocked = None
         with trio.move_on_after(HEAD_TIMEOUT):
             unlocked = await self._unlock(stream)

@@ -8,7 +8,6 @@ Specification: none. Leaves out: options; what is measured is what everybody get
 
 from __future__ import annotations
 
-import cProfile
 import json
 import sys
 from ipaddress import ip_network
@@ -18,6 +17,7 @@ import trio
 from meetref.app.relay import Settings, serve
 from meetref.lab.leg import HERE
 from meetref.lab.lodger import PASSWORD, USER
+from meetref.lab.served import run_measured, tell_totals
 from meetref.net.network import KernelNetwork
 from meetref.protocol.relaylimits import Limits
 
@@ -36,26 +36,9 @@ async def serve_lab() -> None:
         print(json.dumps({"port": server.port.number}), flush=True)
         while await orders.receive_some(1024):
             pass
-        sockets = [*server.port.sockets.values(), *server.relayed_sockets]
-        totals = {
-            word: sum(getattr(socket.counters, word) for socket in sockets)
-            for word in ("datagrams_in", "receive_calls", "datagrams_out", "send_calls")
-        }
-        print(json.dumps(totals), flush=True)
+        tell_totals([*server.port.sockets.values(), *server.relayed_sockets])
         nursery.cancel_scope.cancel()
 
 
-def main() -> None:
-    """Relay until ended; with a file name, profile it and write what was found there."""
-    if len(sys.argv) < 2:
-        trio.run(serve_lab)
-        return
-    profile = cProfile.Profile()
-    try:
-        profile.runcall(trio.run, serve_lab)
-    finally:
-        profile.dump_stats(sys.argv[1])
-
-
 if __name__ == "__main__":
-    main()
+    run_measured(serve_lab)

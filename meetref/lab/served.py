@@ -13,11 +13,14 @@ import contextlib
 import cProfile
 import json
 import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
 
 import trio
 
 from meetref.app.server import Settings, open_server
+from meetref.net.datagram import DatagramSocket
 from meetref.net.network import KernelNetwork
 
 
@@ -31,16 +34,20 @@ async def serve() -> None:
         print(json.dumps({"port": server.http_port}), flush=True)
         while await orders.receive_some(1024):
             pass
-        totals: dict[str, int] = {}
-        for socket in server.port.sockets.values():
-            for word, count in asdict(socket.counters).items():
-                totals[word] = totals.get(word, 0) + count
-        with contextlib.suppress(BrokenPipeError):  # nobody wants to know any more
-            print(json.dumps(totals), flush=True)
+        tell_totals(server.port.sockets.values())
 
 
-def main() -> None:
-    """Serve until ended; with a file name, profile it and write what was found there."""
+def tell_totals(sockets: Iterable[DatagramSocket]) -> None:
+    """Print what all sockets did together, as one line of JSON."""
+    totals: Counter[str] = Counter()
+    for socket in sockets:
+        totals.update(asdict(socket.counters))
+    with contextlib.suppress(BrokenPipeError):  # nobody wants to know any more
+        print(json.dumps(totals), flush=True)
+
+
+def run_measured(serve: Callable[[], Awaitable[None]]) -> None:
+    """Run until ended; where the command line names a file, profile it and write what was found there."""
     if len(sys.argv) < 2:
         trio.run(serve)
         return
@@ -52,4 +59,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_measured(serve)

@@ -17,6 +17,7 @@ Kept = TypeVar("Kept")
 
 MAXIMUM_MISSING = 1000  # packets that are asked for at a time; beyond, only a keyframe helps
 MAXIMUM_REQUESTED = 250  # numbers in one NACK: at worst 4 octets each
+MAXIMUM_MISORDER = 100  # packets by which the first one of a stream may come late
 MAXIMUM_TRIES = 10
 MAXIMUM_WAIT = 1.0  # seconds after which a packet would come too late
 REORDER_WAIT = 0.01
@@ -42,6 +43,7 @@ class LossDetector:
         self.recovered = 0
         self.abandoned = 0
         self._highest: int | None = None
+        self._lowest = 0
         self._missing: dict[int, _Missing] = {}
         self._next = math.inf
         self._gave_up = False
@@ -53,7 +55,11 @@ class LossDetector:
         """Note a packet of the stream, original or repeated, by its unwrapped number."""
         highest = self._highest
         if highest is None:
-            self._highest = extended_sequence
+            self._highest = self._lowest = extended_sequence
+        elif self._lowest - MAXIMUM_MISORDER <= extended_sequence < self._lowest:
+            # The stream began earlier than it seemed: what lies between was sent, too.
+            self._notice(extended_sequence + 1, self._lowest, now)
+            self._lowest = extended_sequence
         elif extended_sequence <= highest:
             missing = self._missing.pop(extended_sequence, None)
             self.recovered += missing is not None and missing.tries > 0

@@ -193,7 +193,7 @@ class Exchange:
     def _route(self, datagram: Datagram, now: float) -> None:
         data = datagram.data
         first = data[0] if data else 255
-        if self.relay is not None and _is_relayed(data):
+        if first < 128 and self.relay is not None and _is_relayed(data):
             # Browsers gather from one socket: a client of the relay may well be a connection's path, too.
             self._for_relay.append(datagram)
             return

@@ -15,7 +15,6 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from struct import Struct
 from typing import Literal, NamedTuple, Protocol
 
@@ -54,7 +53,6 @@ CANNOT_SEGMENT = frozenset({errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.ENOPR
 CANNOT_SEGMENT_ANYWHERE = frozenset({errno.ENOPROTOOPT, errno.EOPNOTSUPP})
 
 Ancillary = list[tuple[int, int, bytes]]
-Take = Callable[[bytes | memoryview, int, tuple[str, int]], None]  # data, size of a datagram, who sent it
 
 
 @dataclass(slots=True)
@@ -204,85 +202,56 @@ class KernelDatagramSocket:
                 raise trio.ClosedResourceError
             await trio.lowlevel.wait_readable(self._socket)
             runs: list[Run] = []
-            now = trio.current_time()
-            for _ in range(MAXIMUM_BATCH):
-                if not self._receive(partial(self._take_run, runs), now):
-                    break
-            self.counters.datagrams_in += sum([run.length for run in runs])
-            if self.tap is not None:
-                for run in runs:
-                    for data in run.cut():
-                        self.tap(Datagram(data, self.local, run.remote), "in", now)
+            while len(runs) < MAXIMUM_BATCH and (run := self._next_run()) is not None:
+                runs.append(run)
             if runs:
                 return runs
 
     def poll(self) -> list[Datagram]:
-        if self._closed:
-            return []
-        now = trio.current_time()
-        batch: list[Datagram] = []
-        self._receive(partial(self._take, batch), now)
-        self.counters.datagrams_in += len(batch)
-        if self.tap is not None:
-            for datagram in batch:
-                self.tap(datagram, "in", now)
-        return batch
+        run = None if self._closed else self._next_run()
+        return [] if run is None else [Datagram(data, self.local, run.remote) for data in run.cut()]
 
-    def _receive(self, take: Take, now: float) -> bool:
-        """Give `take` what one call brings. False where nothing was there."""
+    def _next_run(self) -> Run | None:
+        """What one call brings, a datagram or several joined; None where nothing is there. Foreign ones are skipped."""
+        counters, now = self.counters, trio.current_time()
         if self._only_from is not None and self._only_from.refresh(now):
             self._origins.clear()
-        try:
-            if self._joined:
-                self._receive_joined(take)
-            else:
-                self._receive_plain(take)
-        except OSError as problem:
-            # Drained, mostly. Some systems tell here that an earlier datagram was refused; the next one is still good.
-            if problem.errno not in QUEUE_IS_FULL:
-                self.counters.refused += 1
-            return False
-        return True
+        for _ in range(MAXIMUM_BATCH):
+            try:
+                data, size, spelling = self._receive_joined() if self._joined else self._receive_plain()
+            except OSError as problem:
+                # Nothing there, mostly. Some systems tell here that an earlier datagram was refused.
+                if problem.errno not in QUEUE_IS_FULL:
+                    counters.refused += 1
+                return None
+            counters.receive_calls += 1
+            remote = self._origin(spelling)
+            if remote is None:
+                counters.foreign += -(-len(data) // size) if size else 1
+                continue
+            run = Run(data, size, remote)
+            length = run.length
+            counters.datagrams_in += length
+            counters.octets_in += len(data)
+            counters.joined_in += length if length > 1 else 0
+            if self.tap is not None:
+                for datagram in run.cut():
+                    self.tap(Datagram(datagram, self.local, remote), "in", now)
+            return run
+        return None
 
-    def _receive_plain(self, take: Take) -> None:
+    def _receive_plain(self) -> tuple[bytes, int, tuple[str, int]]:
         data, spelling = self._socket.recvfrom(MAXIMUM_DATAGRAM)
-        self.counters.receive_calls += 1
-        take(data, len(data), spelling)
+        return data, len(data), spelling
 
-    def _receive_joined(self, take: Take) -> None:
+    def _receive_joined(self) -> tuple[bytes, int, tuple[str, int]]:
+        """The octets, how many each datagram has, and who sent them."""
         length, ancillary, _, spelling = self._socket.recvmsg_into((self._buffer,), ANCILLARY_OCTETS)
-        self.counters.receive_calls += 1
         size = length
         for level, kind, value in ancillary:
             if level == socket.IPPROTO_UDP and kind == UDP_GRO:
                 size = JOINED_SIZE.unpack(value)[0]
-        take(self._octets[:length], size, spelling)
-
-    def _take(self, batch: list[Datagram], data: bytes | memoryview, size: int, spelling: tuple[str, int]) -> None:
-        """Add what one call gave: a datagram, or several of `size` octets of which the last may be shorter."""
-        counters = self.counters
-        remote = self._origin(spelling)
-        if remote is None:
-            counters.foreign += -(-len(data) // size) if size else 1
-            return
-        counters.octets_in += len(data)
-        if size == len(data):
-            batch.append(Datagram(bytes(data), self.local, remote))
-            return
-        starts = range(0, len(data), size)
-        counters.joined_in += len(starts)
-        batch.extend([Datagram(bytes(data[start : start + size]), self.local, remote) for start in starts])
-
-    def _take_run(self, runs: list[Run], data: bytes | memoryview, size: int, spelling: tuple[str, int]) -> None:
-        counters = self.counters
-        remote = self._origin(spelling)
-        if remote is None:
-            counters.foreign += -(-len(data) // size) if size else 1
-            return
-        run = Run(bytes(data), size, remote)
-        counters.octets_in += len(data)
-        counters.joined_in += run.length if run.length > 1 else 0
-        runs.append(run)
+        return bytes(self._octets[:length]), size, spelling
 
     def _origin(self, spelling: tuple[str, int]) -> Address | None:
         """The canonical address of who sent, always the same object; None for a host that may not send to us."""

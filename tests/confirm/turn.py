@@ -7,11 +7,8 @@ Stands above tests/confirm/dissection.py and witness.py, tests/peers/coturn.py. 
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import socket
-import subprocess
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -22,7 +19,7 @@ from meetref.wire.attribute import Attribute
 from tests.confirm import dissection
 from tests.confirm.witness import Case, Witness, asked, package
 from tests.peers import coturn
-from tests.peers.gobuild import built
+from tests.peers.pion import pion_turn
 from tests.vectors.turnsteps import METHODS, TYPES, attributes_of
 
 AIOICE = {"parse": "parse_message gives the same attributes, or refuses an invalid message"}
@@ -70,31 +67,9 @@ def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
         with coturn.turnserver(*options) as server:
             entries += asked(data, Witness("coturn", lambda: version, COTURN, partial(_ask_server, server)))
     if set_name in ("turn/allocations", "turn/channel-data") and shutil.which("go") is not None:
-        with _pion() as server:
+        with pion_turn() as server:
             entries += asked(data, Witness("Pion turn", lambda: PION_VERSION, PION, partial(_ask_server, server)))
     return entries
-
-
-@contextlib.contextmanager
-def _pion() -> Iterator[Address]:
-    address = Address(HERE, _free_port())
-    command = [str(built("pion_turn")), str(address)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        assert process.stdout.readline() == "ready\n"
-        yield address
-    finally:
-        process.stdin.close()
-        process.wait(timeout=10)
-        process.stdout.close()
-
-
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
-        asker.bind((HERE, 0))
-        return int(asker.getsockname()[1])
 
 
 # --- aioice ---------------------------------------------------------------------------------------------

@@ -102,6 +102,23 @@ def test_time_moves_on_and_memory_is_bounded(steps: list[tuple[int, float]]) -> 
             assert losses.next_timeout() > now
 
 
+def test_what_lies_behind_a_late_first_packet_is_missed_too() -> None:
+    """A keyframe's second packet is lost and its first comes after the third: without the second it is nothing."""
+    losses = LossDetector()
+    for number, now in ((12, 0.0), (10, 0.01), (13, 0.02)):
+        losses.receive(number, now)
+    assert losses.due(0.05) == [11]
+    losses.receive(11, 0.06)
+    assert len(losses) == 0
+
+
+def test_an_ancient_packet_is_no_beginning() -> None:
+    losses = LossDetector()
+    losses.receive(5000, 0.0)
+    losses.receive(5000 - repair.MAXIMUM_MISORDER - 1, 0.0)
+    assert len(losses) == 0
+
+
 def test_a_stored_packet_is_given_out_again_but_not_twice_at_once() -> None:
     cache: PacketCache[bytes] = PacketCache(round_trip_time=0.05)
     cache.store(65535, b"last", 0.0)

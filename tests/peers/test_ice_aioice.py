@@ -39,6 +39,8 @@ async def test_settles_a_role_conflict(both_control: bool) -> None:
         ours.learn(await theirs.read())
         await theirs.tell(ours.half)
         await talk(ours, theirs)
+        assert ours.agent.selected is not None
+        assert ours.agent.selected.is_nominated
 
 
 @pytest.mark.spec("ice/early-checks", "ice/peer-reflexive-remote")
@@ -95,3 +97,5 @@ async def test_our_lite_agent_is_found() -> None:
         ours.learn(await theirs.read())
         await theirs.tell(ours.half)
         await talk(ours, theirs)
+        assert ours.agent.selected is not None
+        assert ours.agent.state == "connected"

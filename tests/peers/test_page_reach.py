@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trio
 
 from tests.peers.browsers import BROWSERS, Browser, chromium
 from tests.peers.meetings import enter, sees_bot, serve
@@ -107,16 +106,22 @@ async def walk(browser: Browser) -> list[dict[str, Any]]:
     return steps
 
 
+AT_REST = """document.getAnimations().every(
+  (each) => each.playState !== "running" || each.effect.getComputedTiming().endTime === Infinity
+)"""
+"""No tile is on its way and no colour is changing; what goes on for ever does not count."""
+
+
 async def check(browser: Browser, where: str) -> None:
     """Names, sizes, contrast and focus of what is shown now, at both sizes and in both schemes."""
     for size, sides in SIZES.items():
         await browser.size(*sides)
-        await trio.sleep(0.4)  # a moving tile arrives
+        await browser.until(AT_REST)
         assert not await browser.call(SMALL, SMALLEST), (where, size)
         for scheme in ("light", "dark"):
             feature = {"name": "prefers-color-scheme", "value": scheme}
             await browser.devtools("Emulation.setEmulatedMedia", features=[feature])
-            await trio.sleep(0.4)  # a colour arrives
+            await browser.until(AT_REST)
             assert not await browser.call(FAINT), (where, size, scheme)
     assert not await unnamed(browser), where
     steps = await walk(browser)

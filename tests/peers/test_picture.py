@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 
 import pytest
-import trio
 from PIL import Image
 
 from tests.peers.browsers import chromium
@@ -34,7 +33,7 @@ async def test_the_picture_of_the_readme(tmp_path: Path) -> None:
             await browser.type(text)
             await browser.click("[data-test=chat-send]")
         await browser.until("window.meetref.state().chat.length == 2")
-        await trio.sleep(6)  # until the notices have gone
+        await browser.until("!document.querySelector('[data-test=notice]')")
         picture = Image.open(io.BytesIO(await browser.picture())).convert("RGB")
     assert picture.size == (1400, 900)
     assert len(picture.getcolors(1 << 24) or ()) > 500

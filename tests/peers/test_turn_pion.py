@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -11,33 +9,17 @@ import pytest
 from meetref.net.relayed import Over
 from meetref.protocol.turn import Allocated, ChannelBound, Lost, Permitted
 from meetref.wire.address import Address
-from tests.peers.gobuild import built
+from tests.peers.pion import pion_turn
 from tests.peers.relayed_talk import talk
 
 pytestmark = pytest.mark.peer("pion-turn")
 OVERS: list[Over] = ["udp", "tcp"]
 
 
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
-        asker.bind(("127.0.0.1", 0))
-        return int(asker.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[Address]:
-    address = Address("127.0.0.1", _free_port())
-    command = [str(built("pion_turn")), str(address)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdin is not None
-    try:
-        assert process.stdout.readline() == "ready\n"
+    with pion_turn() as address:
         yield address
-    finally:
-        process.stdin.close()
-        process.wait(timeout=10)
-        process.stdout.close()
 
 
 @pytest.mark.parametrize("over", OVERS)
