@@ -54,6 +54,8 @@ def cable(first: str, first_device: str, first_address: str, second: str, device
     run("ip", "link", "add", first_device, "netns", first, "type", "veth", "peer", "name", device, "netns", second)
     for name, each, its in ((first, first_device, first_address), (second, device, address)):
         run("ip", "-n", name, "addr", "add", its, "dev", each)
+        # No IPv6 address that comes up a second later: for Chromium that is a change of network.
+        run("ip", "-n", name, "link", "set", each, "addrgenmode", "none")
         run("ip", "-n", name, "link", "set", each, "up")
 
 

@@ -57,6 +57,8 @@ def office() -> Iterator[Office]:
     try:
         run("ip", "link", "add", "lan0", "netns", server, "type", "veth", "peer", "name", "lan0", "netns", desk)
         for name, address in ((server, SERVER), (desk, DESK)):
+            # An IPv6 address that comes up a second later is a change of network, and Chromium gives up loading then.
+            run("ip", "-n", name, "link", "set", "lan0", "addrgenmode", "none")
             run("ip", "-n", name, "addr", "add", f"{address}/24", "dev", "lan0")
             for device in ("lo", "lan0"):
                 run("ip", "-n", name, "link", "set", device, "up")
