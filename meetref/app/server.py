@@ -157,7 +157,6 @@ class Server:
             sum((connection.ignored for connection in connections), Counter()),
         )
         locks = sum((connection.peer.srtp.refused for connection in connections if connection.peer.srtp), Counter())
-        locks += sum((person.down.refused for person in people if person.down is not None), Counter())
         yield by_word("meetref_locks_refused", "Packets that SRTP did not lock or unlock, by reason.", locks)
         checks = sum((connection.peer.ice.ignored for connection in connections), Counter())
         yield by_word("meetref_checks_ignored", "STUN messages that present connections dropped, by reason.", checks)

@@ -162,7 +162,8 @@ class Viewer:
             self._source = int.from_bytes(data[8:12])
             plain = self.line.locks.unlock(data)
             if plain is not None:
-                number = int.from_bytes(plain[-NUMBER_OCTETS:])
+                _, end = rtp.payload_bounds(plain)
+                number = int.from_bytes(plain[end - NUMBER_OCTETS : end])
                 self.delays.append((stamp - self.publisher.sent_at[number % REMEMBERED]) / 1e9)
 
     def answer(self, now: float) -> None:

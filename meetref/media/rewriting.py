@@ -1,7 +1,7 @@
 """One slot's RTP stream, continuous whoever sits there: own SSRC, sequence, timestamps and picture ids.
 
 Stands between the publishers' packets (`Incoming`, parsed once for all viewers) and the lock of each viewer's
-connection; `meeting/forwarder` calls `rewrite` for every forwarded packet, so this is the hot path.
+connection; `meeting/forwarder` calls `rewrite` for every burst and viewer, so this is the hot path.
 Specification: RFC 3550 section 5.1 (what must be continuous), RFC 7741 section 4.2 (VP8 picture id and TL0PICIDX),
 draft-holmer-rmcat-transport-wide-cc-extensions-01 (the number each link gives its packets).
 Leaves out: layers. A source has one encoding here, so nothing is dropped between two of its packets and an offset
@@ -10,6 +10,7 @@ carries every one of them, late or not.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct
 
@@ -28,7 +29,17 @@ _PICTURE_TL0 = Struct("!2sHB")
 TRANSPORT_SEQUENCE_AT = 17
 """Where the link's number stands in a rewritten header: behind the fixed one, 0xBEDE, the length and the id."""
 
+EVEN = 8
+PADDED_FROM = 500
+"""Encoders cut a frame into packets that differ by an octet, and only packets of one size leave together in one system
+call. So the parts of large frames are padded to a multiple of `EVEN` octets, which costs 0.3 % of the bandwidth."""
+
+Parts = tuple[bytes, bytes, bytes]
+"""A packet that leaves: its header, and its payload in two, of which the second is the same for all viewers."""
+
 _VERSION_AND_EXTENSION = 0x90
+_PADDED = 0x20
+_PADDING = [b"", *(bytes(size - 1) + bytes([size]) for size in range(1, EVEN))]
 _ONE_BYTE = 0xBEDE
 
 
@@ -51,6 +62,8 @@ class Incoming:
     picture: int | None = None
     tl0: int | None = None
     lead: bytes = b""
+    padding: int = 0
+    """Octets of RTP padding at the end of `tail`."""
 
 
 def read_audio(data: bytes, sequence: int, level_id: int | None) -> Incoming:
@@ -78,7 +91,18 @@ def read_video(data: bytes, sequence: int, short_pictures: Unwrapper) -> Incomin
         packet.tl0 = layout.tl0_picture_index
         packet.lead = payload[:2]
         packet.tail = payload[layout.rest :]
+    if len(packet.tail) >= PADDED_FROM:
+        packet.padding = -len(packet.tail) % EVEN
+        packet.tail += _PADDING[packet.padding]
     return packet
+
+
+def without_padding(parts: Parts) -> Parts:
+    """The packet as its source sent it."""
+    header, descriptor, tail = parts
+    if not header[0] & _PADDED:
+        return parts
+    return bytes([header[0] ^ _PADDED]) + header[1:], descriptor, tail[: -tail[-1]]
 
 
 class Rewriter:
@@ -160,32 +184,42 @@ class Rewriter:
             self._tl0_offset = self.last_tl0 + 1 - packet.tl0
         self.waiting = False
 
-    def rewrite(self, packet: Incoming, transport_sequence: int) -> tuple[bytes, bytes] | None:
-        """What this slot sends in front of `packet.tail`: the header with the link's number, and the VP8 descriptor.
+    def rewrite(self, packets: Sequence[Incoming], transport_sequence: int) -> list[Parts]:
+        """What this slot sends of a burst; the link's numbers begin with `transport_sequence`.
 
-        None for a packet from before the source sat down.
+        A packet from before the source sat down is left out.
         """
-        if packet.sequence < self._first:
-            return None
-        sequence = (packet.sequence + self._sequence_offset) & 0xFFFF
-        timestamp = (packet.timestamp + self.timestamp_offset) & 0xFFFFFFFF
-        if (sequence - self.last_sequence) & 0xFFFF < HALF_SEQUENCE:
-            self.last_sequence = sequence
-            self.last_timestamp = timestamp
-        descriptor = b"" if packet.picture is None else self._descriptor(packet, packet.picture)
-        self.packets += 1
-        self.octets += len(descriptor) + len(packet.tail)
-        if self._level_octet:
-            header = _AUDIO.pack(
-                _VERSION_AND_EXTENSION, packet.marker | self.payload_type, sequence, timestamp, self.ssrc,
-                _ONE_BYTE, 2, self._transport_octet, transport_sequence, self._level_octet, packet.level, 0, 0,
-            )  # fmt: skip
-        else:
-            header = _PLAIN.pack(
-                _VERSION_AND_EXTENSION, packet.marker | self.payload_type, sequence, timestamp, self.ssrc,
-                _ONE_BYTE, 1, self._transport_octet, transport_sequence, 0,
-            )  # fmt: skip
-        return header, descriptor
+        made: list[Parts] = []
+        payload_type, ssrc, transport_octet, level_octet = (
+            self.payload_type, self.ssrc, self._transport_octet, self._level_octet
+        )  # fmt: skip
+        number = transport_sequence
+        for packet in packets:
+            if packet.sequence < self._first:
+                continue
+            sequence = (packet.sequence + self._sequence_offset) & 0xFFFF
+            timestamp = (packet.timestamp + self.timestamp_offset) & 0xFFFFFFFF
+            if (sequence - self.last_sequence) & 0xFFFF < HALF_SEQUENCE:
+                self.last_sequence = sequence
+                self.last_timestamp = timestamp
+            tail = packet.tail
+            descriptor = b"" if packet.picture is None else self._descriptor(packet, packet.picture)
+            self.octets += len(descriptor) + len(tail) - packet.padding
+            first = _VERSION_AND_EXTENSION | (packet.padding and _PADDED)
+            if level_octet:
+                header = _AUDIO.pack(
+                    first, packet.marker | payload_type, sequence, timestamp, ssrc,
+                    _ONE_BYTE, 2, transport_octet, number, level_octet, packet.level, 0, 0,
+                )  # fmt: skip
+            else:
+                header = _PLAIN.pack(
+                    first, packet.marker | payload_type, sequence, timestamp, ssrc,
+                    _ONE_BYTE, 1, transport_octet, number, 0,
+                )  # fmt: skip
+            number = (number + 1) & 0xFFFF
+            made.append((header, descriptor, tail))
+        self.packets += len(made)
+        return made
 
     def _descriptor(self, packet: Incoming, picture: int) -> bytes:
         """Of a VP8 packet: its picture id always has 15 bits here, whatever the publisher's has."""

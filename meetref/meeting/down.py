@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from meetref.media.clock import to_ntp
-from meetref.media.rewriting import Rewriter
+from meetref.media.rewriting import Parts, Rewriter
 from meetref.meeting.forwarder import Kind, Link, Repair, Retransmission, Slot, Verbatim
 from meetref.protocol.machine import Datagram, Dice, Event
 from meetref.protocol.negotiation import (
@@ -27,7 +27,6 @@ from meetref.protocol.negotiation import (
 )
 from meetref.protocol.negotiation import Slot as OfferedSlot
 from meetref.protocol.peer import Connected, Peer
-from meetref.protocol.srtp import LockRefused
 from meetref.wire import rtcp, rtcpfeedback, transportfeedback
 from meetref.wire.reader import Malformed
 
@@ -59,10 +58,9 @@ class Down(Link):
         self.offered: list[OfferedSlot] = []
         self.pending: list[bytes] = []
         self.transport_sequence = int.from_bytes(dice(2))
-        self.refused: Counter[str] = Counter()
         self.ignored: Counter[str] = Counter()
         self.connected = False
-        self.lock: Callable[[bytes, bytes], bytes] = self._not_yet
+        self.lock: Callable[[Sequence[Parts]], list[bytes]] = self._not_yet
         self._cname = cname
         self._dice = dice
         self._dirty = dirty
@@ -121,8 +119,9 @@ class Down(Link):
 
     # --- Link: what slots need ------------------------------------------------------------------------
 
-    def _not_yet(self, header: bytes, payload: bytes) -> bytes:
-        raise LockRefused("not connected")
+    def _not_yet(self, run: Sequence[Parts]) -> list[bytes]:
+        self.ignored["nothing can be locked before there are keys"] += len(run)
+        return []
 
     def touch(self) -> None:
         self._dirty.append(self)
@@ -193,7 +192,7 @@ class Down(Link):
         for event in self.peer.events():
             if isinstance(event, Connected) and self.peer.srtp is not None:
                 self.connected = True
-                self.lock = self.peer.srtp.lock_parts
+                self.lock = self.peer.srtp.lock_run
                 self._report_at = 0.0
             yield event
 

@@ -18,6 +18,7 @@ from typing import Protocol
 import trio
 
 from meetref.meeting.down import Down
+from meetref.meeting.forwarder import Track
 from meetref.net.driver import Clock, Driver
 from meetref.net.port import Port
 from meetref.protocol.machine import Datagram, Event, Machine
@@ -48,10 +49,14 @@ class Full(Exception):
 
 
 class Exchange:
-    """Routes the datagrams of `port` to the connections that are being served. `dirty` are those with queued media."""
+    """Routes the datagrams of `port` to the connections that are being served.
+
+    `arrived` are the tracks that have got packets in this batch, `dirty` the connections with packets for their viewer.
+    """
 
     def __init__(self, port: Port) -> None:
         self.port = port
+        self.arrived: list[Track] = []
         self.dirty: list[Down] = []
         self.ignored: Counter[str] = Counter()
         self._clock = Clock(TIMER_PATIENCE)
@@ -169,7 +174,10 @@ class Exchange:
         self.finish(now)
 
     def finish(self, now: float) -> None:
-        """The batch is over: give every connection that it touched its turn, and let the seats' packets go."""
+        """The batch is over: forward what came, give every connection that it touched its turn, and send."""
+        for track in self.arrived:
+            track.forward(now)
+        self.arrived.clear()
         self._turn_touched(now)
         self._clock.expire(now)
         self._turn_touched(now)  # those that the timers of others touched

@@ -1,8 +1,9 @@
 """From one publisher's packet to every seat that shows it: the server's hot path.
 
-`meeting/up` unlocks and parses a packet once and calls `Track.forward`; each `Slot` that shows the track rewrites,
-locks and queues its copy; `meeting/exchange` sends all queues at the end of the batch. No task, no channel, no
-await in between (docs/architecture.md, "The way of a packet").
+`meeting/up` unlocks and parses a packet once and gives it to its `Track`. When the batch is over, `meeting/exchange`
+has each track forward what it got: each `Slot` that shows it rewrites, locks and queues its copies, a viewer at a time,
+because whatever belongs to one viewer is then fetched into the processor's caches once. Then all queues are sent. No
+task, no channel, no await in between (docs/architecture.md, "The way of a packet").
 Stands above `media/rewriting` (what changes in a packet) and below `meeting/seats` (which slot shows which track).
 Specification: RFC 7667 section 3.7 (selective forwarding); RFC 4588 for retransmission.
 Leaves out: choosing layers; there is one a track.
@@ -10,15 +11,13 @@ Leaves out: choosing layers; there is one a track.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 from meetref.media.keyframes import KeyframeGate
 from meetref.media.lipsync import TrackClock
 from meetref.media.repair import PacketCache
-from meetref.media.rewriting import TRANSPORT_SEQUENCE_AT, Incoming, Rewriter
-from meetref.protocol.srtp import LockRefused
+from meetref.media.rewriting import TRANSPORT_SEQUENCE_AT, Incoming, Parts, Rewriter, without_padding
 from meetref.wire import rtp
 from meetref.wire.signaling import Source
 
@@ -35,9 +34,8 @@ class Link(Protocol):
 
     transport_sequence: int
     pending: list[bytes]
-    lock: Callable[[bytes, bytes], bytes]
-    """Takes a packet in two parts, header and payload. Raises `LockRefused`."""
-    refused: Counter[str]
+    lock: Callable[[Sequence[Parts]], list[bytes]]
+    """See `protocol.lock.Session.lock_run`."""
 
     def touch(self) -> None:
         """Say that `pending` has something to be sent at the end of the batch."""
@@ -52,7 +50,16 @@ class Link(Protocol):
 class Track:
     """One stream of a publisher, and the slots that show it now."""
 
-    def __init__(self, *, owner: str, source: Source, kind: Kind, clock: TrackClock, ask: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        owner: str,
+        source: Source,
+        kind: Kind,
+        clock: TrackClock,
+        ask: Callable[[], None],
+        arrived: list[Track],
+    ) -> None:
         self.owner = owner
         self.source = source
         self.kind = kind
@@ -62,12 +69,21 @@ class Track:
         self.on_level: Callable[[int, float], None] | None = None
         """Told the level of every audio packet (0 is loudest) while somebody listens: in large rooms."""
         self._ask = ask
+        self._arrived = arrived
+        self._packets: list[Incoming] = []
 
-    def forward(self, packet: Incoming, now: float) -> None:
-        """Give a packet to every slot that shows this track."""
+    def take(self, packet: Incoming) -> None:
+        """Keep a packet until the batch is over; the first one enters the track in the list `arrived`."""
+        if not self._packets:
+            self._arrived.append(self)
+        self._packets.append(packet)
+
+    def forward(self, now: float) -> None:
+        """Give what came to every slot that shows this track."""
+        packets, self._packets = self._packets, []
         for slot in self.slots:
             try:
-                slot.send(packet, now)
+                slot.send(packets, now)
             except Exception as error:
                 slot.link.fail(error)
 
@@ -109,49 +125,47 @@ class Slot:
             track.slots.append(self)
             track.want_keyframe(now)
 
-    def send(self, packet: Incoming, now: float) -> None:
-        """Rewrite, lock, remember and queue a packet.
+    def send(self, packets: Sequence[Incoming], now: float) -> None:
+        """Rewrite, lock, remember and queue what came of the track in one batch.
 
-        The transport-wide number is used up only if it was locked: the viewer would take a gap for a loss.
+        What the lock refuses leaves a gap in the link's transport-wide numbers: to the viewer it is lost.
         """
         rewriter, link = self.rewriter, self.link
         if rewriter.waiting:
-            self._begin(packet, now)
-            return
-        number = link.transport_sequence
-        parts = rewriter.rewrite(packet, number)
-        if parts is None:
-            return
-        header, descriptor = parts
-        try:
-            locked = link.lock(header, descriptor + packet.tail)
-        except LockRefused as error:
-            link.refused[str(error)] += 1
-            return
-        link.transport_sequence = (number + 1) & 0xFFFF
-        self.repair.remember(header, descriptor, packet.tail, locked, now)
-        pending = link.pending
-        if not pending:
-            link.touch()
-        pending.append(locked)
+            packets = self._begin(packets, now)
+        run = rewriter.rewrite(packets, link.transport_sequence)
+        if run:
+            link.transport_sequence = (link.transport_sequence + len(run)) & 0xFFFF
+            locked = link.lock(run)
+            self.repair.remember(run, locked, now)
+            self._queue(locked)
 
-    def _begin(self, packet: Incoming, now: float) -> None:
-        """Begin with `packet` if a viewer can; what overtook the first packet of its frame goes right behind it."""
-        if self.track is None:
-            return
-        if not packet.starts:
+    def _queue(self, locked: list[bytes]) -> None:
+        pending = self.link.pending
+        if locked and not pending:
+            self.link.touch()
+        pending += locked
+
+    def _begin(self, packets: Sequence[Incoming], now: float) -> Sequence[Incoming]:
+        """Begin at the first packet with which a viewer can; gives what can be sent then.
+
+        What overtook the first packet of its frame goes right behind it.
+        """
+        for place, packet in enumerate(packets):
+            if packet.starts and self.track is not None:
+                early, self._early = self._early, []
+                self._start(packet, self.track.clock.captured_at(packet.timestamp, now), now)
+                return [packet, *early, *packets[place + 1 :]]
             self._early = [*self._early[1 - MAXIMUM_EARLY :], packet]
-            return
-        captured = self.track.clock.captured_at(packet.timestamp, now)
+        return []
+
+    def _start(self, packet: Incoming, captured: float, now: float) -> None:
+        """The stream goes on with `packet`, which was captured at that moment of this server's clock."""
         if self.base is None:
             self.base = (captured, self.rewriter.last_timestamp)
         self.rewriter.begin(packet, self.timestamp_at(captured))
         self.first_timestamp = (packet.timestamp + self.rewriter.timestamp_offset) & 0xFFFFFFFF
         self.link.started(self, now)
-        self.send(packet, now)
-        for early in self._early:
-            self.send(early, now)
-        self._early.clear()
 
     def timestamp_at(self, moment: float) -> int:
         """Where a moment of this server's clock stands on the slot's RTP clock (seconds in, RTP units out)."""
@@ -167,22 +181,18 @@ class Slot:
 
     def resend(self, sequence: int, now: float) -> None:
         """Answer one lost packet, when it is still remembered and was not just repeated."""
-        locked = self.repair.again(sequence, self.link, now)
-        if locked is not None:
-            if not self.link.pending:
-                self.link.touch()
-            self.link.pending.append(locked)
+        self._queue(self.repair.again(sequence, self.link, now))
 
 
 class Repair(Protocol):
     """How a slot answers what its viewer lost."""
 
-    def remember(self, header: bytes, descriptor: bytes, tail: bytes, locked: bytes, now: float) -> None:
-        """Keep a packet that was sent, as its parts and as they were locked; `tail` is the same for all viewers."""
+    def remember(self, run: Sequence[Parts], locked: Sequence[bytes], now: float) -> None:
+        """Keep what was sent: in parts, and as much of it as was locked."""
         ...
 
-    def again(self, sequence: int, link: Link, now: float) -> bytes | None:
-        """The packet for the wire; None where it is gone, or was sent again less than a round trip ago."""
+    def again(self, sequence: int, link: Link, now: float) -> list[bytes]:
+        """The packet for the wire; nothing where it is gone, or was sent again less than a round trip ago."""
         ...
 
     def expect(self, round_trip_time: float) -> None:
@@ -201,11 +211,13 @@ class Verbatim:
     def expect(self, round_trip_time: float) -> None:
         self._cache.round_trip_time = max(round_trip_time, SHORTEST_ROUND_TRIP)
 
-    def remember(self, header: bytes, descriptor: bytes, tail: bytes, locked: bytes, now: float) -> None:
-        self._cache.store(header[2] << 8 | header[3], locked, now)
+    def remember(self, run: Sequence[Parts], locked: Sequence[bytes], now: float) -> None:
+        for packet in locked:
+            self._cache.store(packet[2] << 8 | packet[3], packet, now)
 
-    def again(self, sequence: int, link: Link, now: float) -> bytes | None:
-        return self._cache.fetch(sequence, now)
+    def again(self, sequence: int, link: Link, now: float) -> list[bytes]:
+        found = self._cache.fetch(sequence, now)
+        return [] if found is None else [found]
 
 
 class Retransmission:
@@ -217,28 +229,25 @@ class Retransmission:
         self.ssrc = ssrc
         self.payload_type = payload_type
         self.sequence = first_sequence
-        self._cache: PacketCache[tuple[bytes, bytes, bytes]] = PacketCache()
+        self._cache: PacketCache[Parts] = PacketCache()
 
     def expect(self, round_trip_time: float) -> None:
         self._cache.round_trip_time = max(round_trip_time, SHORTEST_ROUND_TRIP)
 
-    def remember(self, header: bytes, descriptor: bytes, tail: bytes, locked: bytes, now: float) -> None:
-        self._cache.store(header[2] << 8 | header[3], (header, descriptor, tail), now)
+    def remember(self, run: Sequence[Parts], locked: Sequence[bytes], now: float) -> None:
+        store = self._cache.store
+        for parts in run:
+            store(parts[0][2] << 8 | parts[0][3], parts, now)
 
-    def again(self, sequence: int, link: Link, now: float) -> bytes | None:
+    def again(self, sequence: int, link: Link, now: float) -> list[bytes]:
         found = self._cache.fetch(sequence, now)
         if found is None:
-            return None
-        sent, descriptor, tail = found
+            return []
+        sent, descriptor, tail = without_padding(found)
         header = bytearray(sent)
         timestamp = int.from_bytes(sent[4:8])  # spec: rtp/rtx-same-timestamp
         rtp.fixed.pack_into(header, 0, sent[0], sent[1] & 0x80 | self.payload_type, self.sequence, timestamp, self.ssrc)
         header[TRANSPORT_SEQUENCE_AT : TRANSPORT_SEQUENCE_AT + 2] = link.transport_sequence.to_bytes(2)
-        try:
-            locked = link.lock(bytes(header), sent[2:4] + descriptor + tail)  # spec: rtp/rtx-original-sequence
-        except LockRefused as error:
-            link.refused[str(error)] += 1
-            return None
         self.sequence = (self.sequence + 1) & 0xFFFF  # spec: rtp/rtx-own-sequence
         link.transport_sequence = (link.transport_sequence + 1) & 0xFFFF
-        return locked
+        return link.lock([(bytes(header), sent[2:4] + descriptor, tail)])  # spec: rtp/rtx-original-sequence

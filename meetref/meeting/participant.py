@@ -243,7 +243,8 @@ class Participant:
         self._close("up")
         self._candidates = 0
         peer = self._place.peer(controlling=False)
-        up = Up(peer, self.id, self._place.dice, lambda: self._place.exchange.touch(up))
+        exchange = self._place.exchange
+        up = Up(peer, self.id, self._place.dice, lambda: exchange.touch(up), exchange.arrived)
         self.up = up
         await self._start("up", up)
         self._up_connection = connection

@@ -2,7 +2,7 @@
 
 A machine (protocol/machine.py) around a `protocol.peer.Peer`: it adds what a receiver of media owes the sender,
 namely receiver reports, transport-wide feedback, and requests for lost packets and keyframes.
-Stands below `meeting/exchange` (which brings datagrams) and above `meeting/forwarder` (`Track.forward`).
+Stands below `meeting/exchange` (which brings datagrams) and above `meeting/forwarder` (`Track.take`).
 Specification: RFC 3550 section 6.4 (reports), RFC 4585 (NACK, PLI), RFC 4588 (RTX),
 draft-holmer-rmcat-transport-wide-cc-extensions-01; RFC 9143 section 9.2 (which stream is which section).
 Leaves out: simulcast; a section has one encoding.
@@ -57,13 +57,14 @@ class Stream:
 
 
 class Up:
-    """A machine. `touch` tells the exchange that there is something to send.
+    """A machine. `touch` tells the exchange that there is something to send, `arrived` what to forward.
 
     `tracks` are what the others can see and hear, by mid; they live as long as the connection.
     """
 
-    def __init__(self, peer: Peer, owner: str, dice: Dice, touch: Callable[[], None]) -> None:
+    def __init__(self, peer: Peer, owner: str, dice: Dice, touch: Callable[[], None], arrived: list[Track]) -> None:
         self.peer = peer
+        self._arrived = arrived
         self._touch = touch
         self.owner = owner
         self.tracks: dict[str, Track] = {}
@@ -102,7 +103,14 @@ class Up:
     def _track(self, section: ReceivedTrack, source: Source) -> Track:
         mid = section.mid
         captured = TrackClock(self._clock, CLOCK_RATES[section.kind])
-        return Track(owner=self.owner, source=source, kind=section.kind, clock=captured, ask=lambda: self._want(mid))
+        return Track(
+            owner=self.owner,
+            source=source,
+            kind=section.kind,
+            clock=captured,
+            ask=lambda: self._want(mid),
+            arrived=self._arrived,
+        )
 
     def _want(self, mid: str) -> None:
         self._wanted.add(mid)
@@ -194,7 +202,7 @@ class Up:
                 track.keyframes.arrived(now)
         track.clock.on_packet(packet.timestamp, now)
         if packet.tail:
-            track.forward(packet, now)
+            track.take(packet)
 
     def _receive_control(self, data: bytes, now: float) -> None:
         plain = self.peer.unlock_control(data)

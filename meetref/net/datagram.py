@@ -333,18 +333,16 @@ class KernelDatagramSocket:
 
     def _send_runs(self, packets: Sequence[bytes], destination: Destination) -> None:
         """Cut `packets` into runs of one size, of which the last packet alone may be shorter."""
+        sizes = [len(packet) for packet in packets]
         first, count = 0, len(packets)
         while first < count:
-            size = len(packets[first])
+            size = sizes[first]
             most = min(first + MAXIMUM_RUN, first + MAXIMUM_RUN_OCTETS // size) if size else first + 1
             end = first + 1
-            while end < count and end < most:
-                following = len(packets[end])
-                if following > size or not following:
-                    break
+            while end < count and end < most and sizes[end] == size:
                 end += 1
-                if following < size:
-                    break
+            if end < count and end < most and 0 < sizes[end] < size:
+                end += 1
             if end - first == 1 or not destination.segments:
                 for packet in packets[first:end]:
                     self._send_one(packet, destination.spelling)

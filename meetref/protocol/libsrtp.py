@@ -9,6 +9,7 @@ Read next: `protocol/sealing.py`, where it can be read.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from pylibsrtp import Error, Policy
 from pylibsrtp import Session as Library
@@ -38,8 +39,14 @@ class LibrarySession:
         except (Error, TypeError, ValueError) as error:
             raise LockRefused(str(error)) from None
 
-    def lock_parts(self, head: bytes, payload: bytes) -> bytes:
-        return self.lock(head + payload)
+    def lock_run(self, packets: Sequence[tuple[bytes, bytes, bytes]]) -> list[bytes]:
+        locked = []
+        for parts in packets:
+            try:
+                locked.append(self.lock(b"".join(parts)))
+            except LockRefused as error:
+                self.refused[str(error)] += 1
+        return locked
 
     def lock_control(self, packet: bytes) -> bytes:
         try:

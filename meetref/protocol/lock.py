@@ -9,6 +9,7 @@ Read next: `protocol/sealing.py`.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Protocol
 
 MAXIMUM_PACKET = 1340
@@ -40,8 +41,11 @@ class Session(Protocol):
         """An RTP packet, locked. Raises `LockRefused`; the same index is never locked twice."""
         ...
 
-    def lock_parts(self, head: bytes, payload: bytes) -> bytes:
-        """`lock` for a packet that is still in two parts: `head` has the header and its extension, whole."""
+    def lock_run(self, packets: Sequence[tuple[bytes, bytes, bytes]]) -> list[bytes]:
+        """`lock` for packets of one source in three parts: the header with its extension, whole, the payload in two.
+
+        What cannot be locked is left out, and counted in `refused`.
+        """
         ...
 
     def lock_control(self, packet: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 This is the one place that introduces the three to each other; none of them knows the others. Signaling tells it
 the other side's half (`set_remote`), the driver feeds it datagrams, and once it says `Connected` its owner takes media
-apart from the five methods: `unlock` and `unlock_control` for what comes, `srtp.lock_parts` for packets that leave,
+apart from the five methods: `unlock` and `unlock_control` for what comes, `srtp.lock_run` for packets that leave,
 `send_control` for RTCP (docs/architecture.md).
 After an ICE restart two agents live side by side: the old one keeps its path until the new one has found its own.
 Specification: RFC 8827 section 6.5 (DTLS-SRTP), RFC 8842 (who is client), RFC 7983 (the first octet).

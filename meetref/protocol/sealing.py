@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from collections.abc import Sequence
 from struct import Struct
 
 from cryptography.exceptions import InvalidTag
@@ -125,11 +126,9 @@ class SealedSession:
             start = rtp.payload_offset(packet)
         except Malformed as error:
             raise LockRefused(error.what) from None
-        return self.lock_parts(packet[:start], packet[start:])
-
-    def lock_parts(self, head: bytes, payload: bytes) -> bytes:
-        if len(head) + len(payload) > MAXIMUM_PACKET:
+        if len(packet) > MAXIMUM_PACKET:
             raise LockRefused("too large")
+        head, payload = packet[:start], packet[start:]
         sequence, ssrc = NUMBER_AND_SOURCE.unpack_from(head)
         out = self._out
         source = out.sources.get(ssrc)
@@ -138,6 +137,26 @@ class SealedSession:
         # Two zero octets, the SSRC and the index, exclusive-or the salt (RFC 7714 section 8.1).
         nonce = (source.base ^ source.claim(sequence)).to_bytes(NONCE_OCTETS)
         return head + out.cipher.encrypt(nonce, payload, head)
+
+    def lock_run(self, packets: Sequence[tuple[bytes, bytes, bytes]]) -> list[bytes]:
+        out, locked = self._out, []
+        sequence, ssrc = NUMBER_AND_SOURCE.unpack_from(packets[0][0])
+        source = out.sources.get(ssrc)
+        if source is None:
+            source = out.sources[ssrc] = out.begin(ssrc, sequence)
+        base, claim, encrypt = source.base, source.claim, out.cipher.encrypt
+        for head, first, second in packets:
+            payload = first + second
+            if len(head) + len(payload) > MAXIMUM_PACKET:
+                self._refuse("too large")
+                continue
+            try:
+                nonce = (base ^ claim(head[2] << 8 | head[3])).to_bytes(NONCE_OCTETS)
+            except LockRefused as error:
+                self._refuse(str(error))
+                continue
+            locked.append(head + encrypt(nonce, payload, head))
+        return locked
 
     def lock_control(self, packet: bytes) -> bytes:
         if not CONTROL_HEAD_OCTETS <= len(packet) <= MAXIMUM_PACKET:

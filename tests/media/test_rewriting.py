@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from meetref.media import rewriting
-from meetref.media.rewriting import Incoming, Rewriter
+from meetref.media.rewriting import EVEN, PADDED_FROM, Incoming, Rewriter
 from meetref.media.sequence import Unwrapper, difference
 from meetref.wire import rtp, vp8
 from meetref.wire.reader import Malformed
@@ -95,8 +96,8 @@ class Sent(NamedTuple):
 
 def whole(out: Rewriter, packet: Incoming, transport_sequence: int) -> bytes | None:
     """The packet as a slot sends it."""
-    parts = out.rewrite(packet, transport_sequence)
-    return None if parts is None else b"".join(parts) + packet.tail
+    run = out.rewrite([packet], transport_sequence)
+    return b"".join(run[0]) if run else None
 
 
 def shuffled(packets: list[bytes], dice: random.Random) -> list[bytes]:
@@ -208,8 +209,8 @@ def test_what_is_late_from_before_the_first_packet_is_dropped() -> None:
     early = [source.read(data) for _ in range(10) for data in source.frame()]
     key = source.read(source.frame()[0])
     out.begin(key, 90000)
-    assert out.rewrite(key, 0) is not None
-    assert [out.rewrite(packet, 1) for packet in early] == [None] * len(early)
+    assert len(out.rewrite([key], 0)) == 1
+    assert out.rewrite(early, 1) == []
     assert out.packets == 1
 
 
@@ -240,6 +241,23 @@ def test_any_octets_are_read_or_malformed(data: bytes) -> None:
         made = whole(out, packet, 0)
         assert made is not None
         assert len(rtp.parse(made).payload) >= len(packet.tail)
+
+
+@pytest.mark.parametrize("octets", [PADDED_FROM, PADDED_FROM + 1, 1100, 1107, 1111])
+def test_parts_of_a_large_frame_leave_with_even_sizes(octets: int) -> None:
+    """Those of one frame differ by an octet; padded, they fit one segmented send."""
+    descriptor = vp8.serialize(vp8.Descriptor(start=True, picture_id=7, long_picture_id=True))
+    theirs = rtp.Packet(payload_type=96, sequence=1, timestamp=1, ssrc=1, payload=descriptor + KEY.ljust(octets, b"."))
+    packet = rewriting.read_video(rtp.serialize(theirs), 1, Unwrapper(7))
+    out = rewriter()
+    out.begin(packet, 0)
+    (parts,) = out.rewrite([packet], 1)
+    assert len(parts[2]) % EVEN == 0
+    for sent in (parts, rewriting.without_padding(parts)):
+        assert rtp.parse(b"".join(sent)).payload[-octets:] == theirs.payload[-octets:]
+    assert rtp.parse(b"".join(parts)).padding_size == -octets % EVEN
+    assert rtp.parse(b"".join(rewriting.without_padding(parts))).padding_size == 0
+    assert out.octets == len(theirs.payload), "sender reports count no padding (RFC 3550 section 6.4.1)"
 
 
 def test_a_packet_without_extensions_has_the_level_of_silence() -> None:

@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 from meetref.meeting.down import Down
+from meetref.meeting.forwarder import Track
 from meetref.meeting.up import Up
 from meetref.protocol.negotiation import AUDIO_LEVEL, MID, TRANSPORT_SEQUENCE, ReceivedTrack
 from meetref.protocol.peer import Connected, Peer
@@ -36,7 +37,8 @@ class Publisher:
         self.now = self.peers.now
         self.far: Peer = self.peers.client
         self.touched = 0
-        self.up = Up(self.peers.server, "alice", random.Random(seed).randbytes, self._touch)
+        self.arrived: list[Track] = []
+        self.up = Up(self.peers.server, "alice", random.Random(seed).randbytes, self._touch, self.arrived)
         self.up.connected = True
         self.up._report_at = self.now + 1000
         self.up.describe(
@@ -52,7 +54,11 @@ class Publisher:
         return self.far.srtp.lock(rtp.serialize(packet))
 
     def send(self, packet: rtp.Packet) -> None:
+        """A batch of one."""
         self.up.receive_media(self.lock(packet), self.now)
+        for track in self.arrived:
+            track.forward(self.now)
+        self.arrived.clear()
 
     def send_control(self, *packets: rtcp.Packet) -> None:
         assert self.far.srtp is not None
@@ -87,7 +93,7 @@ class Viewer:
         )
         assert self.peers.server.srtp is not None
         self.down.connected = True
-        self.down.lock = self.peers.server.srtp.lock_parts
+        self.down.lock = self.peers.server.srtp.lock_run
         self.down.offer_slot("v0", "video", "seat-0")
         self.down.offer_slot("a0", "audio", "seat-0")
         self.down._accepted |= {"v0", "a0"}

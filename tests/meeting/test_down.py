@@ -23,8 +23,9 @@ class Camera:
         self.asked = 0
         self.sequence, self.start = start, start * 7919
         self.track = Track(
-            owner="alice", source="camera", kind="video", clock=TrackClock(PublisherClock(), 90000), ask=self._ask
-        )
+            owner="alice", source="camera", kind="video", clock=TrackClock(PublisherClock(), 90000), ask=self._ask,
+            arrived=[],
+        )  # fmt: skip
 
     def _ask(self) -> None:
         self.asked += 1
@@ -34,7 +35,8 @@ class Camera:
         timestamp = (self.start + round(now * 90000)) & 0xFFFFFFFF
         self.track.clock.on_packet(timestamp, now)
         payload = KEY if key else DELTA
-        self.track.forward(Incoming(self.sequence, timestamp, 0x80, payload, key), now)
+        self.track.take(Incoming(self.sequence, timestamp, 0x80, payload, key))
+        self.track.forward(now)
 
 
 def showing(*, rtx: bool = True) -> tuple[Viewer, Camera]:

@@ -50,7 +50,7 @@ class Scene:
         dice = random.Random(seed).randbytes
         peer = Peer(controlling=False, certificate=CERTIFICATES["server"], dice=dice, dtls_role="server")
         peer.add_local_candidates([candidate(LOCAL)], 0.0)
-        up = Up(peer, f"person-{seed}", dice, lambda: self.exchange.touch(up))
+        up = Up(peer, f"person-{seed}", dice, lambda: self.exchange.touch(up), self.exchange.arrived)
         return up
 
     def receive(self, data: bytes, remote: Address) -> list[tuple[bytes, Address]]:

@@ -19,7 +19,9 @@ def find(person: str, source: Source) -> Track:
     kind = "audio" if source in ("microphone", "screen-sound") else "video"
     if (person, source) not in TRACKS:
         clock = TrackClock(PublisherClock(), 90000)
-        TRACKS[person, source] = Track(owner=person, source=source, kind=kind, clock=clock, ask=lambda: None)  # type: ignore[arg-type]
+        TRACKS[person, source] = Track(
+            owner=person, source=source, kind=kind, clock=clock, ask=lambda: None, arrived=[]
+        )  # type: ignore[arg-type]
     return TRACKS[person, source]
 
 

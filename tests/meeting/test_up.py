@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meetref.media.rewriting import Incoming
 from meetref.meeting.up import MAXIMUM_STREAMS, MAXIMUM_TRACKS
 from meetref.wire import rtcp, rtcpfeedback, rtp
 from meetref.wire.transportfeedback import TransportFeedback
@@ -18,8 +21,8 @@ class Listener:
     def __init__(self) -> None:
         self.heard: list[tuple[int, bytes]] = []
 
-    def send(self, packet: object, now: float) -> None:
-        self.heard.append((packet.sequence, packet.tail))  # type: ignore[attr-defined]
+    def send(self, packets: Sequence[Incoming], now: float) -> None:
+        self.heard += [(packet.sequence, packet.tail) for packet in packets]
 
 
 def publisher(seed: int = 1) -> tuple[Publisher, Listener]:

@@ -192,7 +192,7 @@ def test_both_engines_say_the_same_of_every_packet(
 def test_a_packet_in_two_parts_is_the_same_packet(profile: int) -> None:
     whole, parts = sessions(profile, "ours")[0], sessions(profile, "ours")[0]
     plain = packet(9, b"picture")
-    assert parts.lock_parts(plain[:12], plain[12:]) == whole.lock(plain)
+    assert parts.lock_run([(plain[:12], plain[12:14], plain[14:])]) == [whole.lock(plain)]
 
 
 @GCM
