@@ -31,10 +31,22 @@ export class Meeting {
     this.panel = new Panel(session);
     this.notices = new Notices();
     this.sounds = new Sounds();
-    this.settings = new Settings(session);
+    this.settings = new Settings(session, () => this.panel.show("connection"));
     this.actions = this.#actions();
     this.toolbar = new Toolbar(session, this.actions);
-    this.connection = element("div", { class: "connection", test: "connection", role: "status" });
+    this.words = element("span", { role: "status" });
+    this.details = element(
+      "button",
+      {
+        class: "icon-button plain",
+        type: "button",
+        test: "connection-details",
+        "aria-label": "Details of the connection",
+        on: { click: () => this.panel.show("connection") },
+      },
+      icon("details"),
+    );
+    this.connection = element("div", { class: "connection", test: "connection" }, this.words, this.details);
     this.enable = element(
       "button",
       {
@@ -91,8 +103,10 @@ export class Meeting {
     this.enable.hidden = !this.sounds.blocked;
     this.sharingBar.hidden = !session.sharing.active;
     this.alone.hidden = session.connection !== "connected" || session.people.size !== 1 || session.sharing.active;
-    write(this.connection, [WORDS[session.connection], session.reason].filter(Boolean).join(" "));
-    this.connection.classList.toggle("calm", session.connection === "connected");
+    const calm = session.connection === "connected";
+    write(this.words, [WORDS[session.connection], session.reason].filter(Boolean).join(" "));
+    this.connection.classList.toggle("calm", calm);
+    this.details.hidden = calm;
     const unread = this.panel.unread ? `(${this.panel.unread}) ` : "";
     document.title = `${unread}${session.room} · meetref`;
   }

@@ -1,14 +1,17 @@
 /**
- * The side panel with chat and people; on a phone it is a sheet that comes from below.
+ * The side panel with chat, people and the connection; on a phone it is a sheet that comes from below.
  *
- * One of the two is open, or none. Closing gives the focus back to where it was.
- * Read next: `chat.js`, `people.js`.
+ * One of the three is open, or none. Closing gives the focus back to where it was.
+ * Read next: `chat.js`, `people.js`, `paths.js`.
  */
 
 import { Chat } from "./chat.js";
 import { element, write } from "./elements.js";
 import { icon } from "./icons.js";
+import { Paths } from "./paths.js";
 import { People } from "./people.js";
+
+const LABEL = "Chat, people and connection";
 
 /** Events: `changed` when it opens, closes, or the number of unread messages changes. */
 export class Panel extends EventTarget {
@@ -18,8 +21,12 @@ export class Panel extends EventTarget {
     this.open = null;
     this.unread = 0;
     this.seen = 0;
-    this.pages = { chat: new Chat(session), people: new People(session) };
-    this.tabs = { chat: this.#tab("chat", "Chat"), people: this.#tab("people", "People") };
+    this.pages = { chat: new Chat(session), people: new People(session), connection: new Paths(session) };
+    this.tabs = {
+      chat: this.#tab("chat", "Chat"),
+      people: this.#tab("people", "People"),
+      connection: this.#tab("connection", "Connection"),
+    };
     const close = element(
       "button",
       {
@@ -33,17 +40,15 @@ export class Panel extends EventTarget {
     );
     const tabs = element(
       "div",
-      { class: "tabs", role: "tablist", "aria-label": "Chat and people" },
-      this.tabs.chat,
-      this.tabs.people,
+      { class: "tabs", role: "tablist", "aria-label": LABEL },
+      ...Object.values(this.tabs),
     );
     tabs.addEventListener("keydown", (event) => this.#arrows(event));
     this.root = element(
       "aside",
-      { class: "panel", test: "panel", hidden: true, "aria-label": "Chat and people" },
+      { class: "panel", test: "panel", hidden: true, "aria-label": LABEL },
       element("header", { class: "panel-head" }, tabs, close),
-      this.pages.chat.root,
-      this.pages.people.root,
+      ...Object.values(this.pages).map(({ root }) => root),
     );
     session.chat.addEventListener("changed", () => this.#count());
   }
@@ -74,6 +79,7 @@ export class Panel extends EventTarget {
   draw() {
     write(this.tabs.people.lastChild, `People (${this.session.people.size})`);
     this.pages.people.draw();
+    if (this.open === "connection") this.pages.connection.draw();
   }
 
   #tab(page, words) {
@@ -92,8 +98,10 @@ export class Panel extends EventTarget {
   }
 
   #arrows({ key }) {
-    if (key !== "ArrowLeft" && key !== "ArrowRight") return;
-    this.show(this.open === "chat" ? "people" : "chat");
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[key];
+    if (!step) return;
+    const pages = Object.keys(this.pages);
+    this.show(pages.at((pages.indexOf(this.open) + step) % pages.length));
     this.tabs[this.open].focus();
   }
 

@@ -1,19 +1,19 @@
 /**
- * The settings of a running meeting: devices, and what the two connections have agreed on.
+ * The settings of a running meeting: devices, and in a sentence for each direction how sound and picture travel.
  *
- * The second part is for the curious: it says in a few words how sound and picture travel, and how they are protected.
- * Read next: `pickers.js`, `stats.js`.
+ * Leaves out: everything else about the two connections, to which a button leads (`paths.js`).
+ * Read next: `pickers.js`, `pairs.js`.
  */
 
 import { element } from "./elements.js";
 import { icon } from "./icons.js";
+import { candidatePairs, milliseconds, pathWords } from "./pairs.js";
+import { DIRECTIONS } from "./paths.js";
 import { Pickers } from "./pickers.js";
-import { describe } from "./state.js";
-
-const DIRECTIONS = { up: "What you send", down: "What you receive" };
 
 export class Settings {
-  constructor(session) {
+  /** `showConnection` opens what there is to know about the connections. */
+  constructor(session, showConnection) {
     this.session = session;
     this.pickers = new Pickers(session.devices);
     this.facts = element("div", { class: "facts", test: "transports" });
@@ -36,6 +36,7 @@ export class Settings {
       this.pickers.root,
       element("h3", {}, "Connection"),
       this.facts,
+      this.#details(showConnection),
     );
     this.root.addEventListener("click", (event) => event.target === this.root && this.root.close());
     this.draw = () => this.root.open && this.#draw();
@@ -55,27 +56,29 @@ export class Settings {
   }
 
   #draw() {
-    const { transports } = describe(this.session, "playing");
-    this.facts.replaceChildren(...transports.map((transport) => element("dl", { class: "fact" }, ...rows(transport))));
+    const { reports } = this.session.listener;
+    const rows = Object.entries(DIRECTIONS).flatMap(([direction, name]) => [
+      element("dt", {}, name),
+      element("dd", {}, pathFact(candidatePairs(reports[direction])[0])),
+    ]);
+    this.facts.replaceChildren(element("dl", { class: "fact" }, ...rows));
+  }
+
+  #details(showConnection) {
+    const show = () => {
+      this.root.close();
+      showConnection();
+    };
+    return element(
+      "button",
+      { class: "button", type: "button", test: "connection-show", on: { click: show } },
+      "More about the connection",
+      icon("details"),
+    );
   }
 }
 
-function rows(transport) {
-  const milliseconds =
-    transport.round_trip_time === null ? null : `${Math.round(transport.round_trip_time * 1000)} ms there and back`;
-  const facts = [
-    [DIRECTIONS[transport.direction], [transport.ice, milliseconds].filter(Boolean).join(", ")],
-    ["Path", transport.pair],
-    ["DTLS", [transport.dtls, transport.dtls_cipher].filter(Boolean).join(", ")],
-    ["SRTP", transport.srtp_profile],
-  ];
-  return facts.flatMap(([name, value]) => [
-    element("dt", {}, name),
-    element("dd", {}, ...breakable(value || "not told by this browser")),
-  ]);
-}
-
-/** The names of ciphers are one long word: they may be broken behind an underscore. */
-function breakable(text) {
-  return text.split(/(?<=_)/u).flatMap((part) => [part, element("wbr")]);
+function pathFact(pair) {
+  const there = pair?.selected && pair.roundTrip !== null;
+  return there ? `${pathWords(pair)}, ${milliseconds(pair.roundTrip)} there and back` : pathWords(pair);
 }

@@ -4,8 +4,10 @@
  * Browsers differ: Firefox leaves out whole entries, so everything may be null. Figures of receivers are found by mid.
  * Specification: W3C Identifiers for WebRTC's Statistics API.
  * Leaves out: counting from when a person sat down (`seats.js`).
- * Read next: `state.js`.
+ * Read next: `state.js`, `pairs.js`.
  */
+
+import { roundTrip, selectedPair } from "./pairs.js";
 
 const DTLS_VERSIONS = { FEFF: "1.0", FEFD: "1.2", FEFC: "1.3" };
 
@@ -46,7 +48,7 @@ export function ownSound(report) {
 export function transport(direction, pc, report) {
   const entries = report ? [...report.values()] : [];
   const own = entries.find(({ type }) => type === "transport");
-  const pair = report?.get(own?.selectedCandidatePairId) ?? entries.find(selected);
+  const pair = report ? selectedPair(report) : null;
   return {
     direction,
     ice: pc.iceConnectionState,
@@ -56,12 +58,8 @@ export function transport(direction, pc, report) {
     dtls: own?.tlsVersion ? (DTLS_VERSIONS[own.tlsVersion.toUpperCase()] ?? own.tlsVersion) : null,
     dtls_cipher: own?.dtlsCipher ?? null,
     srtp_profile: own?.srtpCipher ?? null,
-    round_trip_time: pair?.currentRoundTripTime ?? null,
+    round_trip_time: pair ? roundTrip(pair) : null,
   };
-}
-
-function selected(entry) {
-  return entry.type === "candidate-pair" && (entry.selected ?? entry.nominated) && entry.state === "succeeded";
 }
 
 function candidate(entry) {
