@@ -94,7 +94,9 @@ async def test_the_pair_in_use_and_its_figures(kind: str, tmp_path: Path) -> Non
         await sees_bot(browser, "Ada", 0)
         await open_panel(browser)
         await browser.until("window.meetref.state().transports.every((each) => each.dtls)")
-        await browser.until("[...document.querySelectorAll('[data-test=path-dtls]')].every((e) => /,/.test(e.textContent))")
+        await browser.until(
+            "[...document.querySelectorAll('[data-test=path-dtls]')].every((e) => /1/.test(e.innerText))"
+        )
         paths = await read(browser)
         assert [path["direction"] for path in paths] == ["up", "down"]
         for path, told in zip(paths, (await state(browser))["transports"], strict=True):
