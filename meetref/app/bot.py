@@ -11,6 +11,7 @@ Leaves out: reacting to what bots hear. Read next: `app/client.py`.
 from __future__ import annotations
 
 import argparse
+import ssl
 import time
 from dataclasses import dataclass
 from itertools import count as numbers
@@ -18,6 +19,7 @@ from itertools import count as numbers
 import trio
 
 from meetref.app import frames
+from meetref.app.certificates import make_client_tls
 from meetref.app.client import open_client
 from meetref.app.command import CommandFailed, Exit
 from meetref.app.http import check_room_name
@@ -25,6 +27,7 @@ from meetref.app.picture import Painter
 from meetref.app.sender import Sender
 from meetref.app.servers import add_server_arguments, servers_of
 from meetref.app.sound import Voice, level_of, silence
+from meetref.app.stopping import until_terminated
 from meetref.media.codec import SoundEncoder, VideoEncoder, packetize
 from meetref.meeting.channel import ChannelClosed
 from meetref.net.gathering import Interfaces
@@ -59,9 +62,11 @@ class Behaviour:
     token: str | None = None
     servers: tuple[Server, ...] = ()
     interfaces: Interfaces = "all"
+    host: str = "localhost"
+    tls: ssl.SSLContext | None = None
 
 
-async def be_bot(network: Network, server: Address, room: str, behaviour: Behaviour, host: str = "localhost") -> None:
+async def be_bot(network: Network, server: Address, room: str, behaviour: Behaviour) -> None:
     """Be in the room until cancelled, or until the server says goodbye. Raises as `open_client` does."""
     sends = not behaviour.receive_only
     join = signaling.Join(
@@ -74,7 +79,13 @@ async def be_bot(network: Network, server: Address, room: str, behaviour: Behavi
     )
     async with (
         open_client(
-            network, server, join, host=host, servers=behaviour.servers, interfaces=behaviour.interfaces
+            network,
+            server,
+            join,
+            host=behaviour.host,
+            tls=behaviour.tls,
+            servers=behaviour.servers,
+            interfaces=behaviour.interfaces,
         ) as client,
         trio.open_nursery() as nursery,
     ):
@@ -176,6 +187,8 @@ def behaviours_of(
     token: str | None = None,
     servers: tuple[Server, ...] = (),
     interfaces: Interfaces = "all",
+    host: str = "localhost",
+    tls: ssl.SSLContext | None = None,
 ) -> list[Behaviour]:
     """So many bots, which take turns."""
     return [
@@ -189,6 +202,8 @@ def behaviours_of(
             light=light,
             servers=servers,
             interfaces=interfaces,
+            host=host,
+            tls=tls,
             token=token,
         )
         for index in range(count)
@@ -198,6 +213,9 @@ def behaviours_of(
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--server", default="127.0.0.1", metavar="ADDRESS", help="IP address of the server (127.0.0.1)")
     parser.add_argument("--port", type=int, default=8080, help="its TCP port (8080)")
+    parser.add_argument("--tls", action="store_true", help="the server has TLS, and a certificate for its --host")
+    parser.add_argument("--host", default="localhost", metavar="NAME", help="what the server is called (localhost)")
+    parser.add_argument("--insecure", action="store_true", help="TLS with any certificate, such as a self-signed one")
     parser.add_argument("--room", default="demo", help="the room to join (demo)")
     parser.add_argument("--count", type=int, default=1, help="how many bots (1)")
     parser.add_argument("--token", help="the token, where the room needs one")
@@ -212,7 +230,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     try:
-        trio.run(_run, arguments)
+        trio.run(until_terminated, _run, arguments)
     except* ChannelClosed as closed:
         raise CommandFailed(f"the server does not let the bots in: {_first(closed)}") from None
     except* OSError:  # Trio tells of a refused connection by this one, which has no number
@@ -246,6 +264,8 @@ async def _run(arguments: argparse.Namespace) -> None:
         servers=tuple(servers_of(arguments)),
         interfaces="none" if arguments.policy == "relay" else "all",
         token=arguments.token,
+        host=arguments.host,
+        tls=make_client_tls(insecure=arguments.insecure) if arguments.tls or arguments.insecure else None,
     )
     server = Address(arguments.server, arguments.port)
     with trio.move_on_after(arguments.seconds if arguments.seconds is not None else float("inf")):

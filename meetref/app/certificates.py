@@ -50,6 +50,14 @@ def make_self_signed_tls(names: Iterable[str], *, now: float) -> ssl.SSLContext:
         return load_tls(certificate_file, key_file)
 
 
+def make_client_tls(*, insecure: bool) -> ssl.SSLContext:
+    """What a client of a server with TLS needs; `insecure` takes any certificate, so that anybody may be the server."""
+    context = ssl.create_default_context()
+    if insecure:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
 def make_self_signed(names: Iterable[str], *, now: float) -> tuple[bytes, bytes]:
     """Certificate and key as PEM, for host names and IP addresses."""
     key = ec.generate_private_key(ec.SECP256R1())

@@ -11,6 +11,7 @@ Read next: `app/bot.py`.
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -190,6 +191,7 @@ async def open_client(
     join: signaling.Join,
     *,
     host: str = "localhost",
+    tls: ssl.SSLContext | None = None,
     certificate: Certificate | None = None,
     key_log: Callable[[str], None] | None = None,
     servers: Sequence[Server] = (),
@@ -197,11 +199,12 @@ async def open_client(
 ) -> AsyncIterator[Client]:
     """Join a room as `join` says and stay until the block ends, then leave.
 
+    `host` is what the server is called; with `tls` its certificate must say so.
     Media find their way by the addresses of `interfaces` and with the help of `servers`.
 
     Raises `OSError` when nobody listens there, `ChannelClosed` when the server does not let us in.
     """
-    async with open_client_channel(network, server, host) as channel:
+    async with open_client_channel(network, server, host, tls=tls) as channel:
         certificate = certificate or Certificate.generate(network.dice, now_wall=network.wall_clock())
         client = Client(network, certificate, channel.send)
         client.key_log, client.servers, client.interfaces = key_log, servers, interfaces

@@ -22,6 +22,7 @@ from meetref.app.certificates import load_tls, make_self_signed_tls
 from meetref.app.command import CommandFailed, Exit
 from meetref.app.relayaccounts import JoinedAccounts, read_ports, read_users
 from meetref.app.relaydoor import RelayDoor
+from meetref.app.stopping import until_terminated
 from meetref.app.tokens import read_secret
 from meetref.net.addresses import OwnAddresses
 from meetref.net.datagram import AVOIDS_FRAGMENTS
@@ -96,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     network = KernelNetwork()
     settings = read_settings(arguments, network)
     try:
-        trio.run(_relay, network, settings)
+        trio.run(until_terminated, _relay, network, settings)
     except* OSError as errors:
         raise CommandFailed(f"the relay cannot start: {_first(errors)}") from None
     return Exit.DONE

@@ -21,10 +21,12 @@ from pathlib import Path
 import trio
 
 from meetref.app.bot import MAXIMUM_COUNT, be_bots, behaviours_of
+from meetref.app.certificates import make_client_tls
 from meetref.app.command import CommandFailed, Exit
 from meetref.app.relayaccounts import read_ports
 from meetref.app.safety import add_safety_arguments, protect
 from meetref.app.server import CannotOpen, Server, Settings, open_server
+from meetref.app.stopping import until_terminated
 from meetref.archive.log import LogUnavailable
 from meetref.meeting.channel import ChannelClosed
 from meetref.net.capture import Capture, capture_file
@@ -85,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.bots is None:
         arguments.bots = 0 if protection.is_public else 3
     try:
-        trio.run(_serve, network, settings, arguments)
+        trio.run(until_terminated, _serve, network, settings, arguments)
     except* OSError as errors:
         raise _explain(_first(errors)) from None
     except* LogUnavailable as errors:
@@ -123,7 +125,8 @@ async def _demonstrate(network: KernelNetwork, settings: Settings, server: Serve
     """Bots in the demo room, so that a person alone sees a lively meeting."""
     here = Address(settings.listen[0], server.http_port)
     try:
-        await be_bots(network, here, DEMO_ROOM, behaviours_of(count))
+        tls = make_client_tls(insecure=True) if settings.tls is not None else None  # the server is this very process
+        await be_bots(network, here, DEMO_ROOM, behaviours_of(count, tls=tls))
     except* ChannelClosed as closed:
         logging.getLogger("meetref.bots").warning("the demo's bots cannot join: %s", _first(closed))
 

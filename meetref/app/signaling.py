@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 import trio
 from trio_websocket import WebSocketConnection, wrap_client_stream, wrap_server_stream
 
-from meetref.app.channel import Channel, ClientChannel, hold
+from meetref.app.channel import HANDSHAKE_TIMEOUT, Channel, ClientChannel, hold
 from meetref.app.door import SIGNALING_PATH
 from meetref.app.origin import HostNames, is_same_origin
 from meetref.app.visitor import Head, ReplayingStream, Visitor
@@ -75,8 +75,7 @@ async def open_client_channel(
     """
     stream: trio.abc.Stream = await network.open_stream(address)
     if tls is not None:
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        stream = trio.SSLStream(stream, tls, server_hostname=name.strip("[]"), https_compatible=True)
+        stream = await _secured(stream, tls, host)
     held = ReplayingStream(b"", stream)
 
     async def connect(nursery: trio.Nursery) -> WebSocketConnection:
@@ -97,6 +96,21 @@ async def open_client_channel(
         await trio.aclose_forcefully(stream)
     if ended is not None:
         raise ended
+
+
+async def _secured(stream: trio.abc.Stream, tls: ssl.SSLContext, host: str) -> trio.abc.Stream:
+    """TLS over `stream`. Raises `ChannelClosed`."""
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    secured = trio.SSLStream(stream, tls, server_hostname=name.strip("[]"), https_compatible=True)
+    try:
+        with trio.fail_after(HANDSHAKE_TIMEOUT):
+            await secured.do_handshake()
+    except (trio.BrokenResourceError, trio.TooSlowError) as error:
+        await trio.aclose_forcefully(stream)
+        cause = error.__cause__
+        why = getattr(cause, "verify_message", None) or getattr(cause, "reason", None) or "it does not speak TLS"
+        raise ChannelClosed(False, f"no trusted TLS connection: {why}") from None
+    return secured
 
 
 def _why_refused(head: Head, hosts: HostNames) -> tuple[int, str] | None:

@@ -12,11 +12,11 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import ssl
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from meetref.app.certificates import make_client_tls
 from meetref.app.command import CommandFailed, Exit, print_json
 from meetref.app.tokens import read_admin_token
 
@@ -106,8 +106,4 @@ def _connection(url: str, insecure: bool) -> http.client.HTTPConnection:
         raise CommandFailed(f"{url[:100]!r} is no address such as http://127.0.0.1:8080", Exit.WRONG_COMMAND_LINE)
     if parts.scheme == "http":
         return http.client.HTTPConnection(host, port, timeout=TIMEOUT)
-    context = ssl.create_default_context()
-    if insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=context)
+    return http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=make_client_tls(insecure=insecure))

@@ -26,8 +26,9 @@ class ServerProcess:
     `up` is set while it can be reached.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *arguments: str) -> None:
         self.folder = folder
+        self._arguments = arguments
         self.address = Address("127.0.0.1", 0)
         self.up = trio.Event()
         self.starts = 0
@@ -44,14 +45,14 @@ class ServerProcess:
     async def start(self) -> None:
         """Start it, and return when it says where it is."""
         words = [str(Path(sys.executable).with_name("meetref")), "serve", "--port", str(self.address.port)]
-        words += ["--bots", "0", "--data", str(self.folder / "data")]
+        words += ["--bots", "0", "--data", str(self.folder / "data"), *self._arguments]
         with (self.folder / "server.log").open("ab") as log:
             process = await trio.lowlevel.open_process(words, stdout=subprocess.PIPE, stderr=log)
         self._process = process
         assert process.stdout is not None
         said = b""
         with trio.fail_after(START_LIMIT):
-            while (found := re.search(rb"http://localhost:(\d+)/", said)) is None:
+            while (found := re.search(rb"https?://localhost:(\d+)/", said)) is None:
                 more = await process.stdout.receive_some(1000)
                 assert more, f"the server did not start: {self.log}"
                 said += bytes(more)
@@ -67,6 +68,12 @@ class ServerProcess:
         self._process.kill()
         await self._process.wait()
 
+    async def terminate(self) -> int:
+        """SIGTERM, as a service manager sends it; gives the exit code."""
+        assert self._process is not None
+        self._process.terminate()
+        return await self._process.wait()
+
     async def end(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
@@ -75,9 +82,9 @@ class ServerProcess:
 
 
 @asynccontextmanager
-async def server_process(folder: Path) -> AsyncIterator[ServerProcess]:
-    """A started server; whatever happens inside, no process is left."""
-    server = ServerProcess(folder)
+async def server_process(folder: Path, *arguments: str) -> AsyncIterator[ServerProcess]:
+    """A started server with further `arguments`; whatever happens inside, no process is left."""
+    server = ServerProcess(folder, *arguments)
     try:
         await server.start()
         yield server
