@@ -136,6 +136,7 @@ class Client:
             self.down.on_packet = self._on_packet
             self.down.on_control = self._on_down_control
         offer = answering.read_offer(message.sdp)
+        self.down.restart_if_asked(offer.transport)
         answer = answering.answer(offer, self.down.transport("active"), session_id=2, version=message.number)
         self.down.describe(answer.remote)
         for track in answer.tracks:

@@ -87,6 +87,11 @@ class ClientLink:
         with trio.move_on_after(GATHERING_PATIENCE):
             await self._gathered.wait()
 
+    def restart_if_asked(self, theirs: Transport) -> None:
+        """Other credentials in a later offer ask for an ICE restart (RFC 8839 section 4.4.1.1)."""
+        if self.peer.remote_credentials not in (None, Credentials(theirs.ufrag, theirs.password)):
+            self.peer.restart_ice(trio.current_time())
+
     def describe(self, theirs: Transport) -> None:
         """Take the server's half."""
         now = trio.current_time()

@@ -282,6 +282,15 @@ class Participant:
         if down is None or down.peer.state not in ("connected", "disconnected"):
             await self.open_down()
             return
+        self._offer_restart(down)
+
+    def _heal_down(self) -> None:
+        """The path has fallen silent: offer a restart, unless the client, which mostly notices first, asked for one."""
+        down = self.down
+        if down is not None and self.present and not down.peer.is_restarting:
+            self._offer_restart(down)
+
+    def _offer_restart(self, down: Down) -> None:
         self._restart(down)
         self.offer_down()
         self._place.exchange.touch(down)
@@ -343,6 +352,8 @@ class Participant:
                     scope.deadline = math.inf
                 elif isinstance(event, StateChanged) and event.state in ("failed", "closed"):
                     self._close(way)
+                elif event == StateChanged("disconnected") and way == "down":
+                    self._heal_down()
             if isinstance(event, Connected | StateChanged):
                 self._company.arrange()
 

@@ -79,11 +79,6 @@ class Run(NamedTuple):
     size: int
     remote: Address
 
-    @property
-    def length(self) -> int:
-        """How many there are."""
-        return -(-len(self.data) // self.size) if self.size else 1
-
     def cut(self) -> list[bytes]:
         """The datagrams, one by one."""
         data, size = self.data, self.size
@@ -213,8 +208,8 @@ class KernelDatagramSocket:
 
     def _next_run(self) -> Run | None:
         """What one call brings, a datagram or several joined; None where nothing is there. Foreign ones are skipped."""
-        counters, now = self.counters, trio.current_time()
-        if self._only_from is not None and self._only_from.refresh(now):
+        counters = self.counters
+        if self._only_from is not None and self._only_from.refresh(trio.current_time()):
             self._origins.clear()
         for _ in range(MAXIMUM_BATCH):
             try:
@@ -226,17 +221,17 @@ class KernelDatagramSocket:
                 return None
             counters.receive_calls += 1
             remote = self._origin(spelling)
+            length = -(-len(data) // size) if size else 1
             if remote is None:
-                counters.foreign += -(-len(data) // size) if size else 1
+                counters.foreign += length
                 continue
             run = Run(data, size, remote)
-            length = run.length
             counters.datagrams_in += length
             counters.octets_in += len(data)
             counters.joined_in += length if length > 1 else 0
             if self.tap is not None:
                 for datagram in run.cut():
-                    self.tap(Datagram(datagram, self.local, remote), "in", now)
+                    self.tap(Datagram(datagram, self.local, remote), "in", trio.current_time())
             return run
         return None
 

@@ -68,45 +68,56 @@ class RelayServer:
 
     def receive_batch(self, batch: list[Datagram], now: float) -> None:
         """What one wake-up brought from clients. Everything in it came to the same local address."""
+        if batch:
+            runs = [Run(datagram.data, len(datagram.data), datagram.remote) for datagram in batch]
+            self.receive_runs(runs, batch[0].local, now)
+
+    def receive_runs(self, runs: list[Run], local: Address, now: float) -> None:
+        """The same, where what came joined stays joined; a whole run is of one channel mostly.
+
+        What goes to one peer leaves together, however it came.
+        """
         remote: Address | None = None
         allocation: Allocation | None = None
-        waiting: list[tuple[Allocation, Peer]] = []
+        waiting: dict[Peer, Allocation] = {}
         asked = False
-        for datagram in batch:
-            if datagram.remote is not remote:
-                remote = datagram.remote
-                allocation = self.relay.allocation_of(remote, datagram.local)
-            data = datagram.data
+        for run in runs:
+            if run.remote is not remote:
+                remote = run.remote
+                allocation = self.relay.allocation_of(remote, local)
+            relayed = None
+            if allocation is not None and len(run.data) > run.size:
+                relayed = allocation.run_from_client(run.data, run.size, now)
+            if allocation is not None and relayed is not None:
+                peer, packets = relayed
+                peer.pending += packets
+                waiting[peer] = allocation
+            elif self._receive_singly(run, local, now, waiting):
+                remote, asked = None, True  # it may have made or ended an allocation
+        for peer, owner in waiting.items():
+            self._flush_to_peer(owner, peer)
+        if asked:
+            self._driver.turn(now)
+
+    def _receive_singly(self, run: Run, local: Address, now: float, waiting: dict[Peer, Allocation]) -> bool:
+        """The datagrams of a run one by one; whether one of them was for the machine."""
+        allocation = self.relay.allocation_of(run.remote, local)
+        asked = False
+        for data in run.cut():
             relayed = None
             if allocation is not None and data:
                 if data[0] >= 64:
                     relayed = allocation.from_client(data, now)
                 elif data[:2] == SEND_INDICATION:
                     relayed = allocation.from_indication(data, now)
-            if relayed is None:
-                self._driver.receive(datagram, now)
-                remote, asked = None, True  # it may have made or ended an allocation
-                continue
-            peer, payload = relayed
-            if not peer.pending:
-                waiting.append((allocation, peer))  # type: ignore[arg-type]  # relayed by an allocation
-            peer.pending.append(payload)
-        for owner, peer in waiting:
-            self._flush_to_peer(owner, peer)
-        if asked:
-            self._driver.turn(now)
-
-    def receive_runs(self, runs: list[Run], local: Address, now: float) -> None:
-        """The same for a port that is the relay's alone, where whole runs are of one channel."""
-        for run in runs:
-            allocation = self.relay.allocation_of(run.remote, local) if len(run.data) > run.size else None
-            relayed = None if allocation is None else allocation.run_from_client(run.data, run.size, now)
             if allocation is None or relayed is None:
-                self.receive_batch([Datagram(data, local, run.remote) for data in run.cut()], now)
+                self._driver.receive(Datagram(data, local, run.remote), now)
+                allocation, asked = self.relay.allocation_of(run.remote, local), True
             else:
-                peer, packets = relayed
-                peer.pending += packets
-                self._flush_to_peer(allocation, peer)
+                peer, payload = relayed
+                peer.pending.append(payload)
+                waiting[peer] = allocation
+        return asked
 
     async def run_port(self) -> None:
         """Serve clients at the port, which is the relay's alone, until cancelled."""

@@ -44,6 +44,10 @@ __all__ = ["Agent", "Credentials", "Pair", "PairSelected", "PathOpened", "StateC
 AgentState = Literal["new", "checking", "connected", "disconnected", "failed", "closed"]
 Path = tuple[Address, Address]
 
+SEARCH_LASTS = 2 * PATIENCE
+"""Seconds without news from signaling in which a path must be found: one patience until the peer's last first check,
+one for ours to where that came from. Two NATs that give each check a port of its own would bring new pairs for ever."""
+
 MAXIMUM_EARLY_CHECKS = 32
 FRESH_FOR = 4.0  # seconds after an answer in which a pair that is not selected is not checked again
 REPEATED_AFTER = 0.05  # seconds before a check of the peer's repeats one of ours that is under way
@@ -51,7 +55,8 @@ REPEATED_AFTER = 0.05  # seconds before a check of the peer's repeats one of our
 
 @dataclass(slots=True, frozen=True)
 class StateChanged(Event):
-    """The agent as a whole; `failed` is final once consent was lost, and may recover when no path was found."""
+    """The agent as a whole; `failed` may recover while no path was found, until `SEARCH_LASTS` is over, and is final
+    once consent was lost."""
 
     state: AgentState
 
@@ -92,7 +97,7 @@ class Agent:
         self._selection = Selection(self._checklist, self._prober, self._role, dice, self._events)
         self._early: dict[Path, Heard] = {}
         self._trickle = Trickle()
-        self._fails_at = math.inf
+        self._fails_at = self._search_ends_at = math.inf
         self._is_patient = True
         self._is_over = False
         self._due_at: float | None = None
@@ -127,6 +132,7 @@ class Agent:
         A host candidate is its own base, and so is a relayed one; a reflexive one is told its socket's address.
         """
         self._checklist.add_local(candidate, base)
+        self._search_on(now)
         self._work(now)  # spec: ice/trickle
 
     def set_remote_credentials(
@@ -149,6 +155,7 @@ class Agent:
         if lite and not self.controlling:
             self._switch_role()  # spec: ice/lite-peer
         self._fails_at = now + PATIENCE
+        self._search_on(now)
         early, self._early = self._early, {}
         for (local, remote), heard in early.items():
             if (known := self._prober.peer_named(heard.ufrag)) is not None:
@@ -171,8 +178,11 @@ class Agent:
         found = Remote(
             address_of(candidate), candidate.type, candidate.priority, candidate.foundation, candidate.tcp_type
         )
+        is_news = found.address not in self._checklist.remotes
         if not self._checklist.add_remote(found, self._may_check):
             self._ignore("too many candidates")
+        elif is_news:
+            self._search_on(now)
         self._work(now)
 
     def end_of_remote_candidates(self, now: float) -> None:
@@ -219,7 +229,8 @@ class Agent:
             quiet = self.state == "disconnected"
             selection, prober = self._selection, self._prober
             soonest = min(selection.next_timeout(quiet), prober.next_timeout(ordinary=self._looks_around))
-            self._due_at = math.inf if self._is_over else min(soonest, self._fails_at)
+            searched = self._search_ends_at if self.state == "checking" else math.inf
+            self._due_at = math.inf if self._is_over else min(soonest, self._fails_at, searched)
         return self._due_at
 
     def handle_timeout(self, now: float) -> None:
@@ -358,14 +369,22 @@ class Agent:
         if not self._is_over:
             self._prober.send_waiting(now, ordinary=self._looks_around)
 
+    def _search_on(self, now: float) -> None:
+        """There is something new to try, or what was found is gone."""
+        if self._prober.peer is not None:
+            self._search_ends_at = now + SEARCH_LASTS
+
     def _assess(self, now: float) -> None:
         if now >= self._fails_at:
             self._is_patient, self._fails_at = False, math.inf
         consent = self._selection.consent
         if consent is not None:
+            self._search_on(now)
             self._become("disconnected" if now >= consent.disconnects_at else "connected")
         elif self._selection.is_lost:
             self._end("failed")  # spec: ice/consent-expiry
+        elif now >= self._search_ends_at and self._checklist.unfinished():
+            self._end("failed")  # spec: ice/search-ends
         elif not (self._is_patient or self._checklist.unfinished()):
             self._become("failed")  # spec: ice/patience
         elif self._prober.peer is not None:

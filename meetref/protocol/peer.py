@@ -105,6 +105,7 @@ class Peer:
         self._dtls: handshake12.Endpoint | None = None
         self._dtls_path: tuple[Address, Address] | None = None
         self._remote: Remote | None = None
+        self._restart_is_offered = False  # and not answered yet
         self._former_remotes: deque[ice.Credentials] = deque(maxlen=MAXIMUM_REPLACED)
         self._replaced: list[Agent] = []
         """The agents from before a restart, newest first, until the new one has found a path: one of them has ours."""
@@ -121,6 +122,11 @@ class Peer:
     def ufrags(self) -> tuple[str, ...]:
         """The names by which checks for this connection call it: two during an ICE restart."""
         return tuple(agent.credentials.ufrag for agent in self._agents)
+
+    @property
+    def is_restarting(self) -> bool:
+        """Whether a new path is being looked for beside the old one."""
+        return bool(self._replaced)
 
     @property
     def _agents(self) -> tuple[Agent, ...]:
@@ -161,7 +167,7 @@ class Peer:
         """Take the other side's description. A second one with the same credentials changes nothing."""
         if self._remote is not None and self._remote.credentials == remote.credentials:
             return
-        self._remote = remote
+        self._remote, self._restart_is_offered = remote, False
         self.ice.set_remote_credentials(remote.credentials, now, lite=remote.lite, renominates=remote.renominates)
         if remote.setup != "actpass":
             self.dtls_role = "server" if remote.setup == "active" else "client"
@@ -173,8 +179,14 @@ class Peer:
             self._receive_dtls(datagram, now)
 
     def restart_ice(self, now: float) -> None:
-        """Begin anew with fresh credentials; keys and media stay, on the old path until a new one is selected."""
+        """Begin anew with fresh credentials; keys and media stay, on the old path until a new one is selected.
+
+        Where the last ones have not been answered yet, they stay: the answer on its way is to them.
+        """
         # spec: ice/restart
+        if self._restart_is_offered:
+            return
+        self._restart_is_offered = True
         if self._remote is not None and self._remote.credentials not in self._former_remotes:
             self._former_remotes.append(self._remote.credentials)
         if self.ice.state in ("new", "failed"):
@@ -328,7 +340,8 @@ class Peer:
             case ice.StateChanged("failed"):
                 if agent in self._replaced:
                     self._replaced.remove(agent)
-                if all(each.state == "failed" for each in self._agents):
+                # A new one waits for the answer to a restart. With the old path gone, too, nothing is left to wait for.
+                if all(each.state in ("new", "failed") for each in self._agents):
                     self._become("failed", "no way to reach each other was found, or the other side stopped answering")
             case ice.StateChanged("disconnected"):
                 if self.state == "connected":

@@ -211,7 +211,7 @@ class DownOffer(Message, tag="down-offer"):
     """The SDP offer of the server's *down* connection. The server's candidates are in it.
 
     `connection` counts the server's *down* connections: at another number the client closes the old one and makes a
-    new one.
+    new one. An offer with other ICE credentials is a restart: the client asked for it, or the server hears nothing.
     """
 
     connection: Sequence

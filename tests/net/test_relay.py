@@ -12,6 +12,7 @@ import trio
 
 from meetref.app.relay import Settings, serve
 from meetref.lab.lodger import PASSWORD, USER, Lodger
+from meetref.net.datagram import Run
 from meetref.net.network import KernelNetwork
 from meetref.net.relay import RelayServer
 from meetref.protocol.relaylimits import Limits
@@ -64,6 +65,18 @@ async def test_bursts_go_through_in_both_directions(by_channel: bool, joined: bo
         await until(lambda: (lodger.at_peer, lodger.at_client) == (105, 105))
         assert (server.relayed_to_peers, server.relayed_to_clients) == (105, 105)
         assert server.dropped == 0
+
+
+async def test_what_one_wake_up_brings_for_a_peer_leaves_together_and_in_order() -> None:
+    async with running() as server, lodging(server, by_channel=True) as lodger:
+        (relayed,) = server.relayed_sockets
+        sent: list[tuple[list[bytes], Address]] = []
+        relayed.send = lambda packets, remote: sent.append((list(packets), remote))  # type: ignore[method-assign]
+        single = [Run(b"\x40\x00\x00\x01" + bytes([number]), 5, lodger.client.local) for number in range(8)]
+        joined = Run(b"\x40\x00\x00\x01\x08\x40\x00\x00\x01\x09", 5, lodger.client.local)
+        server.receive_runs([*single[:5], joined, *single[5:]], server.port.locals[0], trio.current_time())
+        assert sent == [([bytes([number]) for number in (0, 1, 2, 3, 4, 8, 9, 5, 6, 7)], lodger.peer.local)]
+        assert server.relayed_to_peers == 10
 
 
 async def test_a_run_with_something_odd_in_it_is_looked_at_one_by_one() -> None:

@@ -101,6 +101,58 @@ class Peers:
         return self.client.state == self.server.state == "connected"
 
 
+class Signaling:
+    """Offers of new credentials and their answers, each `takes` so many seconds; only the newest answer counts."""
+
+    def __init__(self, peers: Peers, *, offerer: Name, takes: float) -> None:
+        self._peers = peers
+        self._takes = takes
+        self._names: dict[str, Name] = {"offerer": offerer, "answerer": "server" if offerer == "client" else "client"}
+        self._offers = itertools.count(1)
+        self._newest = 0
+        self._coming: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+
+    def _later(self, act: Callable[[], None]) -> None:
+        heapq.heappush(self._coming, (self._peers.now + self._takes, next(self._order), act))
+
+    def restart(self) -> None:
+        """The offerer begins anew."""
+        self._peer("offerer").restart_ice(self._peers.now)
+        self._newest = number = next(self._offers)
+        described = self._peers.remote_of(self._names["offerer"])
+        self._later(lambda: self._offered(number, described))
+
+    def _offered(self, number: int, theirs: Remote) -> None:
+        answerer = self._peer("answerer")
+        if answerer.remote_credentials != theirs.credentials:
+            answerer.restart_ice(self._peers.now)
+        self._describe("answerer", theirs)
+        described = self._peers.remote_of(self._names["answerer"])
+        self._later(lambda: self._describe("offerer", described) if number == self._newest else None)
+
+    def _peer(self, role: str) -> Peer:
+        peer: Peer = getattr(self._peers, self._names[role])
+        return peer
+
+    def _describe(self, role: str, theirs: Remote) -> None:
+        peer = self._peer(role)
+        peer.set_remote(theirs, self._peers.now)
+        peer.add_remote_candidate(candidate(CLIENT if self._names[role] == "server" else SERVER), self._peers.now)
+        self._peers.flush()
+
+    def run(self, seconds: float) -> None:
+        """Let time pass, and what is on its way arrive."""
+        end = self._peers.now + seconds
+        while self._coming and self._coming[0][0] <= end:
+            at, _, act = heapq.heappop(self._coming)
+            self._peers.run(seconds=max(0.0, at - self._peers.now))
+            self._peers.now = max(self._peers.now, at)
+            act()
+        self._peers.run(seconds=max(0.0, end - self._peers.now))
+        self._peers.now = max(self._peers.now, end)
+
+
 def connected(seed: int = 1) -> Peers:
     peers = Peers(seed)
     peers.introduce()

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from meetref.protocol import ice
 from meetref.protocol.machine import Ignored
+from meetref.protocol.pair import Input
+from meetref.protocol.transaction import PATIENCE
 from meetref.wire import attribute, stun
 from meetref.wire.address import Address
 from meetref.wire.candidate import Candidate
@@ -197,6 +199,55 @@ def test_checks_that_nobody_answers_fail() -> None:
     talk.run_until(40)
     assert talk.states("a") == ["checking", "failed"]
     assert not talk.a.is_valid_path(ALICE, BOB)
+
+
+def checked_from_ever_new_ports(puppet: Puppet, seconds: float) -> list[float]:
+    """As two NATs do that give each check a port of its own: when the agent sent a request."""
+    begun, asked = puppet.now, list[float]()
+    for number in range(int(seconds * 2)):
+        sent = puppet.wait(0.5) + puppet.say(puppet.request(), source=Address(BOB.host, 1024 + number))
+        asked += [puppet.now - begun for message in sent if message.kind is stun.Class.REQUEST]
+    return asked
+
+
+@pytest.mark.spec("ice/search-ends")
+def test_a_search_that_always_finds_another_place_to_ask_ends() -> None:
+    puppet = Puppet(agent(1, controlling=False))
+    asked = checked_from_ever_new_ports(puppet, 2 * PATIENCE - 1)
+    assert puppet.states() == ["checking"]
+    assert len(asked) > 100
+    checked_from_ever_new_ports(puppet, 2)
+    assert puppet.states() == ["checking", "failed"]
+    assert checked_from_ever_new_ports(puppet, 5) == []
+    assert puppet.machine.next_timeout() == math.inf
+
+
+@pytest.mark.spec("ice/search-ends")
+def test_what_the_peer_tells_for_the_first_time_keeps_the_search_going() -> None:
+    puppet = Puppet(agent(1, controlling=False))
+    for news, states in ((BOB, ["checking"]), (BOB, ["checking", "failed"])):
+        checked_from_ever_new_ports(puppet, 1.5 * PATIENCE)
+        puppet.machine.add_remote_candidate(host(news), puppet.now)
+        assert puppet.states() == states
+    late = Puppet(agent(1, controlling=False))
+    late.machine.set_remote_credentials(late.credentials, late.now)
+    late.wait(PATIENCE + 1)
+    assert late.states() == ["checking", "failed"]
+    late.wait(PATIENCE)
+    assert [message.kind for message in late.say(late.request())] == [stun.Class.SUCCESS], "but no check of our own"
+    assert late.machine.state == "failed"
+
+
+def test_a_pair_lost_long_after_the_start_has_time_for_another_search() -> None:
+    talk = Conversation.ready()
+    talk.introduce()
+    talk.run_until(3 * PATIENCE)
+    pair = talk.a.selected
+    assert pair is not None
+    talk.a._selection._lose(pair, Input.CHECK_FAILED, talk.now)
+    talk.run_until(3 * PATIENCE + 10)
+    assert talk.a.state == talk.b.state == "connected"
+    assert talk.states("a")[:3] == ["checking", "connected", "failed"]
 
 
 @pytest.mark.spec("ice/end-of-candidates", "ice/candidate-generation")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from meetref.protocol.peer import MAXIMUM_EARLY_DATAGRAMS, Connected, PathOpened
 from meetref.wire import rtcp, rtp
 from meetref.wire.address import Address
 from tests.protocol.dtls_pairs import certificate
-from tests.protocol.peer_pairs import CLIENT, MOVED, SERVER, Peers, connected
+from tests.protocol.peer_pairs import CLIENT, MOVED, SERVER, Peers, Signaling, connected
 
 STRANGER = Address("203.0.113.7", 6666)
 SOUND = rtp.serialize(rtp.Packet(payload_type=111, sequence=1, timestamp=1, ssrc=5, payload=b"hello"))
@@ -195,6 +197,55 @@ def test_when_old_and_new_are_lost_it_has_failed() -> None:
     assert peers.server.state == "disconnected"
     peers.run(lambda: peers.server.state == "failed", 60)
     assert peers.server.state == "failed"
+
+
+@pytest.mark.spec("ice/restart")
+def test_a_restart_that_nobody_has_answered_yet_is_not_made_again() -> None:
+    """The answer to the first offer may name sockets that the second one would not know."""
+    peers = connected()
+    peers.client.restart_ice(peers.now)
+    offered = peers.client.credentials
+    peers.run(seconds=0.2)
+    peers.client.restart_ice(peers.now)
+    assert peers.client.credentials == offered
+    peers.server.restart_ice(peers.now)
+    peers.introduce()
+    peers.run(seconds=1)
+    assert peers.both_connected
+    assert peers.client.ufrags == (offered.ufrag,)
+    peers.client.restart_ice(peers.now)
+    assert peers.client.credentials != offered
+
+
+@pytest.mark.spec("ice/restart")
+def test_a_restart_that_is_never_answered_fails_with_the_old_path() -> None:
+    peers = connected()
+    peers.client.restart_ice(peers.now)
+    peers.passes = lambda name, datagram: False
+    peers.run(lambda: peers.client.state == "failed", 60)
+    assert peers.client.state == "failed"
+    assert peers.client.next_timeout() == float("inf")
+
+
+@pytest.mark.spec("ice/restart", "ice/mixed-generations")
+@pytest.mark.soak(ci=30, full=3000)
+def test_restarts_in_quick_succession_end_on_a_path(seed: int) -> None:
+    """Offers and answers take their time, restarts do not wait for them, and the path is away meanwhile, or changes."""
+    dice = random.Random(seed)
+    peers = connected(seed)
+    if dice.random() < 0.6:
+        peers.moves[CLIENT] = MOVED
+    back_at, loss, takes = peers.now + dice.choice((0, 0, 2, 6)), dice.choice((0, 0, 0.1)), dice.choice((0.001, 0.3, 1))
+    peers.passes = lambda name, datagram: peers.now >= back_at and dice.random() >= loss
+    signaling = Signaling(peers, offerer=dice.choice(("client", "server")), takes=takes)
+    for _ in range(dice.randint(2, 5)):
+        signaling.restart()
+        signaling.run(dice.choice((0, 0.001, 0.05, 0.2, 0.5, 1, 2, 3)))
+    signaling.run(30)
+    peers.run(lambda: peers.both_connected)  # lost datagrams of consent may look like silence for a moment
+    assert peers.both_connected
+    assert peers.server.path == (SERVER, peers.moves.get(CLIENT, CLIENT))
+    assert [len(peer.ufrags) for peer in (peers.client, peers.server)] == [1, 1]
 
 
 def test_a_goodbye_closes_the_other_end() -> None:

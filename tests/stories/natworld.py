@@ -103,12 +103,6 @@ class Topology:
         return self.has_relay and all(self.reaches_server(side, by_stream=True) for side in self.sides)
 
     @property
-    def endless(self) -> bool:
-        """Whether each check brings about a new path: two mappings that change, and a filter that lets that in."""
-        first, second = self.sides
-        return first.mapping is not EI and second.mapping is not EI and EI in (first.filtering, second.filtering)
-
-    @property
     def reason(self) -> str:
         """Why it fails, where it does; see `natcell.diagnose`."""
         for number, side in enumerate(self.sides, 1):
