@@ -1,156 +1,135 @@
-"""`meetref vectors replay`: drives a running server of anybody's with the vectors, over UDP.
+"""`meetref vectors replay`: drives somebody's running server with the vectors.
 
-Stands above `net` and `app/vectorset`, beside `app/vectors`. What a case asks of a target, and whether the target is
-still sane, is said by a `Target`; `app/replaystun` is the first, others register in `TARGETS`.
+Stands above `net`, `app/vectorset` and the kinds of targets (`app/replaystun`, `app/replayturn`, `app/replayice`),
+beside `app/vectors`. What a case asks of a target, and whether the target is still sane, a `Target` says.
 Specification: docs/vectors.md. Before the first case and after the last the target must give a sane answer.
-Leaves out: machines with steps, for which the other side would have to keep time with us.
-Read next: `app/replaystun.py`.
+Leaves out: machines that ask by themselves, for which the other side would have to be told what to do.
+Read next: `app/replaystun.py`, the simplest target.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from ipaddress import ip_address
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import trio
 
 from meetref.app.checkout import checkout
 from meetref.app.command import CommandFailed, Exit, print_json
+from meetref.app.replayice import IceTarget
+from meetref.app.replaysettings import Settings, read_settings
+from meetref.app.replaysettings import add_arguments as add_settings
 from meetref.app.replaystun import StunTarget
-from meetref.app.vectorset import cases_of, read_sets
+from meetref.app.replayturn import TurnTarget
+from meetref.app.vectorset import groups_of, read_sets
+from meetref.app.verdict import Case, Outcome, Target, untried
 from meetref.net.network import KernelNetwork, Network
-from meetref.wire.address import Address, canonical_host
-from meetref.wire.reader import Malformed
 
-Case = Mapping[str, Any]
-Verdict = Literal["pass", "non-strict", "fail", "error"]
-
-
-class Target(Protocol):
-    """One kind of server. The reactions are the words of the vectors, and "success"."""
-
-    sets: tuple[str, ...]
-    """The sets that can be replayed against it."""
-
-    async def sane(self) -> bool:
-        """Whether it gives the simplest right answer."""
-        ...
-
-    async def play(self, case: Case) -> str | None:
-        """What it does with a case; None if it stopped answering altogether."""
-        ...
-
-    async def close(self) -> None: ...
+TARGETS: dict[str, Callable[[Network, Settings], Awaitable[Target]]] = {
+    "stun": StunTarget.open,
+    "turn": TurnTarget.open,
+    "ice": IceTarget.open,
+}
+QUICK = 1.0  # seconds; cases that wait longer are played side by side
 
 
-TARGETS: dict[str, Callable[[Network, Address], Awaitable[Target]]] = {"stun": StunTarget.open}
+class Insane(Exception):
+    """The target gives no sane answer to begin with; `args[0]` says in a few words what it does."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How one case ended."""
-
-    id: str
-    comment: str
-    verdict: Verdict
-    expected: tuple[str, ...]
-    got: str
-
-
-def expected_of(case: Case) -> tuple[str, ...]:
-    """The required reaction first, then what else the document permits."""
-    first = case["reaction"] if case["result"] == "invalid" else "success"
-    return (str(first), *case.get("allowed", ()))
-
-
-def judge(case: Case, got: str | None) -> Outcome:
-    """Hold what a target did against what the case requires."""
-    expected = expected_of(case)
-    verdict: Verdict = "error" if got is None else "pass" if got in expected else "fail"
-    # To take an invalid part for nothing is to succeed without it.
-    if got == "success" and "ignore-part" in expected:
-        verdict = "pass"
-    if verdict == "fail" and case.get("level", "MUST") != "MUST":
-        verdict = "non-strict"
-    return Outcome(case["id"], case["comment"], verdict, expected, got or "no answer to anything any more")
-
-
-async def replay(target: Target, cases: Sequence[Case]) -> list[Outcome] | None:
-    """Play all cases, with a sanity case before and after; None if the target is not sane to begin with."""
-    if not await target.sane():
-        return None
-    outcomes = []
+async def replay(target: Target, cases: Sequence[Case]) -> list[Outcome]:
+    """Play all cases, with a sane question before and after. Raises `Insane`."""
+    why = await target.why_insane()
+    if why is not None:
+        raise Insane(why)
+    slow = [case for case in cases if target.lasts_for(case) > QUICK]
+    outcomes: list[Outcome] = []
     for case in cases:
-        outcomes.append(judge(case, await target.play(case)))
-        if outcomes[-1].verdict == "error" and not await target.sane():
-            return outcomes  # it is gone, and whatever followed would only say so again
-    if not await target.sane():
-        outcomes.append(Outcome("sanity", "the sanity case at the end", "error", ("success",), "no sane answer"))
+        if case not in slow:
+            outcomes.append(await target.play(case))
+            if outcomes[-1].verdict == "error" and await target.why_insane() is not None:
+                break  # it is gone, and whatever followed would only say so again
+    else:
+        outcomes += await _play_side_by_side(target, slow)
+        if (why := await target.why_insane()) is not None:
+            outcomes.append(Outcome("sanity", "the sane question at the end", "error", ("a sane answer",), why))
+    places = {case["id"]: number for number, case in enumerate(cases)}
+    missing = places.keys() - {outcome.id for outcome in outcomes}
+    outcomes += [untried(case, "the target is gone") for case in cases if case["id"] in missing]
+    return sorted(outcomes, key=lambda outcome: places.get(outcome.id, len(places)))
+
+
+async def _play_side_by_side(target: Target, cases: Sequence[Case]) -> list[Outcome]:
+    outcomes = []
+
+    async def play(case: Case) -> None:
+        outcomes.append(await target.play(case))
+
+    async with trio.open_nursery() as nursery:
+        for case in cases:
+            nursery.start_soon(play, case, name=f"case {case['id']}")
     return outcomes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which target, and with which vectors."""
     parser.add_argument("stem", metavar="STEM", help=f"what the target speaks: {', '.join(TARGETS)}")
-    parser.add_argument("--target", required=True, metavar="HOST:PORT", help="where it listens, over UDP")
-    parser.add_argument("--anywhere", action="store_true", help="allow a target that is not on this machine's loopback")
-    parser.add_argument("--json", action="store_true", help="write every outcome as JSON")
+    add_settings(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Replay, and tell how it went: 0 all passed, 1 some failed, 127 the target cannot be asked."""
     if arguments.stem not in TARGETS:
-        raise CommandFailed(f"nothing can be replayed for {arguments.stem}", Exit.UNSUPPORTED)
-    address = read_target(arguments.target, anywhere=arguments.anywhere)
-    outcomes = trio.run(_replay, checkout(), arguments.stem, address, KernelNetwork())
-    if outcomes is None:
-        raise CommandFailed(f"{address} gives no sane answer to {arguments.stem}", Exit.UNSUPPORTED)
-    return report(outcomes, as_json=arguments.json)
+        sentence = f"nothing can be replayed for {arguments.stem[:40]!a}; there are {', '.join(TARGETS)}"
+        raise CommandFailed(sentence, Exit.UNSUPPORTED)
+    settings = read_settings(arguments)
+    try:
+        outcomes = trio.run(_replay, checkout(), settings, KernelNetwork())
+    except Insane as insane:
+        raise CommandFailed(f"{settings.target} {insane}", Exit.UNSUPPORTED) from None
+    except OSError as problem:
+        raise CommandFailed(f"{settings.target} cannot be asked: {problem.strerror}", Exit.UNSUPPORTED) from None
+    return report(outcomes, as_json=arguments.json, every=arguments.every)
 
 
-async def _replay(root: Path, stem: str, address: Address, network: Network) -> list[Outcome] | None:
-    target = await TARGETS[stem](network, address)
+async def _replay(root: Path, settings: Settings, network: Network) -> list[Outcome]:
+    target = await TARGETS[settings.stem](network, settings)
     try:
         return await replay(target, cases_for(root, target.sets))
     finally:
         await target.close()
 
 
-def cases_for(root: Path, sets: Sequence[str]) -> list[dict[str, Any]]:
-    """The cases of these sets that still count."""
-    return [case for each in read_sets(root) if each.name in sets for case in cases_of(each) if "withdrawn" not in case]
+def cases_for(root: Path, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The cases of these sets that still count; `set:operation` names some groups of a set."""
+    found = []
+    for each in read_sets(root):
+        for group in groups_of(each):
+            if not {each.name, f"{each.name}:{group.get('params', {}).get('operation')}"}.isdisjoint(names):
+                found += [case for case in group["tests"] if "withdrawn" not in case]
+    return found
 
 
-def read_target(text: str, *, anywhere: bool) -> Address:
-    """The address in `text`. Raises `CommandFailed`, also for one that is not loopback unless that is allowed."""
-    host, _, port = text.rpartition(":")
-    try:
-        address = Address(canonical_host(host.strip("[]")), int(port))
-    except (Malformed, ValueError):
-        raise CommandFailed(f"{text} is no address and port", Exit.WRONG_COMMAND_LINE) from None
-    if not 0 < address.port < 65536:
-        raise CommandFailed(f"{address.port} is no port", Exit.WRONG_COMMAND_LINE)
-    if not anywhere and not ip_address(address.host).is_loopback:
-        sentence = f"{address} is not on this machine; say --anywhere if its owner agrees to be sent broken messages"
-        raise CommandFailed(sentence, Exit.WRONG_COMMAND_LINE)
-    return address
-
-
-def report(outcomes: Sequence[Outcome], *, as_json: bool) -> int:
-    """Write what went wrong, and how many did not."""
+def report(outcomes: Sequence[Outcome], *, as_json: bool, every: bool = False) -> int:
+    """Write what went wrong or was not tried, and how many cases there were; with `every` all of them."""
     counts = Counter(outcome.verdict for outcome in outcomes)
     if as_json:
         print_json({"counts": dict(counts), "outcomes": [asdict(outcome) for outcome in outcomes]})
     else:
         for outcome in outcomes:
-            if outcome.verdict != "pass":
-                wanted = " or ".join(outcome.expected)
-                print(f"{outcome.verdict}  {outcome.id}  {outcome.comment}: {outcome.got} instead of {wanted}")
+            if outcome.verdict != "pass" or every:
+                print(_line(outcome))
         told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in sorted(counts))
         print(f"{len(outcomes)} cases: {told}")
     return Exit.DOES_NOT_HOLD if counts["fail"] or counts["error"] else Exit.DONE
+
+
+def _line(outcome: Outcome) -> str:
+    said = f"{outcome.verdict}  {outcome.id}  {outcome.comment}: {outcome.got}"
+    if outcome.verdict in ("pass", "untried"):
+        return said
+    return f"{said} instead of {' or '.join(outcome.expected)}"

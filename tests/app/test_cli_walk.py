@@ -41,6 +41,7 @@ NEEDED = {
     "vectors generate": ["--check"],
     "vectors fmt": ["--check"],
     "vectors confirm": ["--check"],
+    "vectors replay": ["--target=127.0.0.1:1"],
     "vectors verify": ["--no-replay"],
 }
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import re
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,10 @@ from trio.testing import MockClock
 
 from meetref.app.cli import main
 from meetref.app.command import CommandFailed, Exit
-from meetref.app.replay import Outcome, cases_for, expected_of, judge, read_target, replay, report
+from meetref.app.replay import Insane, cases_for, replay, report
+from meetref.app.replaysettings import Settings, add_arguments, read_settings, read_target
 from meetref.app.replaystun import StunTarget, reaction
+from meetref.app.verdict import GONE, Outcome, expected_of, judge
 from meetref.net.virtual import VirtualNetwork
 from meetref.protocol.binding import answer_binding
 from meetref.wire import attribute, stun
@@ -26,7 +31,7 @@ CASES = cases_for(ROOT, StunTarget.sets)
 Answer = Callable[[bytes, Address], bytes | str | None]
 
 
-async def outcomes_against(answer: Answer, cases: list[dict[str, Any]] = CASES) -> list[Outcome] | None:
+async def outcomes_against(answer: Answer, cases: list[dict[str, Any]] = CASES) -> list[Outcome]:
     """Replay against a server that answers so."""
     network = VirtualNetwork("replay")
     here, there = network.host("here", "192.0.2.1"), network.host("there", "192.0.2.2")
@@ -42,21 +47,24 @@ async def outcomes_against(answer: Answer, cases: list[dict[str, Any]] = CASES) 
                         serving.send((said,), datagram.remote)
 
         nursery.start_soon(serve)
-        target = await StunTarget.open(here, serving.local)
-        outcomes = await replay(target, cases)
+        target = await StunTarget.open(here, Settings(stem="stun", target=serving.local))
+        try:
+            outcomes: list[Outcome] | Insane = await replay(target, cases)
+        except Insane as insane:
+            outcomes = insane
         await target.close()
         nursery.cancel_scope.cancel()
+    if isinstance(outcomes, Insane):
+        raise outcomes
     return outcomes
 
 
-def wrong(outcomes: list[Outcome] | None) -> set[str]:
-    assert outcomes is not None
+def wrong(outcomes: list[Outcome]) -> set[str]:
     return {f"{outcome.verdict}: {outcome.got}" for outcome in outcomes if outcome.verdict != "pass"}
 
 
 async def test_our_server_passes_every_case(autojump_clock: MockClock) -> None:
     outcomes = await outcomes_against(answer_binding)
-    assert outcomes is not None
     assert len(outcomes) == len(CASES)
     assert wrong(outcomes) == set()
 
@@ -67,7 +75,6 @@ async def test_a_server_that_answers_everything_fails(autojump_clock: MockClock)
         return stun.serialize(stun.Message(stun.Class.SUCCESS, 1, data[8:20].ljust(12, b"\0"), mapped))
 
     outcomes = await outcomes_against(answer)
-    assert outcomes is not None
     failed = {outcome.id for outcome in outcomes if outcome.verdict == "fail"}
     for case in CASES:
         allowed = expected_of(case)
@@ -87,7 +94,8 @@ async def test_a_server_that_says_420_without_the_names_fails(autojump_clock: Mo
 
 async def test_a_server_that_is_none_is_not_asked_further(autojump_clock: MockClock) -> None:
     asked = []
-    assert await outcomes_against(lambda data, remote: asked.append(data)) is None
+    with pytest.raises(Insane, match="no sane answer"):
+        await outcomes_against(lambda data, remote: asked.append(data))
     assert {len(data) for data in asked} == {20}
 
 
@@ -100,9 +108,12 @@ async def test_a_server_that_a_case_kills_is_told(autojump_clock: MockClock) -> 
         return None if dead else answer_binding(data, remote)
 
     outcomes = await outcomes_against(answer)
-    assert outcomes is not None
-    assert [outcome.verdict for outcome in outcomes if outcome.verdict != "pass"] == ["error"]
-    assert outcomes[-1].comment == "a request cut to 7 octets"
+    assert [outcome.id for outcome in outcomes] == [case["id"] for case in CASES]
+    (error,) = (number for number, outcome in enumerate(outcomes) if outcome.verdict == "error")
+    assert outcomes[error].comment == "a request cut to 7 octets"
+    assert outcomes[error].got == GONE
+    assert {outcome.verdict for outcome in outcomes[:error]} == {"pass"}
+    assert {outcome.verdict for outcome in outcomes[error + 1 :]} == {"untried"}
 
 
 async def test_a_server_that_is_dead_in_the_end_is_told(autojump_clock: MockClock) -> None:
@@ -113,7 +124,6 @@ async def test_a_server_that_is_dead_in_the_end_is_told(autojump_clock: MockCloc
         return answer_binding(data, remote) if len(questions) <= 3 else None
 
     outcomes = await outcomes_against(answer, CASES[:1])
-    assert outcomes is not None
     assert [outcome.id for outcome in outcomes] == [CASES[0]["id"], "sanity"]
     assert outcomes[1].verdict == "error"
 
@@ -173,8 +183,73 @@ def test_the_report_and_its_exit_code(capsys: pytest.CaptureFixture[str]) -> Non
     assert "fail  a-0003  bad: success instead of drop or error:400" in capsys.readouterr().out
     assert report([good, bad], as_json=True) == Exit.DOES_NOT_HOLD
     assert json.loads(capsys.readouterr().out)["counts"] == {"pass": 1, "fail": 1}
+    assert report([good, Outcome("a-0004", "long", "untried", (), "takes 29 seconds")], as_json=False) == Exit.DONE
+    said = capsys.readouterr().out
+    assert said == "untried  a-0004  long: takes 29 seconds\n2 cases: 1 pass, 1 untried\n"
+    assert report([good], as_json=False, every=True) == Exit.DONE
+    assert capsys.readouterr().out == "pass  a-0001  fine: drop\n1 cases: 1 pass\n"
+
+
+def settings(words: str) -> Settings:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("stem")
+    add_arguments(parser)
+    return read_settings(parser.parse_args([*words.split(), "--target", "127.0.0.1:3478"]))
+
+
+def test_everything_that_can_be_said_of_a_target(tmp_path: Path) -> None:
+    chosen = settings("turn --user alice:won:der --user bob:b --over tcp --time 30 --user-quota 2 --nonce-lasts 100.5")
+    assert chosen.users == (("alice", "won:der"), ("bob", "b"))
+    assert (chosen.over, chosen.time, chosen.user_quota, chosen.total_quota) == ("tcp", 30.0, 2, None)
+    assert chosen.nonce_lasts == 100.5
+    assert "won:der" not in repr(chosen)
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"s" * 40 + b"\n")
+    assert settings(f"turn --secret-file {secret}").secret == b"s" * 40
+    chosen = settings(f"ice --ufrag abcd --password {'p' * 22} --own-ufrag efgh")
+    assert chosen.credentials is not None
+    assert (chosen.credentials.ufrag, chosen.own_ufrag) == ("abcd", "efgh")
+    assert "pppp" not in repr(chosen)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("turn", "wants an account"),
+        ("turn --user alice", "NAME:PASSWORD"),
+        ("turn --user a:b --user b:c --user c:d", "two users are enough"),
+        ("turn --user a:b --secret-file secret", "wants an account"),
+        ("turn --user a:b --time soon", "'soon' is no number of seconds"),
+        ("turn --user a:b --time -1", "no number of seconds"),
+        ("turn --user a:b --time nan", "no number of seconds"),
+        ("turn --user a:b --user-quota few", "'few' is no number"),
+        ("turn --user a:b --nonce-lasts 0", "no number of seconds"),
+        ("turn --user a:b --ufrag abcd", "--ufrag is for ice, not for turn"),
+        ("stun --user a:b", "--user is for turn, not for stun"),
+        ("ice --secret-file x", "--secret-file is for turn, not for ice"),
+        ("ice", "--ufrag UFRAG and --password PASSWORD"),
+        ("ice --ufrag abcd", "--ufrag UFRAG and --password PASSWORD"),
+        ("ice --ufrag abc --password pppppppppppppppppppppp", "a user fragment has 4"),
+        ("ice --ufrag abcd --password short", "a user fragment has 4"),
+        ("ice --ufrag abcd --password pppppppppppppppppppppp --own-ufrag x", "a user fragment has 4"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_a_sentence(words: str, sentence: str) -> None:
+    with pytest.raises(CommandFailed, match=re.escape(sentence)) as problem:
+        settings(words)
+    assert problem.value.code == Exit.WRONG_COMMAND_LINE
+
+
+def test_nobody_at_home_is_told_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        words = ["vectors", "replay", "turn", "--user", "alice:wonder", "--over", "tcp", "--target", where]
+        assert main(words) == Exit.UNSUPPORTED
+    assert capsys.readouterr().err == f"meetref: {where} cannot be reached: nobody listens there\n"
 
 
 def test_a_stem_that_cannot_be_replayed_is_unsupported(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["vectors", "replay", "tea", "--target", "127.0.0.1:3478"]) == Exit.UNSUPPORTED
+    assert "stun, turn, ice" in capsys.readouterr().err
     assert main(["vectors", "replay", "stun", "--target", "192.0.2.1:3478"]) == Exit.WRONG_COMMAND_LINE

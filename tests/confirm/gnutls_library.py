@@ -1,6 +1,7 @@
-"""GnuTLS as a library, through ctypes: its pseudorandom function of TLS 1.2 and its AES-GCM.
+"""GnuTLS as a library, through ctypes: its pseudorandom function of TLS 1.2, AES-GCM, hashes, and form of passwords.
 
-Stands below `tests/confirm/{dtls,handshake12}.py`. Leaves out: sessions; those are in tests/peers/test_dtls_gnutls.py.
+Stands below `tests/confirm/{dtls,handshake12,stun}.py`.
+Leaves out: sessions; those are in tests/peers/test_dtls_gnutls.py.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from ctypes import byref, c_char_p, c_size_t, c_uint, c_void_p
 from tests.confirm.witness import Absent
 
 SHA256 = 6  # GNUTLS_MAC_SHA256
+HASHES = {"md5": (2, 16), "sha1": (3, 20), "sha256": (SHA256, 32)}  # GNUTLS_DIG_..., and how many octets it gives
 
 
 class Datum(ctypes.Structure):
@@ -63,3 +65,30 @@ def seal(key: bytes, nonce: bytes, bound: bytes, plaintext: bytes) -> bytes:
     if code != 0:
         raise ValueError("GnuTLS refuses")
     return out.raw[: size.value]
+
+
+def digest(name: str, data: bytes) -> bytes:
+    """A hash of HASHES."""
+    number, size = HASHES[name]
+    out = ctypes.create_string_buffer(size)
+    if library().gnutls_hash_fast(number, data, c_size_t(len(data)), out) != 0:
+        raise ValueError("GnuTLS refuses")
+    return out.raw
+
+
+def mac(name: str, key: bytes, data: bytes) -> bytes:
+    """An HMAC with a hash of HASHES."""
+    number, size = HASHES[name]
+    out = ctypes.create_string_buffer(size)
+    if library().gnutls_hmac_fast(number, key, c_size_t(len(key)), data, c_size_t(len(data)), out) != 0:
+        raise ValueError("GnuTLS refuses")
+    return out.raw
+
+
+def opaque_string(text: str) -> str:
+    """The one form of a password, as RFC 8265 section 4.2 has it. Raises `ValueError`."""
+    octets, out = text.encode(), Datum()
+    gnutls = library()
+    if gnutls.gnutls_utf8_password_normalize(octets, c_size_t(len(octets)), byref(out), 0) != 0:
+        raise ValueError("GnuTLS refuses")
+    return ctypes.string_at(out.data, out.size).decode() if out.size else ""

@@ -1,4 +1,4 @@
-"""Who else reads vectors/stun as we do: aioice, tshark, coturn's server, and OpenSSL for the hashes alone.
+"""Who else reads vectors/stun as we do: aioice, Pion, tshark, coturn; OpenSSL, GnuTLS for hashes.
 
 A witness confirms a group when it agrees with every case of it. Stands above `tests/confirm/dissection.py` (tshark) and
 `witness.py` (what an entry is). aioice keeps attributes by name and so the last of two; it knows only those of ICE and
@@ -10,20 +10,24 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
 import subprocess
 import unicodedata
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import trio
 
-from meetref.app.replay import judge
+from meetref.app.replaysettings import Settings
 from meetref.app.replaystun import StunTarget
 from meetref.net.network import KernelNetwork
 from meetref.wire.address import Address
-from tests.confirm import dissection
+from tests.confirm import dissection, gnutls_library, pionreading
+from tests.confirm.turn import PION_VERSION
 from tests.confirm.witness import Absent, Case, Witness, asked, one_by_one, package
 from tests.peers import coturn
+from tests.peers.pion import pion_turn
 
 AIOICE = {
     "parse": "parse_message and check_message_integrity give the same fields, or refuse an invalid message",
@@ -37,8 +41,16 @@ OPENSSL = {
     "userhash": "openssl dgst -sha256 over name and realm in their one form",
     "expiring-password": "openssl dgst -sha1 -hmac over the name",
 }
+GNUTLS = {
+    "long-term-key": "gnutls_hash_fast over name, realm and password, each after gnutls_utf8_password_normalize",
+    "userhash": "gnutls_hash_fast over name and realm, each after gnutls_utf8_password_normalize",
+    "short-term-key": "gnutls_utf8_password_normalize gives the same octets",
+    "expiring-password": "gnutls_hmac_fast over the name",
+}
+PION_SERVER = {"answer": "a TURN server on Pion's library answers the same over UDP, or stays silent"}
 COTURN = {"answer": "turnserver --no-auth answers the same over UDP, or stays silent"}
 HMACS = {"parse": "openssl dgst -hmac over what stands before each integrity gives the same octets"}
+GNUTLS_HMACS = {"parse": "gnutls_hmac_fast over what stands before each integrity gives the same octets"}
 FIELDS = (
     *("stun.type.class", "stun.type.method", "stun.id", "stun.att.type", "stun.att.ipv4", "stun.att.ipv6"),
     *("stun.att.port", "stun.att.username", "stun.att.priority", "stun.att.tie-breaker", "stun.att.error.class"),
@@ -52,16 +64,24 @@ def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
     """A `verified_by` entry for each group and each witness on this machine that agrees with all of its cases."""
     witnesses = [
         Witness("aioice", package("aioice"), AIOICE, one_by_one(_ask_aioice)),
-        Witness("OpenSSL", _openssl_version, OPENSSL, _ask_openssl),
+        Witness("OpenSSL", _openssl_version, OPENSSL, partial(_ask_keys, OPENSSL_HASHES)),
+        Witness("GnuTLS", gnutls_library.version, GNUTLS, partial(_ask_keys, GNUTLS_HASHES)),
         Witness("tshark", dissection.version, TSHARK, _ask_tshark),
+        Witness("Pion stun", pionreading.version, {"parse": pionreading.PARSE}, pionreading.ask),
     ]
     if set_name in ("stun/credentials", "stun/published", "stun/mutated"):
-        witnesses.append(Witness("OpenSSL", _openssl_version, HMACS, _ask_hmacs))
+        witnesses.append(Witness("OpenSSL", _openssl_version, HMACS, partial(_ask_hmacs, OPENSSL_HASHES)))
+        witnesses.append(Witness("GnuTLS", gnutls_library.version, GNUTLS_HMACS, partial(_ask_hmacs, GNUTLS_HASHES)))
     entries = asked(data, *witnesses)
-    version = coturn.version()
-    if version is not None and set_name == "stun/requests":
+    if set_name != "stun/requests":
+        return entries
+    if (version := coturn.version()) is not None:
         with coturn.turnserver("--no-auth") as server:
-            entries += asked(data, Witness("coturn", lambda: version, COTURN, partial(_ask_coturn, server)))
+            entries += asked(data, Witness("coturn", lambda: version, COTURN, partial(_ask_server, server)))
+    if shutil.which("go") is not None:
+        with pion_turn() as server:
+            known = Witness("Pion turn", lambda: PION_VERSION, PION_SERVER, partial(_ask_server, server))
+            entries += asked(data, known)
     return entries
 
 
@@ -192,70 +212,86 @@ def _openssl_version() -> str:
     return said.stdout.split()[1]
 
 
-def _digest(data: bytes, *options: str) -> bytes:
-    command = ["openssl", "dgst", "-binary", *options]
+def _openssl_digest(name: str, data: bytes, *options: str) -> bytes:
+    command = ["openssl", "dgst", "-binary", f"-{name}", *options]
     return subprocess.run(command, input=data, capture_output=True, timeout=60, check=True).stdout
+
+
+def _openssl_mac(name: str, key: bytes, data: bytes) -> bytes:
+    return _openssl_digest(name, data, "-mac", "HMAC", "-macopt", f"hexkey:{key.hex()}")
 
 
 def _one_form(text: str) -> str:
     return unicodedata.normalize("NFC", re.sub(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]", " ", text))
 
 
-def _ask_openssl(operation: str, cases: list[Case]) -> None:
+class Hashes(NamedTuple):
+    """What a library of hashes does: `digest` and `mac` take a name such as sha256."""
+
+    digest: Callable[[str, bytes], bytes]
+    mac: Callable[[str, bytes, bytes], bytes]
+    one_form: Callable[[str], str]
+
+
+OPENSSL_HASHES = Hashes(_openssl_digest, _openssl_mac, _one_form)
+GNUTLS_HASHES = Hashes(gnutls_library.digest, gnutls_library.mac, gnutls_library.opaque_string)
+
+
+def _ask_keys(hashes: Hashes, operation: str, cases: list[Case]) -> None:
     for case in cases:
         told, out = case["in"], case["out"]
         if operation == "expiring-password":
-            made = _digest(told["username"].encode(), "-sha1", "-mac", "HMAC", "-macopt", f"hexkey:{told['secret']}")
+            made = hashes.mac("sha1", bytes.fromhex(told["secret"]), told["username"].encode())
             assert base64.b64encode(made).decode() == out["password"], case["id"]
             continue
+        if operation == "short-term-key":
+            assert hashes.one_form(told["password"]).encode().hex() == out["key"], case["id"]
+            continue
         names = ("username", "realm") if operation == "userhash" else ("username", "realm", "password")
-        whole = ":".join(_one_form(told[name]) for name in names).encode()
-        made = _digest(whole, "-md5" if told.get("algorithm") == 1 else "-sha256")
+        whole = ":".join(hashes.one_form(told[name]) for name in names).encode()
+        made = hashes.digest("md5" if told.get("algorithm") == 1 else "sha256", whole)
         assert made.hex() == out.get("key", out.get("userhash")), case["id"]
 
 
-def _ask_hmacs(operation: str, cases: list[Case]) -> None:
+def _ask_hmacs(hashes: Hashes, operation: str, cases: list[Case]) -> None:
     """Finds the integrities by counting from the end: they are last, and the older one stands first."""
     for case in cases:
         data = bytes.fromhex(case["in"]["hex"])
         end = len(data) - 8 if data[-8:-4] == bytes.fromhex("80280004") else len(data)
         size = case["in"].get("sha256_size", 32)
         assert "key" in case["in"], f"{case['id']} is not signed"
-        key = case["in"]["key"]["hex"]
+        key = bytes.fromhex(case["in"]["key"]["hex"])
         if case["result"] == "invalid":
             assert case["in"].get("demands"), f"{case['id']} is not about the newer integrity"
-            assert not _fits(data, end, 0x001C, size, key, "-sha256"), f"{case['id']} fits"
+            assert not _fits(hashes, "sha256", key, data, end, size), f"{case['id']} fits"
             continue
         if case["out"]["integrity_sha256"] is not None:
-            assert _fits(data, end, 0x001C, size, key, "-sha256"), case["id"]
+            assert _fits(hashes, "sha256", key, data, end, size), case["id"]
             end -= size + 4
         if case["out"]["integrity"] is not None:
-            assert _fits(data, end, 0x0008, 20, key, "-sha1"), case["id"]
+            assert _fits(hashes, "sha1", key, data, end, 20), case["id"]
 
 
-def _fits(data: bytes, end: int, kind: int, size: int, key: str, digest: str) -> bool:
-    """Whether an attribute of that kind and size ends there, with the HMAC over what stands before it."""
+def _fits(hashes: Hashes, name: str, key: bytes, data: bytes, end: int, size: int) -> bool:
+    """Whether an integrity of that size ends there, with the HMAC over what stands before it."""
     start = end - size - 4
+    kind = {"sha1": 0x0008, "sha256": 0x001C}[name]
     if data[start : start + 4] != kind.to_bytes(2, "big") + size.to_bytes(2, "big"):
         return False
-    return _mac(data, start, size, key, digest) == data[start + 4 : end]
-
-
-def _mac(data: bytes, start: int, size: int, key: str, digest: str) -> bytes:
     covered = data[:2] + (start + 4 + size - 20).to_bytes(2, "big") + data[4:start]
-    return _digest(covered, digest, "-mac", "HMAC", "-macopt", f"hexkey:{key}")[:size]
+    return hashes.mac(name, key, covered)[:size] == data[start + 4 : end]
 
 
-# --- coturn, over the network --------------------------------------------------------------------------
+# --- servers, over the network --------------------------------------------------------------------------
 
 
-def _ask_coturn(server: Address, operation: str, cases: list[Case]) -> None:
+def _ask_server(server: Address, operation: str, cases: list[Case]) -> None:
     async def play() -> None:
-        target = await StunTarget.open(KernelNetwork(), server)
+        target = await StunTarget.open(KernelNetwork(), Settings(stem="stun", target=server))
         try:
             for case in cases:
-                outcome = judge(case, await target.play(case))
-                assert outcome.verdict == "pass", f"coturn takes {case['id']} otherwise: {outcome.got}"
+                outcome = await target.play(case)
+                assert outcome.verdict == "pass", f"it takes {case['id']} otherwise: {outcome.got}"
         finally:
             await target.close()
 

@@ -1,28 +1,34 @@
 """Who else reads vectors/turn as we do: tshark and aioice for octets, coturn and Pion for what a relay does.
 
-The servers are asked over real sockets, so cases whose steps take minutes, and those about quotas, pools of ports and
-private peers, for which they are configured otherwise, are not for them. aioice knows TURN as it was before 2020.
-Stands above tests/confirm/dissection.py and witness.py, tests/peers/coturn.py. Read next: tests/generate/turn.py.
+The servers are asked over real sockets, as `meetref vectors replay` does, so cases whose steps take minutes, and those
+about quotas and private peers, for which they are configured otherwise, are not for them. aioice knows TURN as it was
+before 2020. Stands above tests/confirm/dissection.py and witness.py, tests/peers/coturn.py, `app/replayturn`.
+Read next: tests/generate/turn.py.
 """
 
 from __future__ import annotations
 
 import shutil
-import socket
 from functools import partial
 from typing import Any
+from unittest import mock
 
-from meetref.protocol.credentials import long_term_key
-from meetref.wire import attribute, stun, turn
+import trio
+
+from meetref.app.replaysettings import Settings
+from meetref.app.replayturn import TurnTarget
+from meetref.net.network import KernelNetwork
+from meetref.wire import turn
 from meetref.wire.address import Address
-from meetref.wire.attribute import Attribute
 from tests.confirm import dissection
 from tests.confirm.witness import Case, Witness, asked, package
 from tests.peers import coturn
 from tests.peers.pion import pion_turn
-from tests.vectors.turnsteps import METHODS, TYPES, attributes_of
 
-AIOICE = {"parse": "parse_message gives the same attributes, or refuses an invalid message"}
+AIOICE = {
+    "parse": "parse_message gives the same attributes, or refuses an invalid message",
+    "split": "TurnStreamMixin.data_received gives the same messages, but for their padding, and keeps the same rest",
+}
 TSHARK = {
     "parse": "dissected as STUN: same class, method, attributes and values",
     "channel-data": "dissected as TURN channel data: same channel and length, or not taken for it",
@@ -50,9 +56,7 @@ FIELDS = (
 )
 CLASSES = {"request": 0, "indication": 1, "success": 16, "error": 17}
 PION_VERSION = "5.1.3"  # as tests/peers/pion_turn/go.mod has it
-HERE = "127.0.0.1"
-PATIENCE = 2.0  # seconds for an answer
-SILENCE = 0.3  # seconds after which nothing has come
+USERS = (("alice", "wonder"), ("bob", "builder"))
 
 
 def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
@@ -62,14 +66,22 @@ def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
         Witness("aioice", package("aioice"), AIOICE, _ask_aioice),
         Witness("tshark", dissection.version, TSHARK, _ask_tshark),
     )
-    if (version := coturn.version()) is not None and set_name in ("turn/allocations", "turn/channel-data"):
+    if set_name not in ("turn/allocations", "turn/channel-data"):
+        return entries
+    if (version := coturn.version()) is not None:
         options = ("-a", "-u", "alice:wonder", "-u", "bob:builder", "-r", "example.org", "--allow-loopback-peers")
-        with coturn.turnserver(*options) as server:
-            entries += asked(data, Witness("coturn", lambda: version, COTURN, partial(_ask_server, server)))
-    if set_name in ("turn/allocations", "turn/channel-data") and shutil.which("go") is not None:
+        with coturn.turnserver(*options, "--stale-nonce=1") as server:
+            ask = partial(_ask_server, _settings(server, nonce_lasts=1.0, time=10.0))
+            entries += asked(data, Witness("coturn", lambda: version, COTURN, ask))
+    if shutil.which("go") is not None:
         with pion_turn() as server:
-            entries += asked(data, Witness("Pion turn", lambda: PION_VERSION, PION, partial(_ask_server, server)))
+            ask = partial(_ask_server, _settings(server, time=35.0))
+            entries += asked(data, Witness("Pion turn", lambda: PION_VERSION, PION, ask))
     return entries
+
+
+def _settings(server: Address, **known: Any) -> Settings:
+    return Settings(stem="turn", target=server, users=USERS, **known)
 
 
 # --- aioice ---------------------------------------------------------------------------------------------
@@ -78,6 +90,9 @@ def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
 def _ask_aioice(operation: str, cases: list[Case]) -> None:
     from aioice import stun as aioice
 
+    if operation == "split":
+        _ask_aioice_streams(cases)
+        return
     names = {name for _, name, _, _ in aioice.ATTRIBUTES}
     for case in cases:
         try:
@@ -92,6 +107,33 @@ def _ask_aioice(operation: str, cases: list[Case]) -> None:
         assert wanted.keys() <= names, f"aioice has no name for an attribute of {case['id']}"
         seen = {name: _aioice_value(name, value) for name, value in message.attributes.items()}
         assert seen == wanted, f"aioice reads {case['id']} otherwise"
+
+
+def _ask_aioice_streams(cases: list[Case]) -> None:
+    from aioice.turn import TurnStreamMixin
+
+    class Stream(TurnStreamMixin):
+        def __init__(self) -> None:
+            self.found: list[bytes] = []
+            self.transport = mock.Mock()
+            self.buffer = b""
+
+        def datagram_received(self, data: bytes, address: object) -> None:
+            self.found.append(data)
+
+    for case in cases:
+        stream = Stream()
+        stream.data_received(bytes.fromhex(case["in"]["hex"]))
+        assert case["result"] != "invalid", f"aioice takes {case['id']}"
+        assert [_without_padding(each) for each in stream.found] == [each["hex"] for each in case["out"]["messages"]], (
+            case["id"]
+        )
+        assert len(stream.buffer) == case["out"]["rest"], case["id"]
+
+
+def _without_padding(message: bytes) -> str:
+    channel = message[0] >= turn.FIRST_CHANNEL >> 8
+    return message[: 4 + int.from_bytes(message[2:4], "big")].hex() if channel else message.hex()
 
 
 def _aioice_value(name: str, value: Any) -> Any:
@@ -148,168 +190,11 @@ def _compare(case: Case, row: dissection.Row) -> None:
 # --- servers --------------------------------------------------------------------------------------------
 
 
-def _ask_server(server: Address, operation: str, cases: list[Case]) -> None:
-    for case in cases:
-        if operation == "channel-data":
-            steps: list[dict[str, Any]] = []
-            out = case.get("out")
-            channel = 0x4000 if out is None else out["channel"]
-            _Guest(server, {"alice": "wonder"}).relay_raw(bytes.fromhex(case["in"]["hex"]), channel, out)
-            continue
-        steps = case["steps"]
-        assert all(step["at_ms"] <= 1000 for step in steps), f"{case['id']} takes too long"
-        _Guest(server, case["init"]["users"]).play(case["id"], steps)
+def _ask_server(settings: Settings, operation: str, cases: list[Case]) -> None:
+    async def play() -> None:
+        target = await TurnTarget.open(KernelNetwork(), settings)
+        for case in cases:
+            outcome = await target.play(case)
+            assert outcome.verdict == "pass", f"{case['id']}: {outcome.got}"
 
-
-class _Guest:
-    """Plays one case with a running server; peers are sockets on loopback, whatever the case calls them."""
-
-    def __init__(self, server: Address, users: dict[str, str]) -> None:
-        self.server, self.users = server, users
-        self.paths: dict[str, socket.socket] = {}
-        self.peers: dict[str, socket.socket] = {}
-        self.nonces: dict[tuple[str, str], str] = {}
-        self.relayed: Address | None = None
-        self.count = 0
-        self.answer: stun.Message | None = None
-        self.last = (b"", "first")
-
-    def play(self, name: str, steps: list[dict[str, Any]]) -> None:
-        try:
-            for step in steps:
-                if "receive" in step:
-                    self._receive(step["receive"])
-                elif "do" in step:
-                    self.answer = self._exchange(*self.last)
-                else:
-                    self._expect(name, step["expect"])
-        finally:
-            self._close()
-
-    def relay_raw(self, data: bytes, channel: int, out: dict[str, Any] | None) -> None:
-        """Bind a channel, send octets as they are, and see what the peer gets."""
-        try:
-            for method, told in (
-                ("Allocate", {"REQUESTED-TRANSPORT": 17}),
-                ("ChannelBind", {"CHANNEL-NUMBER": channel, "XOR-PEER-ADDRESS": ["203.0.113.9:4000"]}),
-            ):
-                self._receive({"request": method, "attributes": told})
-                assert self.answer is not None
-                assert self.answer.kind is stun.Class.SUCCESS
-            self._path("first").sendto(data, tuple(self.server))
-            seen = _wait(self._peer("203.0.113.9:4000"), SILENCE)
-            assert seen == (None if out is None else bytes.fromhex(out["data"]["hex"]))
-        finally:
-            self._close()
-
-    def _receive(self, told: dict[str, Any]) -> None:
-        path = told.get("path", "first")
-        if "request" in told:
-            self._ask(path, told)
-        elif "indication" in told:
-            peer, data = self._where(told["indication"]["peer"]), bytes.fromhex(told["indication"]["data"])
-            message = turn.serialize_indication(turn.SEND_TYPE, self._identifier(), peer, data)
-            self._path(path).sendto(message, tuple(self.server))
-        elif "channel" in told:
-            message = turn.serialize_channel_data(told["channel"], bytes.fromhex(told["data"]))
-            self._path(path).sendto(message, tuple(self.server))
-        else:
-            assert self.relayed is not None
-            self._peer(told["peer"]).sendto(bytes.fromhex(told["data"]), tuple(self.relayed))
-
-    def _ask(self, path: str, told: dict[str, Any]) -> None:
-        user = told.get("user", "alice")
-        told_attributes = dict(told["attributes"])
-        if "XOR-PEER-ADDRESS" in told_attributes:
-            peers = [str(self._where(text)) for text in told_attributes["XOR-PEER-ADDRESS"]]
-            told_attributes["XOR-PEER-ADDRESS"] = peers
-        given = [Attribute(*each) for each in attributes_of(told_attributes, {})]
-        self._question(path, told, given, user)
-        assert self.answer is not None
-        nonce = self.answer.get(attribute.NONCE)
-        if nonce is not None and user is not None and (path, user) not in self.nonces:
-            self.nonces[path, user] = nonce
-            self._question(path, told, given, user)
-        relayed = self.answer.get(attribute.XOR_RELAYED_ADDRESS)
-        if relayed is not None and path == "first":
-            self.relayed = relayed
-
-    def _question(self, path: str, told: dict[str, Any], given: list[Attribute], user: str | None) -> None:
-        names: list[Attribute] = []
-        key = None
-        if user is not None and (path, user) in self.nonces:
-            key = long_term_key(user, "example.org", told.get("password", self.users[user]))
-            names = [Attribute(attribute.USERNAME, user), Attribute(attribute.REALM, "example.org")]
-            names.append(Attribute(attribute.NONCE, self.nonces[path, user]))
-        message = stun.Message(stun.Class.REQUEST, METHODS[told["request"]], self._identifier(), [*given, *names])
-        self.last = stun.serialize(message, integrity_key=key, fingerprint=False), path
-        self.answer = self._exchange(*self.last)
-
-    def _exchange(self, data: bytes, path: str) -> stun.Message:
-        path_socket = self._path(path)
-        path_socket.sendto(data, tuple(self.server))
-        answer = _wait(path_socket, PATIENCE)
-        assert answer is not None, "no answer"
-        return stun.parse(answer)
-
-    def _expect(self, name: str, wanted: dict[str, Any]) -> None:
-        if "answer" in wanted:
-            assert self.answer is not None
-            error = self.answer.get(attribute.ERROR_CODE)
-            assert ("success" if error is None else error.code) == wanted["answer"], name
-            for each, value in wanted["attributes"].items():
-                assert self.answer.get(TYPES[each]) == value, name
-        elif "peer" in wanted:
-            told = wanted["peer"]
-            sockets = self.peers.values() if told is None else [self._peer(told["address"])]
-            seen = [data for data in (_wait(each, SILENCE) for each in sockets) if data is not None]
-            assert seen == ([] if told is None else [bytes.fromhex(told["data"])]), name
-        else:
-            assert self._heard() == wanted["client"], name
-
-    def _heard(self) -> dict[str, Any] | None:
-        data = _wait(self._path("first"), SILENCE)
-        if data is None:
-            return None
-        if data[0] >= 64:
-            channel, payload = turn.parse_channel_data(data)
-            return {"by": channel, "peer": "203.0.113.9:4000", "data": payload.hex()}
-        message = stun.parse(data)
-        peer = message.get(attribute.XOR_PEER_ADDRESS)
-        names = [text for text in self.peers if self._where(text) == peer]
-        return {"by": "indication", "peer": names[0], "data": message.get(attribute.DATA).hex()}
-
-    def _path(self, name: str) -> socket.socket:
-        return self.paths.setdefault(name, _open()) if name not in self.paths else self.paths[name]
-
-    def _peer(self, text: str) -> socket.socket:
-        return self.peers.setdefault(text, _open()) if text not in self.peers else self.peers[text]
-
-    def _where(self, text: str) -> Address:
-        """Where the peer of that name really is; IPv6 and private ones are what they are."""
-        if not text.startswith("203.0.113."):
-            host, _, port = text.rpartition(":")
-            return Address(host.strip("[]"), int(port))
-        return Address(*self._peer(text).getsockname())
-
-    def _identifier(self) -> bytes:
-        self.count += 1
-        return self.count.to_bytes(12, "big")
-
-    def _close(self) -> None:
-        for each in (*self.paths.values(), *self.peers.values()):
-            each.close()
-
-
-def _open() -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    made.bind((HERE, 0))
-    return made
-
-
-def _wait(where: socket.socket, patience: float) -> bytes | None:
-    where.settimeout(patience)
-    try:
-        return where.recv(65536)
-    except TimeoutError:
-        return None
+    trio.run(play)

@@ -1,4 +1,4 @@
-"""Writes vectors/ice: priorities, checklists, role conflicts, nominations and restarts.
+"""Writes vectors/ice: priorities, checks, checklists, role conflicts, nominations and restarts.
 
 Specification: RFC 8445; each case says what it is about. Read next: tests/vectors/machinesteps.py, which plays them.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.generate.icechecks import checks
 from tests.generate.mediacases import Cases
 from tests.generate.stepcases import (
     HIGH,
@@ -41,6 +42,7 @@ def sets() -> dict[str, Case]:
     """All sets of this stem."""
     return {
         "ice/priorities": _priorities(),
+        "ice/checks": checks(),
         "ice/checklists": _checklists(),
         "ice/roles": _roles(),
         "ice/nominations": _nominations(),

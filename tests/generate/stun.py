@@ -159,7 +159,11 @@ def _messages() -> dict[str, Any]:
     for comment, kind in (("request", 0), ("indication", 1), ("success", 2), ("error", 3)):
         _canonical(cases, f"bare {comment}, fingerprint alone", "leading-zero-bits", _message(kind=kind), None)
     cases.group("parse", "RFC 8489 section 14")
-    for comment, reqs, message in _of_servers():
+    old, new = _of_servers()[:8], _of_servers()[8:]
+    for comment, reqs, message in old:
+        _canonical(cases, comment, reqs, message, KEY)
+    cases.group("parse", "RFC 8489 section 14, and what is newer than RFC 5389")
+    for comment, reqs, message in new:
         _canonical(cases, comment, reqs, message, KEY)
     cases.group("parse", "RFC 8489 sections 14 and 14.1")
     address = bytes.fromhex("ff01a147e112a643")

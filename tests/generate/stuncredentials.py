@@ -99,6 +99,8 @@ def _credentials() -> dict[str, Any]:
         ("401 that offers algorithms", ALGORITHMS + "x", [(attribute.PASSWORD_ALGORITHMS, OFFERS)]),
         ("401 that asks for hidden names", BOTH + "x", [(attribute.PASSWORD_ALGORITHMS, OFFERS)]),
     ):
+        if comment == "401 that offers algorithms":  # from here on what is newer than RFC 5389
+            cases.group("parse", "RFC 8489 section 9.2.4")
         error = (attribute.ERROR_CODE, attribute.ErrorCode(401, ""))
         answer = _message(error, (attribute.REALM, REALM), (attribute.NONCE, nonce), *more, kind=3)
         _signed(cases, comment, "challenge nonce-cookie", answer, None, "old")

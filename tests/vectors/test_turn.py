@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from meetref.app.turnwords import METHODS, TYPES, attributes_of, place
 from meetref.protocol.credentials import FixedAccounts
 from meetref.protocol.machine import Datagram
 from meetref.protocol.relaylimits import Limits
@@ -16,7 +17,6 @@ from meetref.wire.reader import Malformed
 from tests.generate.turn import fields
 from tests.protocol.relay_world import DOOR, DOOR_IPV6, Client, World, code_of
 from tests.vectors.codeccases import VECTORS, Vector, load, unhex
-from tests.vectors.turnsteps import METHODS, TYPES, attributes_of, place
 
 CASES = [
     case
