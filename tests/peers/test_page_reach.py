@@ -206,9 +206,7 @@ async def test_a_whole_meeting_by_the_keyboard(kind: str, tmp_path: Path) -> Non
         await browser.type(f"mv c p{ENTER}")  # letters are letters while one writes
         await browser.until("window.meetref.state().chat.length == 1")
         assert (await browser.evaluate("window.meetref.state().chat[0].text")) == "mv c p"
-        await browser.type(ESCAPE)
-        await browser.until("document.querySelector('[data-test=panel]').hidden")
-        await browser.type("p")
+        await browser.type(f"{ESCAPE}p")  # without a pause: the field that is just hidden must not get the letter
         await browser.until(f"{AT} == 'people-tab'")
         await browser.type(ESCAPE)
         await press(browser, "settings")

@@ -72,8 +72,14 @@ export class Panel extends EventTarget {
     this.draw();
     if (page === "chat") this.pages.chat.focus();
     else if (page) this.tabs[page].focus({ preventScroll: true });
-    else this.before?.focus?.({ preventScroll: true });
+    else this.#giveBack();
     this.dispatchEvent(new Event("changed"));
+  }
+
+  /** What is hidden keeps the focus until the next frame, and a field would swallow a key that comes before it. */
+  #giveBack() {
+    document.activeElement?.blur();
+    this.before?.focus?.({ preventScroll: true });
   }
 
   draw() {
