@@ -77,7 +77,7 @@ class Participant:
         self._nursery: trio.Nursery | None = None
         self._scopes: dict[Way, trio.CancelScope] = {}
         self._handshakes: dict[Way, Address] = {}
-        self._down_number = 0
+        self._down_number = self._down_answered = 0
         self._down_connection = 0
         self._up_connection = -1
         self._candidates = 0
@@ -154,6 +154,13 @@ class Participant:
         """Say something to the client; while its WebSocket is away, `joined` will tell it all anew."""
         if self._channel is not None:
             self._channel.send(message)
+
+    def tell_again(self) -> None:
+        """What may have been lost with the last WebSocket, in either direction: the seats, and *down*'s negotiation."""
+        if self._down_answered != self._down_number:
+            self.offer_down()
+        if self.seats is not None:
+            self.tell(self.seats.message())
 
     # --- what the client says -----------------------------------------------------------------------
 
@@ -316,6 +323,7 @@ class Participant:
             self._refuse("bad-sdp", f"The answer cannot be used: {error.what}.", message)
             return
         describe(self.down.peer, answer.remote, now)
+        self._down_answered = message.number
         self.down.answered(answer)
         self._place.exchange.touch(self.down)
         self._company.arrange()

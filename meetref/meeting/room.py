@@ -349,8 +349,7 @@ class Rooms:
     ) -> int | None:
         rest = await room.catch_up(participant, channel, resumed, join.last_sequence)
         if resumed:
-            if participant.seats is not None:
-                participant.tell(participant.seats.message())
+            participant.tell_again()
         else:
             await participant.open_down()
             room.changed(participant)

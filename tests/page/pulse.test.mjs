@@ -92,3 +92,28 @@ test("a pulse says it once, and says when it is over", async () => {
   await live(4, false, false); // nothing is sent up any more; on down there was never anything
   assert.deepEqual(said, ["silent", "alive"]);
 });
+
+test("a new connection is not judged by the silence of the one before", async () => {
+  let now = 0;
+  let octets = 5000;
+  const said = [];
+  const connection = { sends: true, pc: { getStats: async () => new Map([[0, { type: "transport", bytesReceived: octets }]]) } };
+  const pulse = new Pulse({ clock: () => now });
+  for (const kind of ["silent", "alive"]) pulse.addEventListener(kind, () => said.push(kind));
+  const live = async (seconds, sends, flows) => {
+    for (const end = now + seconds; now < end; now += 0.05) {
+      if (flows) octets += 10;
+      pulse.beat({ up: { ...connection, sends }, down: connection });
+      for (let turn = 0; turn < 3; turn += 1) await null;
+    }
+  };
+  await live(3, false, true); // down has something, up is not there yet
+  now += 20; // the server is gone, and another one comes
+  for (const direction of ["up", "down"]) pulse.renew(direction);
+  octets = 0; // counted from the beginning
+  await live(3, false, false);
+  await live(2, true, true);
+  assert.deepEqual(said, []);
+  await live(2, true, false);
+  assert.deepEqual(said, ["silent"]);
+});

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import pytest
 import trio
 from trio.testing import MockClock
 
-from meetref.app.signaling import open_client_channel
+from meetref.app.signaling import ClientChannel, open_client_channel
 from meetref.meeting.chat import PAGE
 from meetref.meeting.participant import RETURN_WITHIN
 from meetref.wire import signaling
@@ -18,6 +20,17 @@ def cut_streams(scene: Meeting, name: str) -> None:
     """Break the TCP streams of a host, as a router does that forgot them; its datagrams go on."""
     for stream in list(scene.network.hosts[name]._streams):
         stream.reset()
+
+
+Heard = TypeVar("Heard", bound=signaling.ServerMessage)
+
+
+async def hear(channel: ClientChannel, kind: type[Heard]) -> Heard:
+    """The next message of that kind."""
+    with trio.fail_after(5):
+        while not isinstance(message := await channel.receive(), kind):
+            pass
+    return message
 
 
 def frames_from(scene: Meeting, viewer: str, name: str) -> int:
@@ -64,6 +77,23 @@ async def test_media_goes_on_and_exactly_the_missed_chat_follows(autojump_clock:
             await trio.sleep(RETURN_WITHIN + 2)
             assert frames_from(scene, "bob", "alice") > shown_before + 100
             assert len(bob.people) == 2
+
+
+async def test_an_offer_that_was_not_answered_is_made_again(autojump_clock: MockClock) -> None:
+    """A WebSocket that breaks between offer and answer takes one of them along."""
+    async with meeting(24) as scene:
+        host = scene.network.host("alice")
+        async with open_client_channel(host, scene.address) as channel:
+            channel.send(signaling.Join(room="algebra", name="alice"))
+            first = await hear(channel, signaling.Joined)
+            offered = await hear(channel, signaling.DownOffer)
+            cut_streams(scene, "alice")
+        resume = signaling.Resume(participant=first.participant, secret=first.secret)
+        async with open_client_channel(host, scene.address) as channel:
+            channel.send(signaling.Join(room="algebra", name="alice", resume=resume))
+            assert (await hear(channel, signaling.Joined)).resumed
+            again = await hear(channel, signaling.DownOffer)
+            assert (again.connection, again.number) == (offered.connection, offered.number + 1)
 
 
 async def test_who_stays_away_is_gone_after_twenty_seconds(autojump_clock: MockClock) -> None:

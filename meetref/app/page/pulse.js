@@ -38,6 +38,12 @@ export class Rhythm {
     Object.assign(this, { average: 0, before: 0, at: null });
   }
 
+  /** Another connection, which counts its octets from the beginning. */
+  renew() {
+    this.forget();
+    this.octets = null;
+  }
+
   sample(octets, now) {
     const grew = this.octets !== null && octets > this.octets;
     this.octets = octets;
@@ -69,6 +75,14 @@ export class Pulse extends EventTarget {
     this.silent = false;
     this.readAt = 0;
     this.reading = false;
+    this.generation = 0; // counts the connections that were made
+  }
+
+  /** A connection was made anew: what the old one did says nothing of it. */
+  renew(direction) {
+    this[direction].renew();
+    this.generation += 1;
+    this.silent = false;
   }
 
   beat({ up, down }) {
@@ -81,14 +95,17 @@ export class Pulse extends EventTarget {
   async #read(up, down) {
     const [connection, rhythm, kind] = up.sends ? [up, this.up, "dense"] : [down, this.down, "sparse"];
     if (!up.sends) this.up.forget();
+    const { generation } = this;
+    let octets = null;
     this.reading = true;
     try {
-      const octets = received(await connection.pc.getStats());
-      if (octets !== null) rhythm.sample(octets, this.clock());
+      octets = received(await connection.pc.getStats());
     } catch {
       // A connection that is being closed has nothing to tell.
     }
     this.reading = false;
+    if (generation !== this.generation) return; // it may have been the old one's
+    if (octets !== null) rhythm.sample(octets, this.clock());
     this.#judge(rhythm.silent(this.clock(), kind, this.silent));
   }
 

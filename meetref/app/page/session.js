@@ -131,6 +131,7 @@ export class Session extends EventTarget {
     this.healers[direction]?.close();
     const connection = new { up: Up, down: Down }[direction]((message) => this.send(message));
     this[direction] = connection;
+    this.pulse.renew(direction);
     if (this.iceServers) connection.configure(this.iceServers);
     this.healers[direction] = new Healer(connection, () => this.signaling.joined);
     connection.addEventListener("state", () => this.#assess());
