@@ -11,6 +11,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from meetref import __version__  # noqa: E402
 from meetref.app import statepage  # noqa: E402
+from meetref.app.pcap import handshake_page  # noqa: E402
 from meetref.app.protocolpage import page  # noqa: E402
 
 project = "meetref"
@@ -21,16 +22,28 @@ myst_enable_extensions = ["colon_fence", "attrs_inline"]
 myst_fence_as_directive = ["mermaid"]
 myst_heading_anchors = 3
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["_build", "conftest.py"]
+exclude_patterns = ["_build", "_bytes", "conftest.py"]
 html_theme = "furo"
 html_title = "meetref"
 html_copy_source = False
+html_extra_path = ["_bytes"]
 # Links to files outside this folder lead into the checkout; tests/house/test_house.py follows all of them.
 suppress_warnings = ["myst.xref_missing"]
 
-# These pages are made: the signaling protocol and the states from their definitions, the tutorials from their folder.
+# These pages are made: the signaling protocol and the states from their definitions, the handshakes from captures, the
+# tutorials from their folder.
 (HERE / "signaling.md").write_text(page(), encoding="utf-8")
 (HERE / "states.md").write_text(statepage.page(), encoding="utf-8")
+BYTES = HERE / "_bytes"
+BYTES.mkdir(exist_ok=True)
+for this, other in (("1.2", "1.3"), ("1.3", "1.2")):
+    session = HERE.parent / "vectors" / "sessions" / f"dtls{this.replace('.', '')}-handshake"
+    links = [("meetref", "index.html"), (f"the same in {other}", f"dtls-{other}.html")]
+    made = handshake_page(session / "session.pcapng", session / "secrets.json", links)
+    (BYTES / f"dtls-{this}.html").write_text(made, encoding="utf-8")
+for capture in sorted((HERE.parent / "tests" / "captured").glob("dtls-*.pcapng")):
+    made = handshake_page(capture, links=[("meetref", "index.html")])
+    (BYTES / f"{capture.stem}.html").write_text(made, encoding="utf-8")
 TUTORIALS = HERE / "tutorials"
 shutil.rmtree(TUTORIALS, ignore_errors=True)
 TUTORIALS.mkdir()

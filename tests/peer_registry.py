@@ -14,6 +14,8 @@ import shutil
 import subprocess
 from collections.abc import Callable
 
+from tests.peers.native import NATIVES
+
 Probe = Callable[[], str | None]
 """Gives the reason of an absence, or None when the peer is there."""
 
@@ -48,12 +50,23 @@ def network_namespaces() -> str | None:
     return None if made.returncode == 0 else f"no network namespace can be made: {made.stderr.strip()}"
 
 
+def native(name: str) -> Probe:
+    """A program that is built once, by the first test that needs it (tests/peers/native.py)."""
+
+    def probe() -> str | None:
+        return NATIVES[name].why_absent()
+
+    return probe
+
+
 PEERS: dict[str, Probe] = {
     "aioice": module("aioice", "aioice"),
     "aiortc": module("aiortc", "aiortc"),
+    "boringssl": native("boringssl"),
     "chromedriver": program("chromedriver", "chromium-driver"),
     "chromium": program("chromium", "chromium"),
     "coturn": program("turnserver", "coturn"),
+    "dimpl": native("dimpl"),
     "ffmpeg": program("ffmpeg", "ffmpeg"),
     "firefox": program("firefox-esr", "firefox-esr"),
     "gnutls": program("gnutls-cli", "gnutls-bin"),
@@ -62,10 +75,14 @@ PEERS: dict[str, Probe] = {
     "nftables": program("nft", "nftables"),
     "node": program("node", "nodejs"),
     "openssl": program("openssl", "openssl"),
+    "pion-dtls": program("go", "golang"),
     "pion-ice": program("go", "golang"),
+    "pion-srtp": program("go", "golang"),
     "pion-turn": program("go", "golang"),
     "pyopenssl": module("OpenSSL", "pyopenssl"),
     "tshark": program("tshark", "tshark"),
+    "wolfssl": native("wolfssl"),
+    "wrtc": module("webrtc", "wrtc"),
 }
 
 

@@ -29,7 +29,7 @@ COMMANDS = {
     "tree": "print the task tree of a running server in words",
     "token": "make a signed token that opens a room",
     "lab": "run an experiment; without a name, list them",
-    "pcap": "decrypt a capture of a meeting",
+    "pcap": "decrypt a capture of a meeting, or explain its handshake",
     "find": "list everything there is about one stem",
     "spec": "report which requirements are verified",
     "vectors": "verify, format, generate or confirm test vectors",

@@ -27,6 +27,7 @@ from meetref.net.network import Network
 from meetref.net.news import Server
 from meetref.protocol import answering, offering
 from meetref.protocol.certificate import Certificate
+from meetref.protocol.dtls import Versions
 from meetref.protocol.negotiation import Kind, SentTrack
 from meetref.wire import signaling
 from meetref.wire.address import Address
@@ -39,7 +40,8 @@ class Client:
     """Somebody in a room. `people`, `seats` and `chat` are as the server told them last.
 
     `senders` has a `Sender` for each source that is published; `receivers` a `Receiver` for each slot, by mid.
-    `key_log` of `open_client` is told the secrets of both connections.
+    `key_log` of `open_client` is told the secrets of both connections, which speak `dtls_versions`; without
+    `embeds_handshake` DTLS waits for ICE.
     """
 
     def __init__(
@@ -59,6 +61,8 @@ class Client:
         self.up: ClientLink | None = None
         self.down: ClientLink | None = None
         self.key_log: Callable[[str], None] | None = None
+        self.dtls_versions: Versions = "1.3 preferred"
+        self.embeds_handshake = True
         self.servers: Sequence[Server] = ()
         self.interfaces: Interfaces = "all"
         self._say = say
@@ -168,6 +172,8 @@ class Client:
             self.certificate,
             controlling,
             self.key_log,
+            self.dtls_versions,
+            self.embeds_handshake,
             self.servers,
             self.interfaces,
             name=name,
@@ -195,6 +201,8 @@ async def open_client(
     tls: ssl.SSLContext | None = None,
     certificate: Certificate | None = None,
     key_log: Callable[[str], None] | None = None,
+    dtls_versions: Versions = "1.3 preferred",
+    embeds_handshake: bool = True,
     servers: Sequence[Server] = (),
     interfaces: Interfaces = "all",
 ) -> AsyncIterator[Client]:
@@ -208,7 +216,9 @@ async def open_client(
     async with open_client_channel(network, server, host, tls=tls) as channel:
         certificate = certificate or Certificate.generate(network.dice, now_wall=network.wall_clock())
         client = Client(network, certificate, channel.send)
-        client.key_log, client.servers, client.interfaces = key_log, servers, interfaces
+        client.key_log, client.dtls_versions = key_log, dtls_versions
+        client.embeds_handshake = embeds_handshake
+        client.servers, client.interfaces = servers, interfaces
         async with trio.open_nursery() as nursery:
             client._nursery = nursery
 

@@ -20,9 +20,10 @@ from meetref.net.mdns import MAXIMUM_NAMES, resolve_local
 from meetref.net.network import Network
 from meetref.net.news import Complete, Found, Server, Trouble
 from meetref.protocol.certificate import Certificate
+from meetref.protocol.dtls import Versions
 from meetref.protocol.ice import Credentials
 from meetref.protocol.machine import Datagram, Event
-from meetref.protocol.negotiation import ICE_OPTIONS, Setup, Transport
+from meetref.protocol.negotiation import ICE_OPTIONS, PLAIN_ICE_OPTIONS, Setup, Transport
 from meetref.protocol.peer import Connected, Peer, Remote, StateChanged
 from meetref.protocol.srtp import LockRefused
 from meetref.wire import rtcp
@@ -63,7 +64,7 @@ class ClientLink:
             fingerprints=(("sha-256", self.peer.certificate.fingerprint("sha-256")),),
             setup=setup,
             candidates=tuple(self._candidates),
-            ice_options=ICE_OPTIONS,
+            ice_options=ICE_OPTIONS if self.peer.embeds_handshake else PLAIN_ICE_OPTIONS,
             end_of_candidates=True,
         )
 
@@ -96,9 +97,10 @@ class ClientLink:
         """Take the server's half."""
         now = trio.current_time()
         credentials = Credentials(theirs.ufrag, theirs.password)
-        self.peer.set_remote(
-            Remote(credentials, theirs.fingerprints, theirs.setup, theirs.ice_lite, theirs.renominates), now
+        remote = Remote(
+            credentials, theirs.fingerprints, theirs.setup, theirs.ice_lite, theirs.renominates, theirs.embeds_handshake
         )
+        self.peer.set_remote(remote, now)
         for candidate in theirs.candidates:
             if is_local_name(candidate.host):
                 self._resolve(candidate)
@@ -185,6 +187,8 @@ async def open_link(
     certificate: Certificate,
     controlling: bool,
     key_log: Callable[[str], None] | None,
+    dtls_versions: Versions,
+    embeds_handshake: bool,
     servers: Sequence[Server] = (),
     interfaces: Interfaces = "all",
     *,
@@ -194,7 +198,13 @@ async def open_link(
     async with open_gathering(network, servers, interfaces=interfaces) as gathering:
         now = trio.current_time()
         peer = Peer(
-            controlling=controlling, certificate=certificate, dice=network.dice, dtls_role="client", key_log=key_log
+            controlling=controlling,
+            certificate=certificate,
+            dice=network.dice,
+            dtls_role="client",
+            dtls_versions=dtls_versions,
+            embeds_handshake=embeds_handshake,
+            key_log=key_log,
         )
         link = ClientLink(gathering, peer, network.wall_clock() - now)
         gathering.receive = link.receive_batch

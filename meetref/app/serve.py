@@ -22,6 +22,7 @@ import trio
 
 from meetref.app.bot import MAXIMUM_COUNT, be_bots, behaviours_of
 from meetref.app.certificates import make_client_tls
+from meetref.app.collector import relax_collector
 from meetref.app.command import CommandFailed, Exit
 from meetref.app.relayaccounts import read_ports
 from meetref.app.safety import add_safety_arguments, protect
@@ -31,10 +32,14 @@ from meetref.archive.log import LogUnavailable
 from meetref.meeting.channel import ChannelClosed
 from meetref.net.capture import Capture, capture_file
 from meetref.net.network import KernelNetwork
+from meetref.protocol.dtls import Versions
+from meetref.protocol.srtp import Engine
 from meetref.wire.address import Address, canonical_host
 from meetref.wire.reader import Malformed
 
 DEMO_ROOM = "demo"
+VERSIONS: dict[str, Versions] = {"any": "1.3 preferred", "1.3": "1.3 only", "1.2": "1.2 only"}
+SRTP_ENGINES: dict[str, Engine | None] = {"faster": None, "ours": "ours", "libsrtp": "libsrtp"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="UDP ports by which the relay reaches the world, not just this server",
     )
     parser.add_argument("--capture", type=Path, metavar="FILE", help="write a pcapng of the media, with its secrets")
+    parser.add_argument("--dtls", choices=VERSIONS, default="any", help="versions of DTLS: any prefers 1.3 (any)")
+    parser.add_argument("--srtp", choices=SRTP_ENGINES, default="faster", help="who locks the media (faster)")
     add_safety_arguments(parser)
 
 
@@ -81,6 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
         tls=protection.tls,
         hosts=protection.hosts,
         admin_token=protection.admin_token,
+        dtls_versions=VERSIONS[arguments.dtls],
+        srtp_engine=SRTP_ENGINES[arguments.srtp],
         admit=protection.admit or (lambda join: None),
         relay_ports=read_ports(arguments.relay_ports) if arguments.relay_ports is not None else None,
     )
@@ -105,6 +114,7 @@ async def _serve(network: KernelNetwork, settings: Settings, arguments: argparse
         async with open_server(network, settings) as server:
             if capture is not None:
                 capture.attach(server.port.sockets.values())
+            relax_collector()
             print(f"meetref is at {_url(server, settings)}   (Ctrl+C stops it)", flush=True)
             if arguments.bots:
                 await _demonstrate(network, settings, server, arguments.bots)

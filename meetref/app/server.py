@@ -40,6 +40,8 @@ from meetref.net.port import Port, open_port
 from meetref.net.stream import Listener
 from meetref.protocol.candidacy import Candidacy
 from meetref.protocol.certificate import Certificate
+from meetref.protocol.dtls import Versions
+from meetref.protocol.srtp import Engine
 from meetref.wire import signaling
 from meetref.wire.address import Address, StreamAddress
 from meetref.wire.candidate import Candidate
@@ -67,7 +69,8 @@ class Settings:
     """What a server is told. `listen` are the hosts of the TCP port; `announce` is an address that a NAT in front has.
 
     With `only_local`, media too is only for this machine. With `relay_ports`, first and last, the relay reaches the
-    world and not only this server. `log` is the event log's file; `inline_log` uses no thread.
+    world and not only this server. `log` is the event log's file; `inline_log` uses no thread. Without
+    `embeds_handshake` DTLS waits for ICE, also where the other side could do better.
     """
 
     listen: Sequence[str] = ("127.0.0.1",)
@@ -82,6 +85,9 @@ class Settings:
     relay_ports: tuple[int, int] | None = None
     admin_token: str | None = field(default=None, repr=False)
     admit: Callable[[signaling.Join], None] = lambda join: None
+    dtls_versions: Versions = "1.3 preferred"
+    srtp_engine: Engine | None = None
+    embeds_handshake: bool = True
     key_log: Callable[[str], None] | None = None
     maximum_rooms: int = 200
     maximum_people: int = 100
@@ -245,6 +251,9 @@ def _place(
         ),
         may_check=partial(may_check, frozenset(network.addresses()), settings.only_local),
         handshakes=handshakes,
+        dtls_versions=settings.dtls_versions,
+        srtp_engine=settings.srtp_engine,
+        embeds_handshake=settings.embeds_handshake,
         key_log=settings.key_log,
         ice_servers=ice_servers,
     )

@@ -19,6 +19,7 @@ from dataclasses import asdict
 
 import trio
 
+from meetref.app.collector import relax_collector
 from meetref.app.server import Settings, open_server
 from meetref.net.datagram import DatagramSocket
 from meetref.net.network import KernelNetwork
@@ -31,6 +32,7 @@ async def serve() -> None:
         trio.lowlevel.FdStream(sys.stdin.fileno()) as orders,
         open_server(KernelNetwork(), settings) as server,
     ):
+        relax_collector()
         print(json.dumps({"port": server.http_port}), flush=True)
         while await orders.receive_some(1024):
             pass

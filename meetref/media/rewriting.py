@@ -194,6 +194,8 @@ class Rewriter:
             self.payload_type, self.ssrc, self._transport_octet, self._level_octet
         )  # fmt: skip
         number = transport_sequence
+        former: Incoming | None = None
+        descriptor = b""
         for packet in packets:
             if packet.sequence < self._first:
                 continue
@@ -203,7 +205,10 @@ class Rewriter:
                 self.last_sequence = sequence
                 self.last_timestamp = timestamp
             tail = packet.tail
-            descriptor = b"" if packet.picture is None else self._descriptor(packet, packet.picture)
+            # The packets of one picture have the same descriptor, but for its first.
+            if former is None or packet.picture != former.picture or packet.lead != former.lead:
+                descriptor = b"" if packet.picture is None else self._descriptor(packet, packet.picture)
+            former = packet
             self.octets += len(descriptor) + len(tail) - packet.padding
             first = _VERSION_AND_EXTENSION | (packet.padding and _PADDED)
             if level_octet:

@@ -16,9 +16,11 @@ import trio
 from meetref.meeting.exchange import Exchange
 from meetref.protocol import negotiation
 from meetref.protocol.certificate import Certificate
+from meetref.protocol.dtls import Versions
 from meetref.protocol.ice import Credentials
 from meetref.protocol.machine import Dice
 from meetref.protocol.peer import Peer, Remote
+from meetref.protocol.srtp import Engine
 from meetref.wire import signaling
 from meetref.wire.address import Address
 from meetref.wire.candidate import Candidate
@@ -45,6 +47,9 @@ class Place:
     candidates: tuple[Candidate, ...]
     may_check: Callable[[Address], bool]
     handshakes: Handshakes
+    dtls_versions: Versions = "1.3 preferred"
+    srtp_engine: Engine | None = None
+    embeds_handshake: bool = True
     key_log: Callable[[str], None] | None = None
     ice_servers: Callable[[str], list[signaling.IceServer]] = lambda participant: []
 
@@ -55,6 +60,9 @@ class Place:
             certificate=self.certificate,
             dice=self.dice,
             dtls_role="server",
+            dtls_versions=self.dtls_versions,
+            embeds_handshake=self.embeds_handshake,
+            srtp_engine=self.srtp_engine,
             key_log=self.key_log,
             may_check=self.may_check,
         )
@@ -69,7 +77,7 @@ class Place:
             fingerprints=(("sha-256", self.certificate.fingerprint("sha-256")),),
             setup=setup,
             candidates=self.candidates,
-            ice_options=negotiation.ICE_OPTIONS,
+            ice_options=negotiation.ICE_OPTIONS if self.embeds_handshake else negotiation.PLAIN_ICE_OPTIONS,
             end_of_candidates=True,
         )
 
@@ -77,7 +85,10 @@ class Place:
 def describe(peer: Peer, theirs: negotiation.Transport, now: float) -> None:
     """Tell a connection what the other side's description says."""
     credentials = Credentials(theirs.ufrag, theirs.password)
-    peer.set_remote(Remote(credentials, theirs.fingerprints, theirs.setup, theirs.ice_lite, theirs.renominates), now)
+    remote = Remote(
+        credentials, theirs.fingerprints, theirs.setup, theirs.ice_lite, theirs.renominates, theirs.embeds_handshake
+    )
+    peer.set_remote(remote, now)
     for candidate in theirs.candidates:
         peer.add_remote_candidate(candidate, now)
     if theirs.end_of_candidates:

@@ -1,51 +1,70 @@
 """Turns a capture with its secrets into one in the clear: SRTP becomes RTP, SRTCP becomes RTCP.
 
-    ClientHello.random --> the CLIENT_RANDOM line with that number --> master secret --+
-    ServerHello.random, use_srtp ------------------------------------------------------+--> exporter --> SRTP keys
+    1.2  ClientHello.random --> its CLIENT_RANDOM line --> master secret --+
+         ServerHello.random, use_srtp -------------------------------------+--> exporter --> SRTP keys
+    1.3  ClientHello.random --> its EXPORTER_SECRET line ------------------+
+         use_srtp: in EncryptedExtensions, opened by SERVER_HANDSHAKE_TRAFFIC_SECRET
 
-Nothing but the file is needed: the two hellos are in it, and the master secret stands in its secrets block.
-Stands above `wire/pcapng`, `protocol/keyschedule` and `protocol/srtp`. Wireshark decrypts the records of DTLS itself,
+Nothing but the file is needed: the hellos are in it, plainly or in connectivity checks, and the secrets stand in its
+secrets block.
+Stands above `wire/pcapng`, the two key schedules and `protocol/srtp`. Wireshark decrypts the records of DTLS itself,
 so those stay as they are, and so do the secrets. Specification: RFC 5764 section 4.2; the NSS key log format.
-Leaves out: DTLS 1.3, and data channels. Read next: `net/capture.py`.
+Leaves out: data channels, and EncryptedExtensions that overtake ServerHello. Read next: `net/capture.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from meetref.protocol import keyschedule, srtp
+from meetref.protocol import keyschedule, keyschedule13, srtp
 from meetref.protocol.reassembly import Reassembly
-from meetref.wire import dtls, handshake12, tls, udp
+from meetref.protocol.recordlayer13 import HANDSHAKE_EPOCH, Opened, RecordLayer13
+from meetref.wire import attribute, dtls, extension, handshake12, handshake13, stun, tls, udp
 from meetref.wire.address import Address
 from meetref.wire.multiplex import classify_datagram, is_rtcp
 from meetref.wire.pcapng import TLS_KEY_LOG, Block, Packet, Secrets
 from meetref.wire.reader import Malformed
 
 Flow = tuple[Address, Address]  # from, to
+SERVER_HANDSHAKE, EXPORTER = "SERVER_HANDSHAKE_TRAFFIC_SECRET", "EXPORTER_SECRET"
 ROLES: tuple[keyschedule.Role, ...] = ("client", "server")
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """One handshake that was seen, and the SRTP keys as its client has them."""
+    """One handshake that was seen, and the SRTP keys as its client has them. `session` is None where it was 1.3."""
 
     client: Address
     server: Address
-    session: keyschedule.Session
+    session: keyschedule.Session | None
     client_keys: keyschedule.SRTPKeys
+
+
+@dataclass
+class _Newer:
+    """A handshake of 1.3 whose ServerHello was seen; its next message is EncryptedExtensions."""
+
+    suite: keyschedule13.Suite
+    client_random: bytes
+    records: RecordLayer13
+    messages: Reassembly
 
 
 @dataclass
 class Decryption:
     """What has been learned of the conversations so far. `opened` and `refused` count media packets."""
 
-    masters: dict[bytes, bytes] = field(repr=False)  # by client random
+    masters: dict[bytes, bytes] = field(repr=False)  # of 1.2, by client random
+    secrets: Mapping[tuple[str, bytes], bytes] = field(default_factory=dict, repr=False)  # of 1.3, by label and random
     opened: int = 0
     refused: int = 0
     conversations: list[Conversation] = field(default_factory=list)
     _hellos: dict[Flow, bytes] = field(default_factory=dict)  # client random, from client to server
     _messages: dict[Flow, Reassembly] = field(default_factory=dict)
+    _seen: set[bytes] = field(default_factory=set)  # randoms of servers
+    _learned: set[tuple[Flow, bytes]] = field(default_factory=set)
+    _newer: dict[Flow, _Newer] = field(default_factory=dict)  # from server to client
     _inbound: list[srtp.Session] = field(default_factory=list)  # two for each conversation
     _plain: dict[bytes, bytes] = field(default_factory=dict, repr=False)  # a copy at another interface is no replay
 
@@ -54,6 +73,8 @@ class Decryption:
         kind = classify_datagram(packet.data[0]) if packet.data else "unknown"
         if kind == "dtls":
             self._learn(packet)
+        elif kind == "stun":
+            self._learn_inside(packet)
         if kind != "rtp":
             return packet.data
         if packet.data not in self._plain:
@@ -73,60 +94,116 @@ class Decryption:
                 return found
         return None
 
-    def _learn(self, packet: udp.Packet) -> None:
-        """Look for the hellos in the plain records of a datagram."""
-        there: Flow = (packet.source, packet.destination)
-        back = there[::-1]
-        for message in self._handshake(there, packet.data):
-            if isinstance(message, tls.ClientHello):
-                self._hellos[there] = message.random
-            elif isinstance(message, tls.ServerHello) and back in self._hellos:
-                self._derive(back, message)
-
-    def _handshake(self, flow: Flow, data: bytes) -> Iterator[handshake12.Handshake]:
+    def _learn_inside(self, packet: udp.Packet) -> None:
+        """A check may carry a datagram of DTLS (draft-hancke-webrtc-sped)."""
         try:
-            for record in dtls.records(data):
-                if record.content_type != dtls.HANDSHAKE or record.epoch:
-                    continue
-                for fragment in dtls.fragments(record.payload):
-                    if fragment.type == handshake12.CLIENT_HELLO and fragment.number == fragment.offset == 0:
-                        self._begin(flow)
-                    messages = self._messages.setdefault(flow, Reassembly())
-                    messages.add(fragment)
-                    message = messages.take(fragment.number)
-                    if message is not None:
-                        yield handshake12.parse(message.type, message.body)
+            inside = stun.parse(packet.data).get(attribute.DTLS_IN_STUN)
         except Malformed:
             return
+        if inside:
+            self._learn(replace(packet, data=inside))
+
+    def _learn(self, packet: udp.Packet) -> None:
+        """Look for the hellos in the plain records of a datagram, and in 1.3 for what follows them."""
+        there: Flow = (packet.source, packet.destination)
+        if (there, packet.data) in self._learned:
+            return  # it rode in several checks, or also went plainly: a hello that comes again begins nothing
+        self._learned.add((there, packet.data))
+        try:
+            for record in dtls.mixed_records(packet.data):
+                if isinstance(record, dtls.Ciphertext):
+                    self._open_record(there, record)
+                elif record.content_type == dtls.HANDSHAKE and not record.epoch:
+                    self._read_plain(there, record.payload)
+        except Malformed:
+            return
+
+    def _read_plain(self, there: Flow, payload: bytes) -> None:
+        for fragment in dtls.fragments(payload):
+            if fragment.type == handshake12.CLIENT_HELLO and fragment.number == fragment.offset == 0:
+                self._begin(there)
+            messages = self._messages.setdefault(there, Reassembly())
+            messages.add(fragment)
+            message = messages.take(fragment.number)
+            if message is None:
+                continue
+            hello = handshake12.parse(message.type, message.body)
+            if isinstance(hello, tls.ClientHello):
+                self._hellos[there] = hello.random
+            elif isinstance(hello, tls.ServerHello) and there[::-1] in self._hellos and not hello.is_retry:
+                self._meet(there, hello, message.number)
 
     def _begin(self, flow: Flow) -> None:
         """A ClientHello with number 0: a handshake begins, perhaps not the first one on this path."""
         self._messages[flow] = Reassembly()
         self._messages[flow[::-1]] = Reassembly()
 
-    def _derive(self, flow: Flow, hello: tls.ServerHello) -> None:
-        client_random = self._hellos[flow]
-        master = self.masters.get(client_random)
-        use_srtp = tls.find_extension(hello.extensions, tls.UseSRTP)
-        known = any(each.session.server_random == hello.random for each in self.conversations)
-        if master is None or use_srtp is None or known or use_srtp.profiles[0] not in keyschedule.SRTP_SIZES:
+    def _meet(self, there: Flow, hello: tls.ServerHello, number: int) -> None:
+        """A ServerHello; a copy of it, seen at another interface, says nothing new."""
+        if hello.random in self._seen:
             return
-        session = keyschedule.Session(master, client_random, hello.random)
-        mine, theirs = (keyschedule.srtp_keys(session, role, use_srtp.profiles[0]) for role in ROLES)
-        self.conversations.append(Conversation(*flow, session, mine))
-        self._inbound += [srtp.open_session(mine), srtp.open_session(theirs)]
+        client_random = self._hellos[there[::-1]]
+        version = extension.find_extension(hello.extensions, extension.SelectedVersion)
+        secret = self.secrets.get((SERVER_HANDSHAKE, client_random))
+        suite = keyschedule13.SUITES.get(hello.cipher_suite)
+        if version is None:
+            use_srtp = extension.find_extension(hello.extensions, extension.UseSRTP)
+            master = self.masters.get(client_random)
+            if master is not None and use_srtp is not None and use_srtp.profiles[0] in keyschedule.SRTP_SIZES:
+                session, profile = keyschedule.Session(master, client_random, hello.random), use_srtp.profiles[0]
+                self._seen.add(hello.random)
+                keys = [keyschedule.srtp_keys(session, role, profile) for role in ROLES]
+                self._add(Conversation(*there[::-1], session, keys[0]), keys)
+        elif secret is not None and suite is not None:
+            self._seen.add(hello.random)
+            records, messages = RecordLayer13(), Reassembly()
+            records.install_opener(HANDSHAKE_EPOCH, keyschedule13.traffic_keys(suite, secret))
+            messages.expected = number + 1
+            self._newer[there] = _Newer(suite, client_random, records, messages)
+
+    def _open_record(self, there: Flow, record: dtls.Ciphertext) -> None:
+        """In a handshake of 1.3: is it, or does it complete, the message that names the SRTP profile?"""
+        newer = self._newer.get(there)
+        opened = newer.records.open(record) if newer is not None else None
+        if newer is None or not isinstance(opened, Opened) or opened.content_type != dtls.HANDSHAKE:
+            return
+        for fragment in dtls.fragments(opened.plaintext):
+            newer.messages.add(fragment)
+        message = newer.messages.take()
+        if message is None:
+            return
+        del self._newer[there]
+        said, exporter = (
+            handshake13.parse(message.type, message.body),
+            self.secrets.get((EXPORTER, newer.client_random)),
+        )
+        if isinstance(said, handshake13.EncryptedExtensions) and exporter is not None:
+            use_srtp = extension.find_extension(said.extensions, extension.UseSRTP)
+            if use_srtp is not None and use_srtp.profiles[0] in keyschedule.SRTP_SIZES:
+                profile = use_srtp.profiles[0]
+                keys = [keyschedule13.srtp_keys(newer.suite, exporter, role, profile) for role in ROLES]
+                self._add(Conversation(*there[::-1], None, keys[0]), keys)
+
+    def _add(self, conversation: Conversation, keys: Sequence[keyschedule.SRTPKeys]) -> None:
+        self.conversations.append(conversation)
+        self._inbound += [srtp.open_session(each) for each in keys]
 
 
 def masters_of(blocks: Sequence[Block]) -> dict[bytes, bytes]:
     """The master secrets of TLS 1.2 in the secrets of a capture, by client random. Other lines are passed over."""
+    return {random: secret for (label, random), secret in secrets_of(blocks).items() if label == "CLIENT_RANDOM"}
+
+
+def secrets_of(blocks: Sequence[Block]) -> dict[tuple[str, bytes], bytes]:
+    """Every secret of a capture, by its label and the client's random. What is no such line is passed over."""
     found = {}
     for block in blocks:
         if isinstance(block, Secrets) and block.kind == TLS_KEY_LOG:
             for line in block.data.decode("ascii", errors="replace").splitlines():
                 words = line.split()
-                if len(words) == 3 and words[0] == "CLIENT_RANDOM":
+                if len(words) == 3:
                     try:
-                        found[bytes.fromhex(words[1])] = bytes.fromhex(words[2])
+                        found[words[0], bytes.fromhex(words[1])] = bytes.fromhex(words[2])
                     except ValueError:
                         continue
     return found
@@ -134,7 +211,7 @@ def masters_of(blocks: Sequence[Block]) -> dict[bytes, bytes]:
 
 def in_the_clear(blocks: Sequence[Block], decryption: Decryption | None = None) -> list[Block]:
     """The same capture with media in the clear, same times, same order; what does not open stays locked."""
-    decryption = decryption or Decryption(masters_of(blocks))
+    decryption = decryption or Decryption(masters_of(blocks), secrets_of(blocks))
     return [_clear(block, decryption) if isinstance(block, Packet) else block for block in blocks]
 
 

@@ -87,7 +87,7 @@ async def _connect(network: Network, target: Target, tls: ssl.SSLContext | None)
         with trio.fail_after(RELIABLE_TIMEOUT):
             stream = plain = await network.open_stream(target.address)
             if target.over == "tls":
-                context = tls or ssl.create_default_context()
+                context = tls or ssl.create_default_context()  # spec: stun/over-tls
                 stream = secure = trio.SSLStream(plain, context, server_hostname=target.name)
                 await secure.do_handshake()
         return stream, ends_of(plain)[0]

@@ -18,14 +18,15 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.utils import CryptographyDeprecationWarning
 
 from meetref.protocol.machine import Dice
-from meetref.wire.tls import ECDSA_SHA256, ECDSA_SHA384, RSA_PKCS1_SHA256, RSA_PSS_SHA256
+from meetref.wire.tls import ECDSA_SHA256, ECDSA_SHA384, ED25519, RSA_PKCS1_SHA256, RSA_PSS_SHA256
 
 LIFETIME = timedelta(days=30)
 P_256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+P_384_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973
 MINIMUM_RSA_BITS = 2048
 
 FINGERPRINT_HASHES: dict[str, Callable[[bytes], bytes]] = {
@@ -34,7 +35,7 @@ FINGERPRINT_HASHES: dict[str, Callable[[bytes], bytes]] = {
     "sha-512": lambda octets: hashlib.sha512(octets).digest(),
 }
 
-PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 
 
 class Certificate:
@@ -71,13 +72,14 @@ class Certificate:
 
     def sign(self, data: bytes) -> bytes:
         """An `ecdsa_secp256r1_sha256` signature of `data`; the same data give the same signature (RFC 6979)."""
-        return self._key.sign(data, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+        return self._key.sign(data, _SIGNING)
 
 
-def derive_private_key(dice: Dice) -> ec.EllipticCurvePrivateKey:
-    """A P-256 key from dice: 16 octets more than the order has, so that no value is noticeably likelier."""
-    number = int.from_bytes(dice(48), "big") % (P_256_ORDER - 1) + 1
-    return ec.derive_private_key(number, ec.SECP256R1())
+def derive_private_key(dice: Dice, curve: ec.EllipticCurve | None = None) -> ec.EllipticCurvePrivateKey:
+    """A key of P-256 or P-384 from dice: 16 octets more than the order has, so that no value is noticeably likelier."""
+    order, curve = (P_384_ORDER, curve) if isinstance(curve, ec.SECP384R1) else (P_256_ORDER, ec.SECP256R1())
+    number = int.from_bytes(dice(order.bit_length() // 8 + 16), "big") % (order - 1) + 1
+    return ec.derive_private_key(number, curve)
 
 
 def fingerprint_of(der: bytes, hash_name: str) -> str:
@@ -113,6 +115,8 @@ def read_public_key(der: bytes) -> PublicKey | None:
         return None
     if isinstance(key, ec.EllipticCurvePublicKey):
         return key if isinstance(key.curve, (ec.SECP256R1, ec.SECP384R1)) else None
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return key
     if isinstance(key, rsa.RSAPublicKey):
         return key if MINIMUM_RSA_BITS <= key.key_size <= 8192 else None
     return None
@@ -124,12 +128,14 @@ def verify_signature(key: PublicKey, scheme: int, signature: bytes, data: bytes)
         # spec: handshake12/signature-schemes
         match key, scheme:
             case ec.EllipticCurvePublicKey(), 0x0403 | 0x0503:
-                key.verify(signature, data, ec.ECDSA(_HASHES[scheme]))
+                key.verify(signature, data, _VERIFYING[scheme])
             case rsa.RSAPublicKey(), 0x0401:
                 key.verify(signature, data, padding.PKCS1v15(), hashes.SHA256())
             case rsa.RSAPublicKey(), 0x0804:
                 pss = padding.PSS(padding.MGF1(hashes.SHA256()), hashes.SHA256().digest_size)
                 key.verify(signature, data, pss, hashes.SHA256())
+            case ed25519.Ed25519PublicKey(), 0x0807:
+                key.verify(signature, data)
             case _:
                 return False
     except (InvalidSignature, ValueError):
@@ -137,5 +143,17 @@ def verify_signature(key: PublicKey, scheme: int, signature: bytes, data: bytes)
     return True
 
 
-_HASHES: dict[int, hashes.HashAlgorithm] = {ECDSA_SHA256: hashes.SHA256(), ECDSA_SHA384: hashes.SHA384()}
+# Made once: making one asks the library below what it can do.
+_SIGNING = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+_VERIFYING = {ECDSA_SHA256: ec.ECDSA(hashes.SHA256()), ECDSA_SHA384: ec.ECDSA(hashes.SHA384())}
 ACCEPTED_SCHEMES = (ECDSA_SHA256, ECDSA_SHA384, RSA_PSS_SHA256, RSA_PKCS1_SHA256)
+"""What is verified in 1.2, best first. Ed25519 there would want a rule of its own (RFC 8422 section 5.10)."""
+
+MODERN_SCHEMES = (ECDSA_SHA256, ECDSA_SHA384, RSA_PSS_SHA256, ED25519)
+"""What is verified in 1.3, best first: nothing with PKCS #1 version 1.5 (RFC 9846 section 4.3.3)."""
+
+
+def fits_curve(key: PublicKey, scheme: int) -> bool:
+    """Is the key's curve the one that the scheme names? In 1.3 a scheme says both (RFC 9846 section 4.3.3)."""
+    curves = {ECDSA_SHA256: "secp256r1", ECDSA_SHA384: "secp384r1"}
+    return not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name == curves.get(scheme)

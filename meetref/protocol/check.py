@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
-from meetref.protocol.machine import Dice
+from meetref.protocol.machine import Datagram, Dice
 from meetref.wire import attribute, stun
 from meetref.wire.address import Address
 from meetref.wire.attribute import Attribute, ErrorCode
@@ -24,6 +25,9 @@ UFRAG = re.compile(r"[A-Za-z0-9+/]{4,256}")
 PASSWORD = re.compile(r"[A-Za-z0-9+/]{22,256}")
 
 MAXIMUM_NOMINATION = 0xFFFFFF
+
+ROOM = 1168  # spec: sped/message-size
+"""Octets of a message with a rider before integrity and fingerprint, which make it 1200."""
 
 REASONS = {400: "Bad Request", 420: "Unknown Attribute", 487: "Role Conflict"}
 
@@ -92,7 +96,23 @@ class Heard:
         return cls(ufrag, message.get(attribute.PRIORITY), nominates, number)
 
 
-def request(transaction: bytes, question: Question, own: Credentials, peer: Credentials) -> bytes:
+class Rider(Protocol):
+    """Something that travels in checks and their answers, without ICE knowing what it is.
+
+    `board` gives the attributes that go along in the next message, with their headers within so many octets. `alight`
+    is shown what came in each message that proved authentic; a check before it is answered. `patience` says after how
+    many seconds another check over a pair that has not answered is worth its while; `inf`: the usual ones will do.
+    """
+
+    @property
+    def patience(self) -> float: ...
+    def board(self, room: int) -> Sequence[Attribute]: ...
+    def alight(self, message: stun.Message, datagram: Datagram, now: float) -> None: ...
+
+
+def request(
+    transaction: bytes, question: Question, own: Credentials, peer: Credentials, rider: Rider | None = None
+) -> bytes:
     """A check, as it goes to the peer (RFC 8445 section 7.2.2: the peer's name first, the peer's password)."""
     role = attribute.ICE_CONTROLLING if question.role.controlling else attribute.ICE_CONTROLLED
     attributes = [
@@ -105,14 +125,21 @@ def request(transaction: bytes, question: Question, own: Credentials, peer: Cred
     if question.nomination:
         attributes.append(Attribute(attribute.NOMINATION, question.nomination))  # spec: ice/renomination-number
     message = stun.Message(stun.Class.REQUEST, stun.BINDING, transaction, attributes)
+    _take_along(rider, message)
     return stun.serialize(message, integrity_key=peer.password.encode())  # spec: ice/check-protected
 
 
-def success(asked: stun.Message, seen_from: Address, own: Credentials) -> bytes:
+def success(asked: stun.Message, seen_from: Address, own: Credentials, rider: Rider | None = None) -> bytes:
     """The answer to a check. It tells the peer the address that its check was `seen_from`."""
     answer = [Attribute(attribute.XOR_MAPPED_ADDRESS, seen_from)]  # spec: stun/mapped-address
     message = stun.Message(stun.Class.SUCCESS, asked.method, asked.transaction, answer)
+    _take_along(rider, message)
     return stun.serialize(message, integrity_key=own.password.encode())  # spec: stun/answer-protected
+
+
+def _take_along(rider: Rider | None, message: stun.Message) -> None:
+    if rider is not None:
+        message.attributes += rider.board(ROOM - len(stun.serialize(message, fingerprint=False)))
 
 
 def error(asked: stun.Message, code: int, own: Credentials) -> bytes:

@@ -18,13 +18,13 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from meetref.protocol.certificate import ACCEPTED_SCHEMES
 from meetref.protocol.conversation12 import (
+    CIPHER_PREFERENCE,
     GROUP_PREFERENCE,
     Agreed,
     Conversation,
     Established,
     FinishedExpected,
     HelloSent,
-    Refused,
     ServerCertificateExpected,
     ServerDoneExpected,
     ServerShareExpected,
@@ -32,31 +32,39 @@ from meetref.protocol.conversation12 import (
     check_chain,
     check_finished,
     check_signature,
-    combine,
-    make_share,
-    refuse,
 )
+from meetref.protocol.keyschedule import SUITES
+from meetref.protocol.keyshare import combine, make_share
+from meetref.protocol.refusal import Refused, refuse
 from meetref.wire import handshake12 as wire
-from meetref.wire.handshake12 import Handshake
-from meetref.wire.tls import (
-    DTLS_1_2,
-    ECDHE_ECDSA_AES_128_GCM,
-    ECDSA_SHA256,
-    ClientHello,
+from meetref.wire.extension import (
     ExtendedMasterSecret,
     Extension,
     PointFormats,
     RenegotiationInfo,
-    ServerHello,
     SignatureAlgorithms,
     SupportedGroups,
+    SupportedVersions,
     UseSRTP,
     extension_number,
     find_extension,
 )
+from meetref.wire.handshake12 import Handshake
+from meetref.wire.tls import (
+    DOWNGRADED,
+    DTLS_1_2,
+    DTLS_1_3,
+    ECDSA_SHA256,
+    ClientHello,
+    ServerHello,
+)
 
 MAXIMUM_COOKIES = 3
 ECDSA_SIGN = 64
+
+
+OLDER_EXTENSIONS = (RenegotiationInfo(), ExtendedMasterSecret(), PointFormats())
+"""What a hello has that allows 1.2, and one for 1.3 alone has not."""
 
 
 def hello(talk: Conversation) -> State:
@@ -70,18 +78,23 @@ def hello(talk: Conversation) -> State:
     ]
     if talk.srtp_profiles:
         extensions.append(UseSRTP(talk.srtp_profiles))
-    said = ClientHello(
+    first = ClientHello(
         version=DTLS_1_2,
         random=talk.dice(32),
         session_id=b"",
         cookie=b"",
-        cipher_suites=(ECDHE_ECDSA_AES_128_GCM,),
+        cipher_suites=CIPHER_PREFERENCE,
         compression_methods=b"\x00",
         extensions=tuple(extensions),
     )
+    return said(first, talk)
+
+
+def said(first: ClientHello, talk: Conversation) -> State:
+    """What follows when this hello was said, by us or by who offered 1.3 as well."""
     talk.begin(0)
-    talk.say(said)
-    return HelloSent(said)
+    talk.say(first)
+    return HelloSent(first)
 
 
 def step(state: State, message: Handshake, talk: Conversation) -> State:
@@ -122,9 +135,13 @@ def _hello_again(state: HelloSent, request: wire.HelloVerifyRequest, talk: Conve
 
 def _server_hello(state: HelloSent, message: ServerHello) -> State:
     offered = {extension_number(extension) for extension in state.hello.extensions}
+    versions = find_extension(state.hello.extensions, SupportedVersions)
+    # spec: handshake12/sentinel-noticed
+    if versions is not None and DTLS_1_3 in versions.versions and message.random.endswith(DOWNGRADED):
+        refuse("illegal_parameter", "the server can do 1.3 and did not hear that we can: somebody changed the hello")
     if message.version != DTLS_1_2:
         refuse("protocol_version", f"the server chose version {message.version:#06x}")
-    if message.cipher_suite not in state.hello.cipher_suites or message.compression_method:
+    if message.cipher_suite not in CIPHER_PREFERENCE or message.compression_method:
         refuse("illegal_parameter", "the server chose what was not offered")  # spec: handshake12/choice-not-offered
     # spec: handshake12/answers-only-what-was-asked
     if any(extension_number(extension) not in offered for extension in message.extensions):
@@ -142,6 +159,7 @@ def _server_hello(state: HelloSent, message: ServerHello) -> State:
             server_random=message.random,
             extended_master_secret=find_extension(message.extensions, ExtendedMasterSecret) is not None,
             srtp_profile=_chosen_profile(state.hello, message),
+            suite=SUITES[message.cipher_suite],
         )
     )
 

@@ -1,6 +1,6 @@
-"""What the two sides of a 1.2 handshake share: states, the transcript, key agreement, and the way to say no.
+"""What the two sides of a 1.2 handshake share: states, the transcript, and what is checked of the other side.
 
-Stands above `certificate` and `keyschedule`; `client12` and `server12` decide with it, `handshake12` drives them.
+Stands above `certificate`, `keyschedule` and `keyshare`; `client12` and `server12` decide with it.
 Each state is a frozen value that holds exactly what is known then, so a step is a function of (state, message).
 Specification: RFC 5246 section 7.3, RFC 7627 section 5, RFC 8422 section 5.11 (points), RFC 7748 section 6.1.
 Leaves out: resumption: there is no state in which an abbreviated handshake could continue.
@@ -13,38 +13,29 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn
-
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from meetref.protocol import keyschedule
 from meetref.protocol.certificate import (
     Certificate,
     PublicKey,
-    derive_private_key,
     read_public_key,
     verify_signature,
 )
 from meetref.protocol.flight import CipherChange, Item
-from meetref.protocol.keyschedule import Role, Session
+from meetref.protocol.keyschedule import SUITES, Role, Session, Suite
+from meetref.protocol.keyshare import PrivateKey
 from meetref.protocol.machine import Dice
 from meetref.protocol.reassembly import Message
+from meetref.protocol.refusal import refuse
 from meetref.wire import handshake12 as wire
+from meetref.wire.dtls import MAXIMUM_PLAINTEXT
 from meetref.wire.handshake12 import CertificateChain, Handshake
-from meetref.wire.tls import P_256, X25519, ClientHello
+from meetref.wire.tls import P_256, P_384, X25519, ClientHello
 
-PrivateKey = X25519PrivateKey | ec.EllipticCurvePrivateKey
-
-
-class Refused(Exception):
-    """The handshake ends here: `alert` is told to the peer, `why` to the owner. Never leaves the endpoint."""
-
-    def __init__(self, alert: str, why: str) -> None:
-        super().__init__(why)
-        self.alert = alert
-        self.why = why
+CIPHER_PREFERENCE = tuple(SUITES)
+SMALLEST_RECORD_LIMIT = 64
+GROUP_PREFERENCE = (X25519, P_256, P_384)
+"""Best first. The post-quantum group is not among them: it belongs to 1.3."""
 
 
 # --- states ---------------------------------------------------------------------------------------
@@ -58,6 +49,7 @@ class Agreed:
     server_random: bytes
     extended_master_secret: bool
     srtp_profile: int | None
+    suite: Suite
     group: int | None = None
 
 
@@ -178,14 +170,24 @@ State = (
 class Conversation:
     """Who we are in this handshake, what was said so far, and what we say in this turn."""
 
-    def __init__(self, role: Role, certificate: Certificate, dice: Dice, srtp_profiles: Sequence[int]) -> None:
+    def __init__(
+        self,
+        role: Role,
+        certificate: Certificate,
+        dice: Dice,
+        srtp_profiles: Sequence[int],
+        *,
+        newer_allowed: bool = False,
+    ) -> None:
         self.role = role
         self.certificate = certificate
         self.dice = dice
         self.srtp_profiles = tuple(srtp_profiles)
+        self.newer_allowed = newer_allowed
         self.transcript: list[bytes] = []
         self.turn: list[Item] = []
         self.session: Session | None = None
+        self.record_limit = MAXIMUM_PLAINTEXT
         self._next_number = 0
 
     def __repr__(self) -> str:
@@ -226,11 +228,12 @@ class Conversation:
 
     def agree(self, agreed: Agreed, premaster: bytes) -> Session:
         """The master secret, once ClientKeyExchange is in the transcript."""
+        name, randoms = agreed.suite.hash_name, (agreed.client_random, agreed.server_random)
         if agreed.extended_master_secret:  # spec: handshake12/extended-master-secret
-            master = keyschedule.extended_master_secret(premaster, hashlib.sha256(self.heard()).digest())
+            master = keyschedule.extended_master_secret(premaster, hashlib.new(name, self.heard()).digest(), name)
         else:  # spec: handshake12/master-secret
-            master = keyschedule.master_secret(premaster, agreed.client_random, agreed.server_random)
-        self.session = Session(master, agreed.client_random, agreed.server_random)
+            master = keyschedule.master_secret(premaster, *randoms, name)
+        self.session = Session(master, *randoms, agreed.suite)
         return self.session
 
 
@@ -256,35 +259,3 @@ def check_finished(session: Session, sender: Role, message: wire.Finished, hands
     expected = keyschedule.verify_data(session, sender, handshake)
     if not hmac.compare_digest(expected, message.verify_data):
         refuse("decrypt_error", "the two sides did not hear the same handshake")  # spec: handshake12/finished-wrong
-
-
-def refuse(alert: str, why: str) -> NoReturn:
-    """End the handshake. `why` is a sentence for the owner."""
-    raise Refused(alert, why)
-
-
-# --- key agreement --------------------------------------------------------------------------------
-
-
-def make_share(group: int, dice: Dice) -> tuple[PrivateKey, bytes]:
-    """A new key of that group, and its public half as it travels."""
-    if group == X25519:
-        secret = X25519PrivateKey.from_private_bytes(dice(32))
-        return secret, secret.public_key().public_bytes_raw()
-    point = derive_private_key(dice)
-    return point, point.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-
-
-def combine(secret: PrivateKey, share: bytes) -> bytes:
-    """The premaster secret. A share that is no point of the group, or leads to nothing but zeros, is refused."""
-    try:
-        if isinstance(secret, X25519PrivateKey):
-            return secret.exchange(X25519PublicKey.from_public_bytes(share))
-        if len(share) != 65 or share[0] != 4:
-            raise ValueError("not an uncompressed point")
-        return secret.exchange(ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), share))
-    except ValueError:
-        refuse("illegal_parameter", "the peer's share is not a point of the group")  # spec: handshake12/share-invalid
-
-
-GROUP_PREFERENCE = (X25519, P_256)

@@ -41,28 +41,56 @@ class CipherChange:
 Item = Message | CipherChange
 
 
-class Flight:
-    """What was said last, when it was sent, and when it will be sent again."""
+class Repetition:
+    """When what was said is said again: what the flights of both versions have in common."""
 
     def __init__(self, maximum_datagram: int) -> None:
         self.maximum_datagram = maximum_datagram
-        self.items: Sequence[Item] = ()
         self.deadline = math.inf
-        self._timeout = FIRST_TIMEOUT
+        self.sent: tuple[bytes, ...] = ()
+        """The datagrams in which it went last; none when it is over."""
+        self._first_timeout = self._timeout = FIRST_TIMEOUT
+        self._awaits_answer = False
         self._tries = 0
         self._sent_at = -math.inf
 
-    def begin(self, items: Sequence[Item], now: float, *, awaits_answer: bool) -> None:
-        """A new flight replaces the one before, which was answered. `awaits_answer` is False for the last of all.
+    @property
+    def timeout(self) -> float:
+        """Seconds that the next wait will last."""
+        return self._timeout
+
+    @property
+    def datagram_limit(self) -> int:
+        """Octets that a datagram may have now: fewer after some tries, in case the path takes no large ones."""
+        if self._tries >= TRIES_BEFORE_SMALLER:
+            return min(self.maximum_datagram, SMALL_DATAGRAM)  # spec: dtls/smaller-after-tries
+        return self.maximum_datagram
+
+    def start_waiting(self, now: float, *, awaits_answer: bool) -> None:
+        """Something new was said. `awaits_answer` is False for the last of all.
 
         A wait that had to be lengthened stays so until a flight is answered at once (RFC 6347 section 4.2.4.1).
         """
         if self._tries == 0:
-            self._timeout = FIRST_TIMEOUT
-        self.items = items
+            self._timeout = self._first_timeout
         self._tries = 0
         self._sent_at = now
+        self._awaits_answer = awaits_answer
         self.deadline = now + self._timeout if awaits_answer else math.inf
+
+    def adapt(self, now: float, *, first_wait: float, maximum_datagram: int) -> None:
+        """Wait so long from now on before anything is repeated the first time, and cut it like that.
+
+        With `inf` nothing is repeated: somebody else sees to it that the flight arrives.
+        """
+        self.maximum_datagram = maximum_datagram
+        self._first_timeout = self._timeout = first_wait
+        self._tries = 0
+        self.deadline = now + first_wait if self._awaits_answer else math.inf
+
+    def stop_waiting(self) -> None:
+        """It was answered, or is over."""
+        self.sent, self._awaits_answer, self.deadline = (), False, math.inf
 
     def repeat(self, now: float) -> None:
         """The wait is over: send again, and wait twice as long."""
@@ -74,23 +102,42 @@ class Flight:
     def may_echo(self, now: float) -> bool:
         """Should the flight go again, since the peer repeated its own? Not twice in a moment."""
         # spec: dtls/copies-do-not-breed
-        if not self.items or now - self._sent_at < MINIMUM_ECHO_GAP:
+        if now - self._sent_at < MINIMUM_ECHO_GAP:
             return False
         self._sent_at = now
         if self.deadline < math.inf:
             self.deadline = now + self._timeout
         return True
 
+
+class Flight(Repetition):
+    """What was said last, when it was sent, and when it will be sent again."""
+
+    def __init__(self, maximum_datagram: int) -> None:
+        super().__init__(maximum_datagram)
+        self.items: Sequence[Item] = ()
+        self.maximum_plaintext = dtls.MAXIMUM_PLAINTEXT
+
+    def begin(self, items: Sequence[Item], now: float, *, awaits_answer: bool) -> None:
+        """A new flight replaces the one before, which was answered."""
+        self.items = items
+        self.start_waiting(now, awaits_answer=awaits_answer)
+
+    def may_echo(self, now: float) -> bool:
+        return bool(self.items) and super().may_echo(now)
+
     def end(self) -> None:
         """Nothing will be repeated any more."""
         self.items = ()
-        self.deadline = math.inf
+        self.stop_waiting()
 
-    def datagrams(self, records: RecordLayer) -> Iterator[bytes]:
+    def datagrams(self, records: RecordLayer) -> Sequence[bytes]:
         """The whole flight, in new records: as few datagrams as the size allows."""
-        limit = self.maximum_datagram
-        if self._tries >= TRIES_BEFORE_SMALLER:
-            limit = min(limit, SMALL_DATAGRAM)  # spec: dtls/smaller-after-tries
+        self.sent = tuple(self._cut(records))
+        return self.sent
+
+    def _cut(self, records: RecordLayer) -> Iterator[bytes]:
+        limit = self.datagram_limit
         datagram = bytearray()
         for item in self.items:
             offset = 0
@@ -100,12 +147,18 @@ class Flight:
                     yield bytes(datagram)
                     datagram.clear()
                     continue
-                record, offset = _next_record(item, offset, room, records)
+                record, offset = _next_record(item, offset, min(room, self._largest(item)), records)
                 datagram += record
                 if isinstance(item, CipherChange) or offset >= len(item.body):
                     break
         if datagram:
             yield bytes(datagram)
+
+    def _largest(self, item: Item) -> int:
+        """Octets of a record whose plaintext the peer still takes (RFC 8449 section 4); it binds what is protected."""
+        if isinstance(item, CipherChange) or not _epoch(item):
+            return self.maximum_datagram
+        return self.maximum_plaintext + _overhead(item) - FRAGMENT_HEADER_SIZE
 
 
 def _epoch(item: Item) -> int:

@@ -20,7 +20,7 @@
 Each arrow is a flight (protocol/flight): repeated until the next one begins; 6 is repeated when 5 comes again.
 Stands above `client12`, `server12` (what is said), `recordlayer`, `reassembly`, `flight` (how it travels).
 Specification: RFC 6347 section 4.2, RFC 5246 section 7.4, RFC 5764; whom to trust is the owner's (fingerprints).
-Leaves out: resumption, renegotiation (refused, RFC 5246 section 7.2.2), every cipher suite but one.
+Leaves out: resumption, renegotiation (refused, RFC 5246 section 7.2.2), suites without forward secrecy.
 Read next: `protocol/client12.py`; above, `protocol/peer.py`.
 """
 
@@ -40,7 +40,6 @@ from meetref.protocol.conversation12 import (
     HelloExpected,
     NotStarted,
     Over,
-    Refused,
     State,
 )
 from meetref.protocol.cookie import CookieSecret
@@ -49,12 +48,13 @@ from meetref.protocol.keyschedule import Role, SRTPKeys
 from meetref.protocol.machine import Datagram, Dice, Event, Ignored, ProtocolMisuse
 from meetref.protocol.reassembly import Message, Reassembly
 from meetref.protocol.recordlayer import RecordLayer
+from meetref.protocol.refusal import Refused
 from meetref.wire import dtls, tls
 from meetref.wire import handshake12 as wire
 from meetref.wire.address import Address
 from meetref.wire.dtls import Fragment, Record
 from meetref.wire.reader import Malformed
-from meetref.wire.tls import AEAD_AES_128_GCM, AEAD_AES_256_GCM, AES128_CM_SHA1_80
+from meetref.wire.tls import AEAD_AES_128_GCM, AEAD_AES_256_GCM, AES128_CM_SHA1_80, ClientHello
 
 __all__ = ["Closed", "Connected", "Endpoint", "Failed", "Received", "SRTPKeys"]
 
@@ -70,7 +70,8 @@ class Endpoint:
 
     `srtp_profiles` stand in order of preference; none leaves SRTP out. Where `address_verified` is False a server
     asks for a cookie first; doors with many endpoints give all of them one `cookie_secret`. `key_log` is called
-    once with a line that decrypts everything. `maximum_datagram` is in octets of UDP payload.
+    once with a line that decrypts everything. `maximum_datagram` is in octets of UDP payload. `newer_allowed` says
+    that 1.3 would have been spoken, had the client offered it.
     """
 
     def __init__(
@@ -86,20 +87,21 @@ class Endpoint:
         key_log: Callable[[str], None] | None = None,
         maximum_datagram: int = 1200,
         cookie_secret: CookieSecret | None = None,
+        newer_allowed: bool = False,
     ) -> None:
         if maximum_datagram < MINIMUM_DATAGRAM:
             raise ProtocolMisuse(f"a datagram of {maximum_datagram} octets is too small for a handshake")
         self.role: Role = role
         self.local, self.remote = local, remote
         self.state: State = NotStarted() if role == "client" else HelloExpected()
-        self._talk = Conversation(role, certificate, dice, srtp_profiles)
+        self._talk = Conversation(role, certificate, dice, srtp_profiles, newer_allowed=newer_allowed)
         self._step = client12.step if role == "client" else server12.step
         asks_cookie = role == "server" and not address_verified
         self._cookies = (cookie_secret or CookieSecret(dice)) if asks_cookie else None
         self._key_log = key_log
         self._records = RecordLayer()
         self._reassembly = Reassembly()
-        self._flight = Flight(maximum_datagram)
+        self.repetition = self._flight = Flight(maximum_datagram)
         self._write_epoch = 0
         self._deadline = math.inf
         self._early: deque[Record] = deque()
@@ -121,11 +123,23 @@ class Endpoint:
         self._deadline = now + HANDSHAKE_TIME
         self._send_turn(now)
 
+    def take_over(self, hello: ClientHello, next_record: int, now: float, deadline: float) -> None:
+        """Go on as client after a hello that offered 1.3 as well, and that the server answers in 1.2.
+
+        `next_record` is the number of the first record that was not used yet, `deadline` the one that the hello set.
+        """
+        if not isinstance(self.state, NotStarted):
+            raise ProtocolMisuse("this endpoint was started before")
+        self.state = client12.said(hello, self._talk)
+        self._deadline = deadline
+        self._records.continue_from(next_record)
+        self._flight.begin(self._talk.take_turn(), now, awaits_answer=True)
+
     def send(self, data: bytes, now: float) -> None:
         """Send application data, at most 2^14 octets, as one record in one datagram. Only after `Connected`."""
         if not isinstance(self.state, Established):
             raise ProtocolMisuse("there is no established association to send on")
-        if len(data) > dtls.MAXIMUM_PLAINTEXT:
+        if len(data) > min(self._talk.record_limit, dtls.MAXIMUM_PLAINTEXT):
             raise ProtocolMisuse(f"{len(data)} octets do not fit into a record")
         self._transmits.append(self._records.seal(1, dtls.APPLICATION_DATA, data))
 
@@ -216,6 +230,8 @@ class Endpoint:
         try:
             alert = tls.parse_alert(plaintext)
         except Malformed:
+            if isinstance(self.state, Established):
+                return self._fail("decode_error", "an alert that cannot be read")
             return self._ignore("alert that cannot be read")
         established = isinstance(self.state, Established)
         if alert.name == "close_notify" and established:
@@ -246,6 +262,8 @@ class Endpoint:
             return self._ignore("handshake message before the hello")
         if (fragment.type == wire.FINISHED) != (record.epoch == 1):
             # spec: handshake12/finished-protected
+            if record.epoch and fragment.type not in (wire.HELLO_REQUEST, wire.CLIENT_HELLO):
+                return self._fail("unexpected_message", "a protected message that is not Finished")
             return self._ignore("handshake message in the wrong epoch")
         match self._reassembly.add(fragment):
             case "old":
@@ -277,8 +295,15 @@ class Endpoint:
         """One whole message, in its turn."""
         if isinstance(self.state, Over):
             return None
+        if message.type == wire.HELLO_REQUEST and self.role == "client":
+            # spec: handshake12/hello-request-ignored
+            return self._ignore("a wish to negotiate anew, while negotiating")
+        if message.type not in wire.MESSAGES:
+            return self._fail("unexpected_message", f"a handshake message of type {message.type}")
         self._talk.hear(message)
         try:
+            if message.type not in wire.MESSAGES:
+                raise Refused("unexpected_message", f"a handshake message of type {message.type}")
             self.state = self._step(self.state, wire.parse(message.type, message.body), self._talk)
         except Malformed as malformed:
             # spec: handshake12/decode-error
@@ -303,6 +328,7 @@ class Endpoint:
             return
         done = isinstance(self.state, Established)
         self._write_epoch = 1 if done or isinstance(self.state, FinishedExpected) else 0
+        self._flight.maximum_plaintext = self._talk.record_limit
         self._flight.begin(turn, now, awaits_answer=not done)
         self._transmits.extend(self._flight.datagrams(self._records))
 
@@ -325,6 +351,8 @@ class Endpoint:
     def _after_the_handshake(self, fragment: Fragment, now: float) -> None:
         """Only what is protected gets here: a Finished that came again, or the wish to negotiate anew."""
         if fragment.type == wire.FINISHED:
+            if fragment.number >= self._reassembly.expected:
+                return self._fail("unexpected_message", "a second Finished")
             return self._echo(fragment, now)
         if fragment.type in (wire.HELLO_REQUEST, wire.CLIENT_HELLO):
             self._send_alert(tls.WARNING, "no_renegotiation")  # spec: handshake12/renegotiation-refused
@@ -360,7 +388,7 @@ def _connected(state: Established, role: Role) -> Connected:
     assert agreed.group is not None  # there is no session without a share
     return Connected(
         version="1.2",
-        cipher=tls.CIPHER_SUITES[tls.ECDHE_ECDSA_AES_128_GCM],
+        cipher=tls.CIPHER_SUITES[agreed.suite.number],
         group=tls.GROUPS[agreed.group],
         srtp_profile=profile,
         srtp_keys=keyschedule.srtp_keys(state.session, role, profile) if profile is not None else None,

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from meetref.protocol import check
-from meetref.protocol.check import Credentials, Heard, Role, make_credentials
+from meetref.protocol.check import Credentials, Heard, Rider, Role, make_credentials
 from meetref.protocol.checklist import Checklist, address_of
 from meetref.protocol.machine import Datagram, Dice, Event, Ignored
 from meetref.protocol.pair import Input, Pair, Remote, State
@@ -74,6 +74,7 @@ class Agent:
 
     `controlling` is the role to begin with (RFC 8445 section 6.1.1: the side that offered); a conflict may change it.
     `may_check` says to which signaled addresses checks may go at all; an authentic check opens the way back anyway.
+    A `rider` travels in the checks and answers of both sides (`check.Rider`).
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Agent:
         dice: Dice,
         may_check: Callable[[Address], bool] = lambda address: True,
         maximum_remote_candidates: int = 100,
+        rider: Rider | None = None,
     ) -> None:
         self.credentials = credentials
         self.state: AgentState = "new"
@@ -93,7 +95,7 @@ class Agent:
         self._role = Role(controlling, int.from_bytes(dice(8), "big"))
         self._events: deque[Event] = deque()
         self._checklist = Checklist(self._role, maximum_remotes=maximum_remote_candidates)
-        self._prober = Prober(self._checklist, self._role, credentials, dice)
+        self._prober = Prober(self._checklist, self._role, credentials, dice, rider)
         self._selection = Selection(self._checklist, self._prober, self._role, dice, self._events)
         self._early: dict[Path, Heard] = {}
         self._trickle = Trickle()
@@ -205,6 +207,10 @@ class Agent:
             return name.partition(":")[0] == self.credentials.ufrag
         return self._prober.transactions.find(data[8:20]) is not None
 
+    def leave_rider(self) -> None:
+        """Take nobody along any more: another agent does."""
+        self._prober.rider = None
+
     def close(self, now: float) -> None:
         """Stop. Nothing more is sent, and what comes is ignored."""
         self._end("closed")
@@ -266,7 +272,8 @@ class Agent:
         elif conflict == "peer must switch":
             answer = check.error(message, 487, self.credentials)
         else:
-            answer = check.success(message, datagram.remote, self.credentials)
+            self._alight(message, datagram, now)
+            answer = check.success(message, datagram.remote, self.credentials, self._prober.rider)
         # spec: ice/answer-path, stun/repeated-request (nothing is remembered: the same check gets the same answer)
         self._prober.transmits.append(Datagram(answer, datagram.local, datagram.remote))
         if message.unknown_required or conflict == "peer must switch":
@@ -274,6 +281,12 @@ class Agent:
         if conflict == "we must switch":
             self._switch_role()
         self._hear(Heard.of(message), datagram.local, datagram.remote, now)
+
+    def _alight(self, message: stun.Message, datagram: Datagram, now: float) -> None:
+        """Show the rider what is authentic."""
+        # spec: sped/unauthentic
+        if self._prober.rider is not None:
+            self._prober.rider.alight(message, datagram, now)
 
     def _switch_role(self) -> None:
         self._role.controlling = not self._role.controlling
@@ -328,6 +341,7 @@ class Agent:
         transaction = outcome.transaction
         match outcome.result:
             case "succeeded":
+                self._alight(message, datagram, now)
                 self._check_succeeded(outcome, now)
             case "role-conflict":
                 if transaction.controlling == self.controlling:  # else we have switched since

@@ -6,7 +6,7 @@
 
 Stands on nothing but HMAC; the handshakes call it, a tool that decrypts captures does too.
 Specification: RFC 5246 sections 5, 6.3, 8.1; RFC 7627 section 4; RFC 5705; RFC 5764 section 4.2.
-Leaves out: other hashes than SHA-256, the one of our cipher suite.
+Leaves out: suites whose records are not authenticated encryption.
 Read next: `protocol/recordlayer.py`, `protocol/handshake12.py`.
 """
 
@@ -17,12 +17,25 @@ import hmac
 from dataclasses import dataclass, field
 from typing import Literal
 
-from meetref.wire.tls import AEAD_AES_128_GCM, AEAD_AES_256_GCM, AES128_CM_SHA1_80
+from meetref.wire.tls import (
+    AEAD_AES_128_GCM,
+    AEAD_AES_256_GCM,
+    AES128_CM_SHA1_32,
+    AES128_CM_SHA1_80,
+    ECDHE_ECDSA_AES_128_GCM,
+    ECDHE_ECDSA_AES_256_GCM,
+    ECDHE_ECDSA_CHACHA20_POLY1305,
+)
 
 Role = Literal["client", "server"]
 
 SRTP_LABEL = b"EXTRACTOR-dtls_srtp"
-SRTP_SIZES = {AEAD_AES_256_GCM: (32, 12), AEAD_AES_128_GCM: (16, 12), AES128_CM_SHA1_80: (16, 14)}
+SRTP_SIZES = {
+    AEAD_AES_256_GCM: (32, 12),
+    AEAD_AES_128_GCM: (16, 12),
+    AES128_CM_SHA1_80: (16, 14),
+    AES128_CM_SHA1_32: (16, 14),
+}
 """How many octets of key and of salt each SRTP profile wants (RFC 7714 section 12, RFC 5764 section 4.1.2)."""
 
 # Labels that TLS itself uses with the master secret; nobody may export under them (RFC 5705 section 4).
@@ -36,22 +49,42 @@ RESERVED_LABELS = (
 
 
 @dataclass(slots=True, frozen=True)
+class Suite:
+    """A cipher suite of 1.2: octets of key and of the part of the nonce that is never sent, and its hash."""
+
+    number: int
+    key_size: int
+    salt_size: int
+    hash_name: str
+
+
+SUITES = {
+    ECDHE_ECDSA_AES_128_GCM: Suite(ECDHE_ECDSA_AES_128_GCM, 16, 4, "sha256"),
+    ECDHE_ECDSA_CHACHA20_POLY1305: Suite(ECDHE_ECDSA_CHACHA20_POLY1305, 32, 12, "sha256"),
+    ECDHE_ECDSA_AES_256_GCM: Suite(ECDHE_ECDSA_AES_256_GCM, 32, 4, "sha384"),
+}
+"""What is spoken, best first."""
+
+
+@dataclass(slots=True, frozen=True)
 class Session:
     """What both sides have in common once the secret is: the master secret and the two randoms. Keys never print."""
 
     master: bytes = field(repr=False)
     client_random: bytes
     server_random: bytes
+    suite: Suite = SUITES[ECDHE_ECDSA_AES_128_GCM]
 
 
 @dataclass(slots=True, frozen=True)
 class KeyBlock:
-    """The keys (16 octets) and implicit nonces (4 octets) of AES-128-GCM records, one pair a direction."""
+    """The keys and implicit nonces of records, one pair a direction."""
 
     client_key: bytes = field(repr=False)
     server_key: bytes = field(repr=False)
     client_salt: bytes = field(repr=False)
     server_salt: bytes = field(repr=False)
+    suite: Suite = SUITES[ECDHE_ECDSA_AES_128_GCM]
 
 
 @dataclass(slots=True, frozen=True)
@@ -65,37 +98,42 @@ class SRTPKeys:
     remote_salt: bytes = field(repr=False)
 
 
-def pseudorandom(secret: bytes, label: bytes, seed: bytes, size: int) -> bytes:
-    """`size` octets that only who knows `secret` can compute (RFC 5246 section 5, with SHA-256)."""
+def pseudorandom(secret: bytes, label: bytes, seed: bytes, size: int, hash_name: str = "sha256") -> bytes:
+    """`size` octets that only who knows `secret` can compute (RFC 5246 section 5)."""
     seed = label + seed
     output, link = b"", seed
     while len(output) < size:
-        link = hmac.digest(secret, link, "sha256")
-        output += hmac.digest(secret, link + seed, "sha256")
+        link = hmac.digest(secret, link, hash_name)
+        output += hmac.digest(secret, link + seed, hash_name)
     return output[:size]
 
 
-def master_secret(premaster: bytes, client_random: bytes, server_random: bytes) -> bytes:
+def master_secret(premaster: bytes, client_random: bytes, server_random: bytes, hash_name: str = "sha256") -> bytes:
     """The 48 octets of RFC 5246 section 8.1."""
-    return pseudorandom(premaster, b"master secret", client_random + server_random, 48)
+    return pseudorandom(premaster, b"master secret", client_random + server_random, 48, hash_name)
 
 
-def extended_master_secret(premaster: bytes, session_hash: bytes) -> bytes:
+def extended_master_secret(premaster: bytes, session_hash: bytes, hash_name: str = "sha256") -> bytes:
     """The 48 octets of RFC 7627 section 4; `session_hash` covers the messages up to and with ClientKeyExchange."""
-    return pseudorandom(premaster, b"extended master secret", session_hash, 48)
+    return pseudorandom(premaster, b"extended master secret", session_hash, 48, hash_name)
 
 
 def key_block(session: Session) -> KeyBlock:
     """The keys of the records (RFC 5246 section 6.3); here, alone, the server's random comes first."""
-    octets = pseudorandom(session.master, b"key expansion", session.server_random + session.client_random, 40)
-    # spec: handshake12/key-block
-    return KeyBlock(octets[:16], octets[16:32], octets[32:36], octets[36:40])
+    suite, randoms = session.suite, session.server_random + session.client_random
+    size = 2 * (suite.key_size + suite.salt_size)
+    octets = pseudorandom(session.master, b"key expansion", randoms, size, suite.hash_name)
+    # spec: handshake12/key-block, handshake12/suites
+    keys, salts = octets[: 2 * suite.key_size], octets[2 * suite.key_size :]
+    client_key, server_key = keys[: suite.key_size], keys[suite.key_size :]
+    return KeyBlock(client_key, server_key, salts[: suite.salt_size], salts[suite.salt_size :], suite)
 
 
 def verify_data(session: Session, sender: Role, handshake: bytes) -> bytes:
     """What `sender` says in Finished, after the messages whose octets are `handshake` (RFC 5246 section 7.4.9)."""
     label = sender.encode() + b" finished"
-    return pseudorandom(session.master, label, hashlib.sha256(handshake).digest(), 12)
+    name = session.suite.hash_name
+    return pseudorandom(session.master, label, hashlib.new(name, handshake).digest(), 12, name)
 
 
 def export(session: Session, label: bytes, size: int, context: bytes | None = None) -> bytes:
@@ -105,13 +143,18 @@ def export(session: Session, label: bytes, size: int, context: bytes | None = No
     seed = session.client_random + session.server_random
     if context is not None:
         seed += len(context).to_bytes(2, "big") + context
-    return pseudorandom(session.master, label, seed, size)
+    return pseudorandom(session.master, label, seed, size, session.suite.hash_name)
 
 
 def srtp_keys(session: Session, role: Role, profile: int) -> SRTPKeys:
     """The SRTP keys of `role` (RFC 5764 section 4.2). Raises `KeyError` for a profile that is not in `SRTP_SIZES`."""
+    octets = export(session, SRTP_LABEL, 2 * sum(SRTP_SIZES[profile]))  # spec: handshake12/exporter-no-context
+    return divide_srtp_keys(octets, role, profile)
+
+
+def divide_srtp_keys(octets: bytes, role: Role, profile: int) -> SRTPKeys:
+    """The exported octets in their parts, which every version of the handshake has in the same order."""
     key, salt = SRTP_SIZES[profile]
-    octets = export(session, SRTP_LABEL, 2 * (key + salt))  # spec: handshake12/exporter-no-context
     keys, salts = octets[: 2 * key], octets[2 * key :]
     # spec: handshake12/srtp-key-order
     client, server = (keys[:key], salts[:salt]), (keys[key:], salts[salt:])

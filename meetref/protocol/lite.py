@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from meetref.protocol import check
 from meetref.protocol.candidacy import Transport
-from meetref.protocol.check import Credentials, Heard
+from meetref.protocol.check import Credentials, Heard, Rider
 from meetref.protocol.checklist import address_of
 from meetref.protocol.ice import AgentState, PathOpened, StateChanged
 from meetref.protocol.machine import Datagram, Dice, Event, Ignored
@@ -46,12 +46,13 @@ class LiteAgent:
 
     controlling = False
 
-    def __init__(self, *, credentials: Credentials, dice: Dice) -> None:
+    def __init__(self, *, credentials: Credentials, dice: Dice, rider: Rider | None = None) -> None:
         self.credentials = credentials
         self.state: AgentState = "new"
         self.selected: Pair | None = None
         self.ignored: Counter[str] = Counter()
         self._dice = dice
+        self._rider = rider
         self._peer: Credentials | None = None
         self._former: set[str] = set()
         self._locals: dict[Address, Candidate] = {}
@@ -110,6 +111,10 @@ class LiteAgent:
         pair = self._paths.pop((local, remote), None)
         if pair is not None and pair is self.selected:
             self._choice = _Choice(0, -math.inf, 0)  # whatever it chooses next
+
+    def leave_rider(self) -> None:
+        """See `ice.Agent.leave_rider`."""
+        self._rider = None
 
     def close(self, now: float) -> None:
         self._end("closed")
@@ -171,7 +176,9 @@ class LiteAgent:
         elif check.Role(False, -1).conflict(message) == "peer must switch":
             answer = check.error(message, 487, self.credentials)  # it must control: we cannot
         else:
-            answer = check.success(message, datagram.remote, self.credentials)
+            if self._rider is not None:
+                self._rider.alight(message, datagram, now)
+            answer = check.success(message, datagram.remote, self.credentials, self._rider)
             self._hear(Heard.of(message), datagram.local, datagram.remote, now)
         self._transmits.append(Datagram(answer, datagram.local, datagram.remote))
 

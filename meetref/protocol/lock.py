@@ -1,9 +1,9 @@
 """What a lock on media promises, whoever made it: the interface of both SRTP engines.
 
-Stands below `protocol/sealing` (ours) and `protocol/libsrtp` (the library's), which `protocol/srtp` chooses from.
+Stands below `protocol/srtpsession` (ours) and `protocol/libsrtp` (the library's), from which `protocol/srtp` chooses.
 Specification: RFC 3711 (the transform), RFC 5764 section 4.1.2 and RFC 7714 section 14.2 (the profiles).
 Leaves out: MKI, which WebRTC does not use.
-Read next: `protocol/sealing.py`.
+Read next: `protocol/srtpsession.py`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,12 @@ A repair is two octets longer than its original; browsers' packets are at most 1
 REPLAY_WINDOW = 2048
 """Packets. A repair that comes two round trips late must still fit: at 1,000 packets a second this is two seconds."""
 
+MAXIMUM_SOURCES = 64
+"""Incoming sources of one kind (RTP or RTCP): a peer has sixteen streams, and their repairs."""
+
 PROFILE_NAMES = {
     0x0001: "SRTP_AES128_CM_HMAC_SHA1_80",
+    0x0002: "SRTP_AES128_CM_HMAC_SHA1_32",
     0x0007: "SRTP_AEAD_AES_128_GCM",
     0x0008: "SRTP_AEAD_AES_256_GCM",
 }
@@ -42,7 +46,7 @@ class Session(Protocol):
         ...
 
     def lock_run(self, packets: Sequence[tuple[bytes, bytes, bytes]]) -> list[bytes]:
-        """`lock` for packets of one source in three parts: the header with its extension, whole, the payload in two.
+        """`lock` for packets of one source, at least one, in three parts each: the whole header, the payload in two.
 
         What cannot be locked is left out, and counted in `refused`.
         """

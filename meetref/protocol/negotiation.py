@@ -22,7 +22,11 @@ AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 TRANSPORT_SEQUENCE = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 
 RENOMINATION = "renomination"
-ICE_OPTIONS = ("trickle", "ice2", RENOMINATION)
+SPED_OPTIONS = ("sped", "googspedv1", "goog-sped-v1")
+"""The DTLS handshake in connectivity checks: libwebrtc has the last two names, of its newer and older versions."""
+
+PLAIN_ICE_OPTIONS = ("trickle", "ice2", RENOMINATION)
+ICE_OPTIONS = (*PLAIN_ICE_OPTIONS, *SPED_OPTIONS)  # spec: sped/options-offered
 
 AUDIO_LEVEL_ID = 1
 TRANSPORT_SEQUENCE_ID = 3
@@ -47,6 +51,11 @@ class Transport:
     def renominates(self) -> bool:
         """Whether the peer takes the newest of several nominations."""
         return RENOMINATION in self.ice_options
+
+    @property
+    def embeds_handshake(self) -> bool:
+        """Whether the peer takes the DTLS handshake in connectivity checks."""
+        return not set(SPED_OPTIONS).isdisjoint(self.ice_options)
 
 
 @dataclass(slots=True, frozen=True)

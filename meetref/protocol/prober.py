@@ -8,20 +8,23 @@ Read next: `protocol/ice.py`.
 
 from __future__ import annotations
 
+import math
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from meetref.protocol import check
-from meetref.protocol.check import Credentials, Role
+from meetref.protocol.check import Credentials, Rider, Role
 from meetref.protocol.checklist import Checklist
 from meetref.protocol.machine import Datagram, Dice
 from meetref.protocol.pair import Input, Pair, State
-from meetref.protocol.transaction import FIRST_WAIT, PACE, Pace, Transaction, Transactions
+from meetref.protocol.transaction import FIRST_WAIT, MAXIMUM_PER_PAIR, PACE, Pace, Transaction, Transactions
 from meetref.wire import attribute, stun
 from meetref.wire.address import Address
 
 CONSENT_ANSWERED_WITHIN = 10.0  # seconds for which the answer to one consent request is waited for
+MAXIMUM_FOR_RIDER = MAXIMUM_PER_PAIR - 2  # checks of a pair under way, when the rider asks for one more
 
 
 @dataclass(slots=True, frozen=True)
@@ -36,8 +39,11 @@ class Outcome:
 class Prober:
     """Sends checks for the pairs of `checklist` into `transmits`, once it knows the `peer`'s credentials."""
 
-    def __init__(self, checklist: Checklist, role: Role, own: Credentials, dice: Dice) -> None:
+    def __init__(
+        self, checklist: Checklist, role: Role, own: Credentials, dice: Dice, rider: Rider | None = None
+    ) -> None:
         self.peer: Credentials | None = None
+        self.rider = rider
         self.transmits: deque[Datagram] = deque()
         self.transactions = Transactions()
         self._checklist = checklist
@@ -66,10 +72,27 @@ class Prober:
         while self.peer is not None and now >= self._pace.next_at:
             pair = self._checklist.next_to_check(ordinary=ordinary)
             if pair is None:
-                return
+                break
             self._checklist.untrigger(pair)
             self._pace.spend(now)
             self.send(pair, now)
+        while self.peer is not None and now >= max(self._pace.next_at, self._rider_asks_at):
+            due = [pair for at, pair in self._asked_by_rider() if at <= now]
+            pair = min(due, key=lambda pair: (not pair.heard_from, pair.checked_at))  # who is heard can hear us
+            self._pace.spend(now)  # spec: sped/checks-paced
+            self.send(pair, now, once=True)
+
+    def _asked_by_rider(self) -> Iterator[tuple[float, Pair]]:
+        """The pairs over which the rider gets one more check, and when; only so many are under way for each."""
+        patience = math.inf if self.rider is None else self.rider.patience
+        for pair in self._checklist.pairs.values() if patience < math.inf else ():
+            # spec: sped/checks-bounded
+            if pair.state is State.IN_PROGRESS and len(self.transactions.of(pair)) < MAXIMUM_FOR_RIDER:
+                yield pair.checked_at + patience, pair
+
+    @property
+    def _rider_asks_at(self) -> float:
+        return min((at for at, _ in self._asked_by_rider()), default=math.inf)
 
     def send(self, pair: Pair, now: float, *, nominates: bool = False, once: bool = False) -> Transaction:
         """Send one check, out of turn; `once` makes it a consent request, which is not repeated."""
@@ -80,7 +103,7 @@ class Prober:
             self._nominations = number = self._nominations + 1
         question = check.Question(pair.check_priority, self._role, nominates, number)
         peer = pair.peer or self.peer
-        octets = check.request(identifier, question, self._own, peer)
+        octets = check.request(identifier, question, self._own, peer, self.rider)
         # The formula's N counts checklists, here one (as in RFC 5245 section 16.1); counting checks would make minutes.
         first_wait = max(FIRST_WAIT, PACE * len(self._checklist.unfinished()))  # spec: ice/first-wait
         key = peer.password.encode()
@@ -143,4 +166,6 @@ class Prober:
         soonest = self.transactions.next_timeout()
         if self.peer is not None and self._checklist.next_to_check(ordinary=ordinary) is not None:
             return min(soonest, self._pace.next_at)
-        return soonest
+        if self.peer is None or self.rider is None:
+            return soonest
+        return min(soonest, max(self._pace.next_at, self._rider_asks_at))

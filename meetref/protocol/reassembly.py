@@ -13,12 +13,19 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from meetref.wire.dtls import Fragment
+from meetref.wire.handshake12 import CLIENT_HELLO
 
 MAXIMUM_MESSAGE = 16_384
 """Octets of one message: a chain of two RSA certificates has 3,000, a post-quantum ClientHello 1,900."""
 
 MAXIMUM_AHEAD = 8
 """How many messages after the expected one are kept: the longest flight has six."""
+
+MOST_MESSAGES = 2**16
+"""Messages that one side can number."""
+
+MAXIMUM_ASKED = 3
+"""The highest number of a hello: 0, and one more for each time that the server wanted to hear it again."""
 
 MAXIMUM_HELD = 32_768
 """Octets that all unfinished messages of one peer may claim together."""
@@ -58,6 +65,9 @@ class _Partial:
     def fill(self, fragment: Fragment) -> bool:
         """Write what is still missing. False when that would make too many holes."""
         start, end = fragment.offset, fragment.offset + len(fragment.body)
+        if not self.runs and end - start == len(self.octets):  # mostly it is whole
+            self.octets[:], self.runs = fragment.body, [(start, end)]
+            return True
         if start == end and self.octets:
             return True  # an empty fragment of a message that is not empty brings nothing
         before = [run for run in self.runs if run[1] < start]
@@ -96,7 +106,8 @@ class Reassembly:
         partial = self._partial.get(fragment.number)
         if partial is None:
             # spec: dtls/reassembly-bounds
-            if ahead > MAXIMUM_AHEAD or fragment.length > MAXIMUM_MESSAGE or self.held + fragment.length > MAXIMUM_HELD:
+            furthest = MAXIMUM_ASKED if fragment.type == CLIENT_HELLO else MAXIMUM_AHEAD
+            if ahead > furthest or fragment.length > MAXIMUM_MESSAGE or self.held + fragment.length > MAXIMUM_HELD:
                 return "refused"
             partial = self._partial[fragment.number] = _Partial(fragment.type, bytearray(fragment.length))
         # spec: dtls/fragments-agree
@@ -113,6 +124,10 @@ class Reassembly:
         self.expected = number + 1  # spec: dtls/message-order
         self._partial = {key: value for key, value in self._partial.items() if key > number}
         return Message(partial.type, number, bytes(partial.octets))
+
+    def forget_ahead(self) -> None:
+        """Drop what came of later messages: it came in the clear, and from now on they are protected."""
+        self._partial.clear()
 
     def forget(self) -> None:
         """Back to the beginning, with nothing held: what a server does that asked for a cookie."""

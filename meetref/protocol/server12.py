@@ -6,8 +6,8 @@
 Stands above `conversation12`; `handshake12` calls `step`, sends what it says, and has asked for the cookie before.
 Specification: RFC 5246 section 7.4, RFC 8422 section 5, RFC 5746 section 3.6, RFC 5764 section 4.1,
 RFC 7627 section 5.
-Leaves out: the downgrade sentinel of RFC 9846 section 4.2.3. It says "I could have done 1.3"; this server could not,
-and a browser that offered 1.3 would give up on seeing it.
+Leaves out: the downgrade sentinel where 1.3 is not allowed. It says "I could have done 1.3", and a browser that
+offered 1.3 would give up on seeing it.
 Read next: `protocol/handshake12.py`.
 """
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 from meetref.protocol.certificate import ACCEPTED_SCHEMES
 from meetref.protocol.conversation12 import (
     GROUP_PREFERENCE,
+    SMALLEST_RECORD_LIMIT,
     Agreed,
     ClientCertificateExpected,
     ClientProofExpected,
@@ -24,36 +25,41 @@ from meetref.protocol.conversation12 import (
     Established,
     FinishedExpected,
     HelloExpected,
-    Refused,
     State,
     check_chain,
     check_finished,
     check_signature,
-    combine,
-    make_share,
-    refuse,
 )
+from meetref.protocol.keyschedule import SUITES, Suite
+from meetref.protocol.keyshare import combine, make_share
+from meetref.protocol.refusal import Refused, refuse
 from meetref.wire import handshake12 as wire
-from meetref.wire.handshake12 import Handshake
-from meetref.wire.tls import (
-    DTLS_1_2,
-    ECDHE_ECDSA_AES_128_GCM,
-    ECDSA_SHA256,
-    P_256,
-    RENEGOTIATION_SIGNAL,
-    ClientHello,
+from meetref.wire.extension import (
+    ApplicationProtocols,
     ExtendedMasterSecret,
     Extension,
     PointFormats,
+    RecordSizeLimit,
     RenegotiationInfo,
-    ServerHello,
     SignatureAlgorithms,
     SupportedGroups,
     SupportedVersions,
     UseSRTP,
     find_extension,
 )
+from meetref.wire.handshake12 import Handshake
+from meetref.wire.tls import (
+    DOWNGRADED,
+    DTLS_1_2,
+    DTLS_1_3,
+    ECDSA_SHA256,
+    P_256,
+    RENEGOTIATION_SIGNAL,
+    ClientHello,
+    ServerHello,
+)
 
+WEBRTC = b"webrtc"
 REQUEST = wire.CertificateRequest(types=bytes((64, 1)), schemes=ACCEPTED_SCHEMES)
 
 
@@ -87,14 +93,20 @@ def _answer(hello: ClientHello, talk: Conversation) -> State:
     group = _choose_group(hello)
     agreed = Agreed(
         client_random=hello.random,
-        server_random=talk.dice(32),  # spec: handshake12/no-sentinel
+        server_random=_make_random(hello, talk),
         extended_master_secret=find_extension(hello.extensions, ExtendedMasterSecret) is not None,
         srtp_profile=_choose_profile(hello, talk),
+        suite=_choose_suite(hello),
         group=group,
     )
+    limit = find_extension(hello.extensions, RecordSizeLimit)
+    if limit is not None:
+        if limit.limit < SMALLEST_RECORD_LIMIT:
+            refuse("illegal_parameter", f"a record size limit of {limit.limit}")
+        talk.record_limit = limit.limit  # spec: handshake12/record-size-limit
     # spec: handshake12/no-resumption, handshake12/flights
     talk.say(
-        ServerHello(DTLS_1_2, agreed.server_random, b"", ECDHE_ECDSA_AES_128_GCM, 0, tuple(_extensions(hello, agreed)))
+        ServerHello(DTLS_1_2, agreed.server_random, b"", agreed.suite.number, 0, tuple(_extensions(hello, agreed)))
     )
     talk.say(wire.CertificateChain((talk.certificate.der,)))
     secret, share = make_share(group, talk.dice)
@@ -105,16 +117,22 @@ def _answer(hello: ClientHello, talk: Conversation) -> State:
     return ClientCertificateExpected(agreed, secret)
 
 
+def _make_random(hello: ClientHello, talk: Conversation) -> bytes:
+    """Where 1.3 is allowed, and was not asked for, its end says so (RFC 9846 section 4.2.3); else it is only dice."""
+    random, versions = talk.dice(32), find_extension(hello.extensions, SupportedVersions)
+    asked = versions is not None and DTLS_1_3 in versions.versions
+    # spec: handshake12/no-sentinel, handshake12/sentinel-written
+    return random[: -len(DOWNGRADED)] + DOWNGRADED if talk.newer_allowed and not asked else random
+
+
 def _check_offer(hello: ClientHello) -> None:
     """Is there anything in it that we can do?"""
     versions = find_extension(hello.extensions, SupportedVersions)
     # spec: handshake12/browser-hello
-    # Versions of DTLS count downwards: 1.0 is 0xfeff, 1.2 is 0xfefd.
+    # Versions of DTLS count downwards: 1.0 is 0xfeff, 1.2 is 0xfefd. What is lower is newer, down to those of TLS.
     offers_it = hello.version <= DTLS_1_2 if versions is None else DTLS_1_2 in versions.versions
-    if hello.version >> 8 != 0xFE or not offers_it:
+    if hello.version < 0x8000 or not offers_it:
         refuse("protocol_version", "the client does not offer DTLS 1.2")  # spec: handshake12/version-not-offered
-    if ECDHE_ECDSA_AES_128_GCM not in hello.cipher_suites:
-        refuse("handshake_failure", "the client offers no cipher suite of ours")  # spec: handshake12/no-common-cipher
     if 0 not in hello.compression_methods:
         refuse("illegal_parameter", "the client does not offer to leave compression out")
     schemes = find_extension(hello.extensions, SignatureAlgorithms)
@@ -127,6 +145,14 @@ def _check_offer(hello: ClientHello) -> None:
     if renegotiation is not None and renegotiation.renegotiated_connection:
         # spec: handshake12/renegotiation-info-empty
         refuse("handshake_failure", "the client takes this for a renegotiation")
+
+
+def _choose_suite(hello: ClientHello) -> Suite:
+    """The first of ours that the client offers too."""
+    suite = next((suite for number, suite in SUITES.items() if number in hello.cipher_suites), None)
+    if suite is None:
+        refuse("handshake_failure", "the client offers no cipher suite of ours")  # spec: handshake12/no-common-cipher
+    return suite
 
 
 def _choose_group(hello: ClientHello) -> int:
@@ -161,4 +187,7 @@ def _extensions(hello: ClientHello, agreed: Agreed) -> list[Extension]:
         answer.append(PointFormats())
     if agreed.srtp_profile is not None:
         answer.append(UseSRTP((agreed.srtp_profile,)))
+    protocols = find_extension(hello.extensions, ApplicationProtocols)
+    if protocols is not None and WEBRTC in protocols.names:
+        answer.append(ApplicationProtocols((WEBRTC,)))  # spec: handshake12/application-protocol
     return answer

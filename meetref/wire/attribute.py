@@ -2,7 +2,7 @@
 
 Stands below `wire/stun`, which puts attributes into messages. Adding an attribute is adding a row to `ATTRIBUTES`.
 Specification: RFC 8489 section 14; PRIORITY, USE-CANDIDATE and the two roles are RFC 8445's, section 16.1; from
-CHANNEL-NUMBER to ICMP, what relays need is RFC 8656's, section 18.
+CHANNEL-NUMBER to ICMP, what relays need is RFC 8656's, section 18; the last two are of draft-hancke-webrtc-sped.
 Leaves out: nothing of those documents; an attribute without a row keeps its octets.
 Read next: `wire/stun.py`.
 """
@@ -60,6 +60,8 @@ ICE_CONTROLLED: Final = 0x8029
 ICE_CONTROLLING: Final = 0x802A
 OTHER_ADDRESS: Final = 0x802C  # RFC 5780 section 7.4
 NOMINATION: Final = 0xC001  # draft-thatcher-ice-renomination names none; this is libwebrtc's number
+DTLS_IN_STUN: Final = 0xC070  # draft-hancke-webrtc-sped names none either; libwebrtc's numbers
+DTLS_IN_STUN_ACKNOWLEDGEMENT: Final = 0xC071
 
 
 class ErrorCode(NamedTuple):
@@ -297,6 +299,16 @@ def _serialize_types(value: tuple[int, ...], _: bytes) -> bytes:
     return b"".join(kind.to_bytes(2, "big") for kind in value)
 
 
+def _parse_checksums(octets: bytes, _: bytes) -> tuple[int, ...]:
+    if len(octets) % 4:
+        return ()  # spec: sped/acknowledgement-format
+    return tuple(int.from_bytes(octets[at : at + 4], "big") for at in range(0, len(octets), 4))
+
+
+def _serialize_checksums(value: tuple[int, ...], _: bytes) -> bytes:
+    return b"".join(checksum.to_bytes(4, "big") for checksum in value)
+
+
 def _read_algorithm(reader: Reader) -> PasswordAlgorithm:
     number, size = reader.uint16("password algorithm"), reader.uint16("length of parameters")
     parameters = reader.bytes(size, "parameters")
@@ -368,4 +380,6 @@ ATTRIBUTES: dict[int, Codec] = {
     ICE_CONTROLLED: _number("ICE-CONTROLLED", 8),
     ICE_CONTROLLING: _number("ICE-CONTROLLING", 8),
     NOMINATION: _number("NOMINATION", 4),
+    DTLS_IN_STUN: _opaque("DTLS-IN-STUN"),
+    DTLS_IN_STUN_ACKNOWLEDGEMENT: Codec("DTLS-IN-STUN-ACKNOWLEDGEMENT", _parse_checksums, _serialize_checksums),
 }

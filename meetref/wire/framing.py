@@ -21,7 +21,7 @@ def frame(data: bytes) -> bytes:
     """`data` with its length in front. Raises `Malformed` when it is too long."""
     if len(data) > MAXIMUM_SIZE:
         raise Malformed(f"a frame holds {MAXIMUM_SIZE} octets, here are {len(data)}")
-    return len(data).to_bytes(2, "big") + data  # spec: ice/tcp-framing
+    return len(data).to_bytes(2, "big") + data  # spec: ice/tcp-framing, multiplex/framing
 
 
 class Deframer:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from meetref.wire.reader import Malformed, Reader
+from meetref.wire.reader import Malformed, Reader, vector
 from meetref.wire.tls import (
     ClientHello,
     ServerHello,
@@ -22,7 +22,6 @@ from meetref.wire.tls import (
     parse_server_hello,
     serialize_client_hello,
     serialize_server_hello,
-    vector,
 )
 
 NAMED_CURVE = 3
@@ -119,7 +118,7 @@ class MessageRow(NamedTuple):
 
 
 def _chain(reader: Reader) -> CertificateChain:
-    chain = Reader(reader.vector(3, "certificate chain"))
+    chain = reader.within(3, "certificate chain")
     certificates = []
     while chain.remaining:
         certificates.append(chain.vector(3, "certificate"))
@@ -144,15 +143,15 @@ def _write_server_key(value: ServerKeyExchange) -> bytes:
 
 def _request(reader: Reader) -> CertificateRequest:
     types = reader.vector(1, "certificate types")
-    schemes = reader.vector(2, "signature schemes")
-    if len(schemes) % 2:
-        raise Malformed("signature schemes of an odd length", reader.offset)
-    names = Reader(reader.vector(2, "authorities"))
+    schemes = reader.within(2, "signature schemes")
+    pairs = []
+    while schemes.remaining:
+        pairs.append(schemes.uint16("signature scheme"))
+    names = reader.within(2, "authorities")
     authorities = []
     while names.remaining:
         authorities.append(names.vector(2, "authority"))
-    pairs = tuple(int.from_bytes(schemes[at : at + 2], "big") for at in range(0, len(schemes), 2))
-    return CertificateRequest(types, pairs, tuple(authorities))
+    return CertificateRequest(types, tuple(pairs), tuple(authorities))
 
 
 def _write_request(value: CertificateRequest) -> bytes:

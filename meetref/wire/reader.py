@@ -82,10 +82,19 @@ class Reader:
     def rest(self) -> Octets:
         return self.bytes(self.remaining)
 
+    def _length(self, size: int, what: str) -> int:
+        start = self._advance(size, f"{what} length")
+        return int.from_bytes(self.data[start : start + size], "big")
+
     def vector(self, length_size: int, what: str = "vector") -> Octets:
         """A run of octets behind its own length, a number of 1, 2 or 3 octets (TLS presentation language)."""
-        size = {1: self.uint8, 2: self.uint16, 3: self.uint24}[length_size](f"{what} length")
-        return self.bytes(size, what)
+        return self.bytes(self._length(length_size, what), what)
+
+    def within(self, length_size: int, what: str) -> Reader:
+        """A reader of such a run, for what stands in it. Offsets go on being those of the whole."""
+        size = self._length(length_size, what)
+        start = self._advance(size, what)
+        return Reader(self.data, start, start + size)
 
     def struct(self, layout: Struct, what: str) -> tuple[Any, ...]:
         return layout.unpack_from(self.data, self._advance(layout.size, what))
@@ -94,3 +103,8 @@ class Reader:
         """Raise `Malformed` unless everything was read."""
         if self.remaining:
             raise Malformed(f"{what}: {self.remaining} octets too many", self.offset)
+
+
+def vector(length_size: int, octets: bytes) -> bytes:
+    """`octets` behind their length, a number of `length_size` octets."""
+    return len(octets).to_bytes(length_size, "big") + octets

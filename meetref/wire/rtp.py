@@ -214,6 +214,21 @@ def find_extension(data: Octets, number: int) -> tuple[int, int] | None:
     return None
 
 
+def element_places(head: Octets) -> list[tuple[int, int, int]]:
+    """Id, offset and length of the value of every element in a header (RFC 8285, both forms). Raises `Malformed`."""
+    at, places = HEADER_SIZE + (head[0] & 0x0F) * 4, list[tuple[int, int, int]]()
+    if not head[0] & 0x10 or not _is_known(head[at] << 8 | head[at + 1]):
+        return places
+    end, one_byte = payload_offset(head), head[at] == ONE_BYTE >> 8
+    at += 4
+    while at < end:
+        number, at, size = _next_element(head, at, end, one_byte)
+        if number:
+            places.append((number, at, size))
+        at += size
+    return places
+
+
 def audio_level(octet: int) -> tuple[bool, int]:
     """Voice activity and level of the audio-level extension: 0 is the loudest, 127 silence, in -dBov (RFC 6464)."""
     return bool(octet & 0x80), octet & 0x7F  # spec: rtp/audio-level

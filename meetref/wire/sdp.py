@@ -223,9 +223,10 @@ def _parse_attribute(text: str, offset: int) -> Attribute:
 def _parse_section(block: _Block) -> Section:
     line, offset = block[0]
     kind, _, rest = line.value.partition(" ")
-    port, protocol, *formats = rest.split() or [""] * 2
-    if not _TOKEN.match(kind) or not formats:
+    words = rest.split()
+    if not _TOKEN.match(kind) or len(words) < 3:
         raise Malformed(f"m= needs a kind, a port, a protocol and formats, not {line.value[:32]!r}", offset)
+    port, protocol, *formats = words
     first, slash, count = port.partition("/")
     return Section(
         kind=kind,

@@ -65,7 +65,7 @@ async def test_media_and_the_secrets_that_open_it(autojump_clock: MockClock) -> 
             assert heard.sender_reports
             assert ada.seen("nobody") is None
             await until(lambda: ada.senders["camera"].ready, 5)
-            assert len({line.split()[1] for line in lines if line.startswith("CLIENT_RANDOM ")}) == 2
+            assert len({line.split()[1] for line in lines if line.startswith("EXPORTER_SECRET ")}) == 2
 
 
 async def test_a_server_that_stops_is_noticed(autojump_clock: MockClock) -> None:

@@ -10,6 +10,7 @@ import pytest
 from meetref.app.cli import main
 from meetref.wire.pcapng import Packet, Secrets, parse, serialize
 from meetref.wire.udp import parse as parse_packet
+from tests.net.test_decrypt import newer_call
 
 CALL = Path(__file__).parent.parent.parent / "vectors" / "sessions" / "whole-call"
 SESSION = CALL / "session.pcapng"
@@ -27,6 +28,17 @@ def test_a_call_is_written_in_the_clear(tmp_path: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr() == (f"{count} media packets of 4 conversations opened\n", "")
     assert decrypt(SESSION, target, "--json") == 0
     assert json.loads(capsys.readouterr().out) == {"conversations": 4, "opened": count, "refused": 0}
+
+
+def test_a_call_of_1_3_is_written_in_the_clear(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines: list[str] = []
+    blocks, plain = newer_call(lines)
+    source, target = tmp_path / "call.pcapng", tmp_path / "clear.pcapng"
+    source.write_bytes(serialize([*blocks[:3], Secrets("\n".join(lines).encode()), *blocks[3:]]))
+    assert decrypt(source, target) == 0
+    assert capsys.readouterr().out == "1 media packets of 1 conversations opened\n"
+    packets = [block for block in parse(target.read_bytes()) if isinstance(block, Packet)]
+    assert parse_packet(packets[-1].data).data == plain
 
 
 def test_what_no_key_opens_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,7 +77,7 @@ def files(folder: Path) -> dict[str, Path]:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("no-secrets", "nothing in {} could be decrypted: it has no secrets of DTLS 1.2 in it"),
+        ("no-secrets", "nothing in {} could be decrypted: it has no secrets of DTLS in it"),
         ("no-media", "nothing in {} could be decrypted: there are no media packets in it"),
         ("no-handshake", "nothing in {} could be decrypted: the handshakes are not in it"),
         ("cut", "{} is no pcapng file that can be read: block: "),

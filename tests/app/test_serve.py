@@ -11,7 +11,7 @@ import pytest
 
 from meetref.app import serve
 from meetref.app.cli import main
-from meetref.app.server import CannotOpen
+from meetref.app.server import CannotOpen, Settings
 
 Refused = Callable[..., tuple[int, str]]
 
@@ -95,3 +95,15 @@ def test_other_errors_are_told_without_their_numbers() -> None:
     assert str(serve._explain(refused)).startswith("TCP port 80 at 127.0.0.1 is not ours to open; ")
     other = CannotOpen("UDP port 80", OSError(97, "Address family not supported"))
     assert str(serve._explain(other)) == "UDP port 80 cannot be opened (Address family not supported)"
+
+
+@pytest.mark.parametrize(
+    ("words", "engine"), [([], None), (["--srtp", "ours"], "ours"), (["--srtp", "libsrtp"], "libsrtp")]
+)
+def test_who_locks_the_media_is_an_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], engine: str | None
+) -> None:
+    seen: list[Settings] = []
+    monkeypatch.setattr(serve.trio, "run", lambda stop, serve, network, settings, arguments: seen.append(settings))
+    assert main(["serve", "--data", str(tmp_path), *words]) == 0
+    assert [settings.srtp_engine for settings in seen] == [engine]

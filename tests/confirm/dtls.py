@@ -1,6 +1,7 @@
 """Who else agrees with vectors/dtls: tshark reads the records and fragments, GnuTLS ciphers the protected ones.
 
-Stands above `tests/confirm/dissection.py` (tshark), `gnutls_library.py` and `witness.py`.
+Programs of others are sent the strays.
+Stands above `tests/confirm/dissection.py` (tshark), `gnutls_library.py`, `strays.py` and `witness.py`.
 Leaves out: reassembly on its own; whole handshakes in fragments are tests/peers' and vectors/handshake12's.
 Read next: tests/generate/dtls.py.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from meetref.wire import dtls
-from tests.confirm import dissection, gnutls_library
+from tests.confirm import dissection, gnutls_library, strays
 from tests.confirm.witness import Case, Witness, asked, one_by_one
 
 TSHARK = {
@@ -21,6 +22,9 @@ GNUTLS = {
     "seal": "gnutls_aead_cipher_encrypt gives the same ciphertext and tag",
     "open": "gnutls_aead_cipher_encrypt gives the tag of the authentic record only",
 }
+CIPHERS = {0xC02B: ("AES-128-GCM", 8), 0xC02C: ("AES-256-GCM", 8), 0xCCA9: ("CHACHA20-POLY1305", 0)}
+"""How GnuTLS calls them, and how many octets of the nonce travel."""
+
 RECORD_FIELDS = tuple(
     f"dtls.record.{name}" for name in ("content_type", "version", "epoch", "sequence_number", "length")
 )
@@ -35,6 +39,7 @@ def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
         data,
         Witness("tshark", dissection.version, TSHARK, _ask_tshark),
         Witness("GnuTLS", gnutls_library.version, GNUTLS, one_by_one(_ask_gnutls)),
+        *strays.witnesses(),
     )
 
 
@@ -63,12 +68,15 @@ def _ask_gnutls(operation: str, case: Case) -> None:
     given, octets = case["in"], bytes.fromhex(case["in"].get("record") or case["out"]["record"])
     told = given.get("plaintext", case.get("out", {}).get("plaintext", b"hello".hex()))
     plaintext = bytes.fromhex(told)
-    if len(octets) - 13 < 24:
+    cipher, explicit = CIPHERS[given.get("suite", 0xC02B)]
+    if len(octets) - 13 < explicit + 16:
         return
     # Put together from the record's own header here, so that its construction is judged too.
-    bound = octets[3:11] + octets[:3] + (len(octets) - 13 - 24).to_bytes(2, "big")
-    if len(plaintext) != len(octets) - 37:
+    bound = octets[3:11] + octets[:3] + (len(octets) - 13 - explicit - 16).to_bytes(2, "big")
+    if len(plaintext) != len(octets) - 29 - explicit:
         raise AssertionError(f"{case['id']}: lengths do not add up")
-    nonce = bytes.fromhex(given["salt"]) + octets[13:21]
-    same = gnutls_library.seal(bytes.fromhex(given["key"]), nonce, bound, plaintext) == octets[21:]
+    salt = bytes.fromhex(given["salt"])
+    numbered = bytes(a ^ b for a, b in zip(salt.rjust(12, b"\0"), bytes(4) + octets[3:11], strict=True))
+    nonce = salt + octets[13:21] if explicit else numbered
+    same = gnutls_library.seal(bytes.fromhex(given["key"]), nonce, bound, plaintext, cipher) == octets[13 + explicit :]
     assert same == (case["result"] == "valid"), f"GnuTLS says otherwise of {case['id']}"

@@ -1,6 +1,6 @@
-"""GnuTLS as a library, through ctypes: its pseudorandom function of TLS 1.2, AES-GCM, hashes, and form of passwords.
+"""GnuTLS as a library, through ctypes: PRF of TLS 1.2, HKDF, hashes, HMACs, AES, AES-GCM, ChaCha20, form of passwords.
 
-Stands below `tests/confirm/{dtls,handshake12,stun}.py`.
+Stands below `tests/confirm/{dtls,handshake12,handshake13,srtp,stun}.py`.
 Leaves out: sessions; those are in tests/peers/test_dtls_gnutls.py.
 """
 
@@ -11,9 +11,6 @@ import ctypes.util
 from ctypes import byref, c_char_p, c_size_t, c_uint, c_void_p
 
 from tests.confirm.witness import Absent
-
-SHA256 = 6  # GNUTLS_MAC_SHA256
-HASHES = {"md5": (2, 16), "sha1": (3, 20), "sha256": (SHA256, 32)}  # GNUTLS_DIG_..., and how many octets it gives
 
 
 class Datum(ctypes.Structure):
@@ -41,20 +38,20 @@ def version() -> str:
     return str(check(None).decode())
 
 
-def pseudorandom(secret: bytes, label: bytes, seed: bytes, size: int) -> bytes:
-    """P_SHA256 of RFC 5246 section 5."""
+def pseudorandom(secret: bytes, label: bytes, seed: bytes, size: int, name: str = "sha256") -> bytes:
+    """P_hash of RFC 5246 section 5."""
     out = ctypes.create_string_buffer(size)
     sizes = [c_size_t(len(octets)) for octets in (secret, label, seed)]
     arguments = (sizes[0], secret, sizes[1], label, sizes[2], seed, c_size_t(size), out)
-    if library()._gnutls_prf_raw(SHA256, *arguments) != 0:
+    if library()._gnutls_prf_raw(HASHES[name][0], *arguments) != 0:
         raise ValueError("GnuTLS refuses")
     return out.raw
 
 
-def seal(key: bytes, nonce: bytes, bound: bytes, plaintext: bytes) -> bytes:
-    """AES-128-GCM: ciphertext and tag."""
+def seal(key: bytes, nonce: bytes, bound: bytes, plaintext: bytes, cipher: str = "") -> bytes:
+    """Ciphertext and tag; `cipher` as GnuTLS calls it, AES-GCM if nothing is said."""
     gnutls, handle = library(), c_void_p()
-    kind = gnutls.gnutls_cipher_get_id(b"AES-128-GCM")
+    kind = gnutls.gnutls_cipher_get_id((cipher or f"AES-{8 * len(key)}-GCM").encode())
     if gnutls.gnutls_aead_cipher_init(byref(handle), kind, byref(Datum(key, len(key)))) != 0:
         raise ValueError("GnuTLS refuses")
     out, size = ctypes.create_string_buffer(len(plaintext) + 16), c_size_t(len(plaintext) + 16)
@@ -67,20 +64,66 @@ def seal(key: bytes, nonce: bytes, bound: bytes, plaintext: bytes) -> bytes:
     return out.raw[: size.value]
 
 
+def block(key: bytes, octets: bytes) -> bytes:
+    """AES of one block of 16 octets."""
+    return _ciphered(f"AES-{8 * len(key)}-CBC", key, bytes(16), octets)
+
+
+def stream(key: bytes, start: bytes) -> bytes:
+    """The first 16 octets of ChaCha20's stream; `start` has the counter, 4, and the nonce, 12."""
+    return _ciphered("CHACHA20-32", key, start, bytes(16))
+
+
+def _ciphered(cipher: str, key: bytes, start: bytes, octets: bytes) -> bytes:
+    gnutls, handle = library(), c_void_p()
+    kind = gnutls.gnutls_cipher_get_id(cipher.encode())
+    if gnutls.gnutls_cipher_init(byref(handle), kind, byref(Datum(key, len(key))), byref(Datum(start, 16))) != 0:
+        raise ValueError("GnuTLS refuses")
+    out = ctypes.create_string_buffer(16)
+    code = gnutls.gnutls_cipher_encrypt2(handle, octets, c_size_t(16), out, c_size_t(16))
+    gnutls.gnutls_cipher_deinit(handle)
+    if code != 0:
+        raise ValueError("GnuTLS refuses")
+    return out.raw
+
+
+HASHES = {"md5": (2, 16), "sha1": (3, 20), "sha256": (6, 32), "sha384": (7, 48)}
+"""GNUTLS_DIG_SHA256 and its like, with the size of the hash."""
+
+
 def digest(name: str, data: bytes) -> bytes:
-    """A hash of HASHES."""
-    number, size = HASHES[name]
+    """The hash itself."""
+    kind, size = HASHES[name]
     out = ctypes.create_string_buffer(size)
-    if library().gnutls_hash_fast(number, data, c_size_t(len(data)), out) != 0:
+    if library().gnutls_hash_fast(kind, data, c_size_t(len(data)), out) != 0:
         raise ValueError("GnuTLS refuses")
     return out.raw
 
 
 def mac(name: str, key: bytes, data: bytes) -> bytes:
     """An HMAC with a hash of HASHES."""
-    number, size = HASHES[name]
+    kind, size = HASHES[name]
     out = ctypes.create_string_buffer(size)
-    if library().gnutls_hmac_fast(number, key, c_size_t(len(key)), data, c_size_t(len(data)), out) != 0:
+    if library().gnutls_hmac_fast(kind, key, c_size_t(len(key)), data, c_size_t(len(data)), out) != 0:
+        raise ValueError("GnuTLS refuses")
+    return out.raw
+
+
+def extract(name: str, salt: bytes, secret: bytes) -> bytes:
+    """HKDF-Extract of RFC 5869 section 2.2."""
+    kind, size = HASHES[name]
+    out = ctypes.create_string_buffer(size)
+    salt = salt or bytes(size)
+    if library().gnutls_hkdf_extract(kind, byref(Datum(secret, len(secret))), byref(Datum(salt, len(salt))), out) != 0:
+        raise ValueError("GnuTLS refuses")
+    return out.raw
+
+
+def expand(name: str, secret: bytes, info: bytes, size: int) -> bytes:
+    """HKDF-Expand of RFC 5869 section 2.3."""
+    out = ctypes.create_string_buffer(size)
+    key, told = Datum(secret, len(secret)), Datum(info, len(info))
+    if library().gnutls_hkdf_expand(HASHES[name][0], byref(key), byref(told), out, c_size_t(size)) != 0:
         raise ValueError("GnuTLS refuses")
     return out.raw
 

@@ -17,17 +17,19 @@ from pathlib import Path
 from struct import pack
 from typing import Any
 
-from tests.confirm import dissection, gnutls_library
+from tests.confirm import dissection, gnutls_library, refusals, transcripts
 from tests.confirm.witness import Absent, Case, Witness, asked
 from tests.generate.handshake12 import summary
 
-Pseudorandom = Callable[[bytes, bytes, bytes, int], bytes]
+Pseudorandom = Callable[[bytes, bytes, bytes, int, str], bytes]
 
 SCHEDULE = (
     *("pseudorandom", "master_secret", "extended_master_secret", "key_block"),
     *("verify_data", "export", "srtp_keys"),
 )
-SIZES = {8: (32, 12), 7: (16, 12), 1: (16, 14)}
+SIZES = {8: (32, 12), 7: (16, 12), 1: (16, 14), 2: (16, 14)}
+BLOCKS = {0xC02B: 40, 0xC02C: 72, 0xCCA9: 88}
+"""Octets of a key block, by suite."""
 HELLO = "an in-memory DTLS 1.2 server of OpenSSL, driven by pyOpenSSL, answers with the same alert, or the same choice"
 
 
@@ -52,6 +54,8 @@ def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
         Witness("GnuTLS", gnutls_library.version, GNUTLS, _schedule(gnutls_library.pseudorandom)),
         Witness("tshark", dissection.version, SESSION, _ask_tshark),
         Witness("tshark", dissection.version, MESSAGE, _ask_tshark_messages),
+        *transcripts.witnesses("1.2"),
+        *refusals.witnesses("1.2"),
     )
 
 
@@ -61,8 +65,8 @@ def _openssl_version() -> str:
     return subprocess.run(["openssl", "version"], capture_output=True, text=True, check=True).stdout.split()[1]
 
 
-def _openssl(secret: bytes, label: bytes, seed: bytes, size: int) -> bytes:
-    options = ["digest:SHA2-256", f"hexsecret:{secret.hex()}", f"hexseed:{(label + seed).hex()}"]
+def _openssl(secret: bytes, label: bytes, seed: bytes, size: int, name: str) -> bytes:
+    options = [f"digest:{name.upper()}", f"hexsecret:{secret.hex()}", f"hexseed:{(label + seed).hex()}"]
     command = ["openssl", "kdf", "-keylen", str(size), *(word for each in options for word in ("-kdfopt", each))]
     said = subprocess.run([*command, "TLS1-PRF"], capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stderr
@@ -77,8 +81,9 @@ def _schedule(pseudorandom: Pseudorandom) -> Callable[[str, list[Case]], None]:
             wanted = case["out"]
             if operation == "session":
                 octets = {name: bytes.fromhex(wanted[name]) for name in ("master", "client_random")}
-                octets["server_random"] = _server_random(given)
-                computed = pseudorandom(octets["master"], given["label"].encode(), _randoms(octets), 88)
+                octets["server_random"], suite = _server_hello(given)
+                name = _hash_name(suite)
+                computed = pseudorandom(octets["master"], given["label"].encode(), _randoms(octets), 88, name)
                 assert computed.hex() == wanted["exported"], case["id"]
                 continue
             computed = _computed(pseudorandom, operation, given, octets)
@@ -101,31 +106,38 @@ def _randoms(octets: dict[str, bytes]) -> bytes:
 
 
 def _computed(pseudorandom: Pseudorandom, operation: str, given: dict[str, Any], octets: dict[str, bytes]) -> bytes:
+    suite = given.get("suite", 0xC02B)
+    name = _hash_name(suite)
     match operation:
         case "pseudorandom":
-            return pseudorandom(octets["secret"], given["label"].encode(), octets["seed"], given["size"])
+            return pseudorandom(octets["secret"], given["label"].encode(), octets["seed"], given["size"], name)
         case "master_secret":
-            return pseudorandom(octets["premaster"], b"master secret", _randoms(octets), 48)
+            return pseudorandom(octets["premaster"], b"master secret", _randoms(octets), 48, name)
         case "extended_master_secret":
-            return pseudorandom(octets["premaster"], b"extended master secret", octets["session_hash"], 48)
+            return pseudorandom(octets["premaster"], b"extended master secret", octets["session_hash"], 48, name)
         case "key_block":
             seed = octets["server_random"] + octets["client_random"]
-            return pseudorandom(octets["master"], b"key expansion", seed, 40)
+            return pseudorandom(octets["master"], b"key expansion", seed, BLOCKS[suite], name)
         case "verify_data":
-            hashed = hashlib.sha256(octets["messages"]).digest()
-            return pseudorandom(octets["master"], f"{given['sender']} finished".encode(), hashed, 12)
+            hashed = hashlib.new(name, octets["messages"]).digest()
+            return pseudorandom(octets["master"], f"{given['sender']} finished".encode(), hashed, 12, name)
         case "export":
             context = b"" if given["context"] is None else pack("!H", len(octets["context"])) + octets["context"]
-            return pseudorandom(octets["master"], given["label"].encode(), _randoms(octets) + context, given["size"])
+            seed = _randoms(octets) + context
+            return pseudorandom(octets["master"], given["label"].encode(), seed, given["size"], name)
         case _:
             size = 2 * sum(SIZES[given["profile"]])
-            return pseudorandom(octets["master"], b"EXTRACTOR-dtls_srtp", _randoms(octets), size)
+            return pseudorandom(octets["master"], b"EXTRACTOR-dtls_srtp", _randoms(octets), size, name)
 
 
-def _server_random(given: dict[str, Any]) -> bytes:
-    """In a datagram that begins with a whole ServerHello: behind record header 13, message header 12, version 2."""
+def _server_hello(given: dict[str, Any]) -> tuple[bytes, int]:
+    """Random and suite: behind record header 13, message header 12 and version 2; between them no session id."""
     hello = next(bytes.fromhex(each["hex"]) for each in given["datagrams"] if each["hex"][26:28] == "02")
-    return hello[27:59]
+    return hello[27:59], int.from_bytes(hello[60:62], "big")
+
+
+def _hash_name(suite: int) -> str:
+    return "sha384" if suite == 0xC02C else "sha256"
 
 
 # --- tshark ---------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from meetref.protocol.keyschedule import KeyBlock
+from meetref.protocol.keyschedule import SUITES, KeyBlock, Suite
 from meetref.protocol.recordlayer import RecordLayer
 from meetref.wire import dtls
 from meetref.wire.dtls import Fragment, Record
@@ -132,7 +132,33 @@ def _protection() -> dict[str, Any]:
         cases.invalid(comment, "bad-record-dropped protection", {**key, "record": forged.hex()}, ["Forged"])
     short = bytes.fromhex("17fefd00010000000000010017") + bytes(23)
     cases.invalid("too short for a nonce and a tag", "bad-record-dropped", {**key, "record": short.hex()}, ["Forged"])
+    for suite in list(SUITES.values())[1:]:
+        _other_protection(cases, suite)
     return cases.finish() | {"schema": "crypto"}
+
+
+def _other_protection(cases: Cases, suite: Suite) -> None:
+    """Records of another suite, the last one that there can be among them."""
+    key, salt = bytes(range(suite.key_size)), bytes(range(64, 64 + suite.salt_size))
+    reqs = "protection handshake12/suites" + (" chacha-nonce" if suite.salt_size > 4 else "")
+    given: dict[str, Any] = {"key": key.hex(), "salt": salt.hex(), "suite": suite.number, "epoch": 1}
+    layer = RecordLayer()
+    layer.install(KeyBlock(key, key, salt, salt, suite), "client")
+    cases.group("seal", "RFC 5289 section 3.2, RFC 7905 section 2, RFC 6347 section 4.1.2.1")
+    sealed = b""
+    rows = ((0, 22, bytes(24)), (1, 23, b"hello"), (2**40 + 1, 23, b""), (2**48 - 1, 21, b"\1\0"))
+    for sequence, kind, plaintext in rows:
+        layer._next_sequence[1] = sequence
+        record = layer.seal(1, kind, plaintext)
+        sealed = record if sequence == 1 else sealed
+        told = given | {"sequence": sequence, "content_type": kind, "plaintext": plaintext.hex()}
+        comment = f"record {sequence} of epoch 1, suite {suite.number:#06x}, {len(plaintext)} octets"
+        cases.valid(comment, reqs, told, {"record": record.hex()})
+    cases.group("open", "RFC 5289 section 3.2, RFC 7905 section 2, RFC 6347 section 4.1.2.7")
+    cases.valid("as it was sealed", reqs, given | {"record": sealed.hex()}, {"plaintext": b"hello".hex()})
+    for comment, at in (("another content type", 0), ("another sequence number", 10), ("another tag", len(sealed) - 1)):
+        forged = sealed[:at] + bytes((sealed[at] ^ 2,)) + sealed[at + 1 :]
+        cases.invalid(comment, f"bad-record-dropped {reqs}", given | {"record": forged.hex()}, ["Forged"])
 
 
 def _reassembly() -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from meetref.protocol import keyschedule
 from meetref.protocol.certificate import Certificate
@@ -20,9 +20,10 @@ from meetref.protocol.handshake12 import Connected, Endpoint
 from meetref.protocol.keyschedule import Session
 from meetref.protocol.machine import Datagram
 from meetref.protocol.reassembly import Message, Reassembly
-from meetref.wire import dtls, tls
+from meetref.wire import dtls, extension, tls
 from meetref.wire import handshake12 as wire
 from meetref.wire.address import Address
+from tests.generate.dtlslies import Tell, instead, put, teach, without
 from tests.generate.mediacases import Cases
 
 CLIENT, SERVER = Address("192.0.2.1", 5000), Address("198.51.100.2", 6000)
@@ -89,16 +90,53 @@ def _keyschedule() -> dict[str, Any]:
         out |= {"client_salt": keys_of.local_salt.hex(), "server_salt": keys_of.remote_salt.hex()}
         given = {"master": MASTER.hex(), **randoms, "profile": profile}
         cases.valid(name, "srtp-key-order exporter-no-context", given, out)
+    _other_suites(cases, randoms, premaster)
     return cases.finish() | {"schema": "crypto"}
+
+
+def _other_suites(cases: Cases, randoms: dict[str, str], premaster: bytes) -> None:
+    """What depends on the suite, which `suite` tells: its hash, and the sizes of keys and salts."""
+    larger = keyschedule.SUITES[tls.ECDHE_ECDSA_AES_256_GCM]
+    session = replace(SESSION, suite=larger)
+    hashed = hashlib.sha384(b"all messages up to ClientKeyExchange").digest()
+    cases.group("extended_master_secret", "RFC 7627 section 4, RFC 5289 section 3.2")
+    master = keyschedule.extended_master_secret(premaster, hashed, "sha384")
+    given: dict[str, Any] = {"premaster": premaster.hex(), "session_hash": hashed.hex(), "suite": larger.number}
+    cases.valid("with SHA-384", "extended-master-secret suites", given, {"octets": master.hex()})
+    cases.group("master_secret", "RFC 5246 section 8.1, RFC 5289 section 3.2")
+    master = keyschedule.master_secret(premaster, CLIENT_RANDOM, SERVER_RANDOM, "sha384")
+    given = {"premaster": premaster.hex(), **randoms, "suite": larger.number}
+    cases.valid("with SHA-384", "master-secret suites", given, {"octets": master.hex()})
+    cases.group("key_block", "RFC 5246 section 6.3, RFC 5289 section 3.2, RFC 7905 section 2")
+    names = ("client_key", "server_key", "client_salt", "server_salt")
+    for number in (tls.ECDHE_ECDSA_AES_256_GCM, tls.ECDHE_ECDSA_CHACHA20_POLY1305):
+        keys = keyschedule.key_block(replace(SESSION, suite=keyschedule.SUITES[number]))
+        given = {"master": MASTER.hex(), **randoms, "suite": number}
+        out = {name: getattr(keys, name).hex() for name in names}
+        cases.valid(tls.CIPHER_SUITES[number], "key-block suites", given, out)
+    cases.group("verify_data", "RFC 5246 section 7.4.9, RFC 5289 section 3.2")
+    for role in ("client", "server"):
+        given = {"master": MASTER.hex(), "sender": role, "messages": b"everything said so far".hex()}
+        octets = keyschedule.verify_data(session, role, b"everything said so far")
+        given |= {"suite": larger.number}
+        cases.valid(f"the {role}'s Finished with SHA-384", "finished-wrong suites", given, {"octets": octets.hex()})
+    cases.group("srtp_keys", "RFC 5764 section 4.2, RFC 7714 section 12, RFC 5289 section 3.2")
+    for profile, name in tls.SRTP_PROFILES.items():
+        found = keyschedule.srtp_keys(session, "client", profile)
+        out = {"client_key": found.local_key.hex(), "server_key": found.remote_key.hex()}
+        out |= {"client_salt": found.local_salt.hex(), "server_salt": found.remote_salt.hex()}
+        given = {"master": MASTER.hex(), **randoms, "profile": profile, "suite": larger.number}
+        cases.valid(f"{name} with SHA-384", "srtp-key-order exporter-no-context suites", given, out)
 
 
 # --- messages -------------------------------------------------------------------------------------
 
 
-def extension_values(extensions: tuple[tls.Extension, ...]) -> list[dict[str, Any]]:
+def extension_values(extensions: tuple[extension.Extension, ...]) -> list[dict[str, Any]]:
     """Extensions as number and body, in their order."""
     return [
-        {"type": tls.extension_number(each), "body": tls.serialize_extensions((each,))[6:].hex()} for each in extensions
+        {"type": extension.extension_number(each), "body": extension.serialize_extensions((each,))[6:].hex()}
+        for each in extensions
     ]
 
 
@@ -132,7 +170,7 @@ def _messages() -> dict[str, Any]:
         cases.valid(comment, "flights", given, message_values(message), ["Canonical"])
     cases.group("message", "RFC 5246 section 7.2.2")
     hello = wire.serialize(played.hello)
-    twice = wire.serialize(replace(played.hello, extensions=(tls.PointFormats(), tls.PointFormats())))
+    twice = wire.serialize(replace(played.hello, extensions=(extension.PointFormats(), extension.PointFormats())))
     for comment, number, body in (
         ("a hello that ends within its random", 1, hello[:20]),
         ("a hello that ends within its extensions", 1, hello[:-1]),
@@ -161,13 +199,18 @@ class Played:
     seed: int
     client_settings: dict[str, Any] | None = None
     server_settings: dict[str, Any] | None = None
+    hello_tells: Tell | None = None
+    """How the client's hello is changed before it is said."""
 
     def __post_init__(self) -> None:
+        self.certificates: dict[str, dict[str, str]] = {}
         self.dice: dict[str, list[bytes]] = {"client": [], "server": []}
         self.datagrams: list[tuple[str, bytes]] = []
         self.key_log: list[str] = []
         self.client = self._endpoint("client", CLIENT, SERVER, self.client_settings or {})
         self.server = self._endpoint("server", SERVER, CLIENT, self.server_settings or {})
+        if self.hello_tells is not None:
+            teach(self.client, "1.2", self.hello_tells)
         self.client.start(0.0)
         self._exchange()
         self.client.send(b"from the client", 0.0)
@@ -177,6 +220,8 @@ class Played:
     def _endpoint(self, role: Any, local: Address, remote: Address, settings: dict[str, Any]) -> Endpoint:
         source = random.Random(f"{role} {self.seed}").randbytes
         certificate = Certificate.generate(source, now_wall=NOW_WALL)
+        key = certificate._key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        self.certificates[role] = {"der": certificate.der.hex(), "key": key.hex()}
 
         def dice(size: int) -> bytes:
             self.dice[role].append(source(size))
@@ -234,7 +279,7 @@ class Played:
         }
 
 
-SETTINGS: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
+SETTINGS: tuple[tuple[Any, ...], ...] = (
     ("behind a verified address", {}, {}),
     ("with a cookie", {}, {"address_verified": False}),
     ("in small fragments", {"maximum_datagram": 200}, {"maximum_datagram": 160}),
@@ -242,20 +287,48 @@ SETTINGS: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
 )
 
 
+def _only_suite(number: int) -> Tell:
+    return put(tls.ClientHello, cipher_suites=(number,))
+
+
+def _only_group(number: int) -> Tell:
+    return instead(tls.ClientHello, extension.SupportedGroups((number,)))
+
+
+OTHERS: tuple[tuple[str, str, Tell], ...] = (
+    ("with AES-256-GCM and SHA-384", "suites", _only_suite(tls.ECDHE_ECDSA_AES_256_GCM)),
+    ("with ChaCha20-Poly1305", "suites dtls/chacha-nonce", _only_suite(tls.ECDHE_ECDSA_CHACHA20_POLY1305)),
+    ("with P-256", "group-preference", _only_group(tls.P_256)),
+    ("with P-384", "group-preference", _only_group(tls.P_384)),
+    ("without extended master secret", "master-secret", without(tls.ClientHello, extension.ExtendedMasterSecret)),
+    ("with SRTP_AES128_CM_HMAC_SHA1_32", "srtp-key-order", instead(tls.ClientHello, extension.UseSRTP((2,)))),
+)
+
+
 def _sessions() -> dict[str, Any]:
     cases = Cases("handshake12-sessions", {})
     cases.group("session", "RFC 6347 section 4.2, RFC 7627 section 4, RFC 5764 section 4.2")
+    reqs = "flights extended-master-secret share-signed client-proof exporter-no-context"
     for seed, (comment, client, server) in enumerate(SETTINGS, 1):
         played = Played(seed, client, server)
-        secret = played.dice["client"][1]  # the first was the random of the hello
-        given = {
-            "datagrams": [{"from": role, "hex": data.hex()} for role, data in played.datagrams],
-            "client_secret": X25519PrivateKey.from_private_bytes(secret).private_bytes_raw().hex(),
-            "label": LABEL,
-        }
-        reqs = "flights extended-master-secret share-signed client-proof exporter-no-context"
-        cases.valid(f"a whole handshake {comment}", reqs, given, played.outcome())
+        cases.valid(f"a whole handshake {comment}", reqs, _session_given(played), played.outcome())
+    cases.group("session", "RFC 5289 section 3.2, RFC 7905 section 2, RFC 8422 section 5, RFC 5246 section 8.1")
+    for seed, (comment, reqs, tells) in enumerate(OTHERS, len(SETTINGS) + 1):
+        profiles = (2,) if "SHA1_32" in comment else (8, 7, 1)
+        played = Played(seed, *[{"srtp_profiles": profiles}] * 2, hello_tells=tells)
+        cases.valid(f"a whole handshake {comment}", f"flights {reqs}", _session_given(played), played.outcome())
     return cases.finish() | {"schema": "crypto"}
+
+
+def _session_given(played: Played) -> dict[str, Any]:
+    """`client_secret` is the X25519 key, or what the key of another group is made of (see the README)."""
+    return {
+        "datagrams": [{"from": role, "hex": data.hex()} for role, data in played.datagrams],
+        "client_secret": played.dice["client"][1].hex(),  # the first was the random of the hello
+        "label": LABEL,
+        "dice": {role: [each.hex() for each in dice] for role, dice in played.dice.items()},
+        "certificates": played.certificates,
+    }
 
 
 # --- hellos and what they lead to -----------------------------------------------------------------
@@ -263,7 +336,7 @@ def _sessions() -> dict[str, Any]:
 Change = Callable[[tls.ClientHello], tls.ClientHello]
 
 
-def _with(hello: tls.ClientHello, kind: type[tls.Extension], *new: tls.Extension) -> tls.ClientHello:
+def _with(hello: tls.ClientHello, kind: type[extension.Extension], *new: extension.Extension) -> tls.ClientHello:
     return replace(hello, extensions=(*(each for each in hello.extensions if not isinstance(each, kind)), *new))
 
 
@@ -272,37 +345,38 @@ REFUSED: tuple[tuple[str, str, str, Change], ...] = (
     ("no cipher suite in common", "no-common-cipher", "handshake_failure",
      lambda h: replace(h, cipher_suites=(0xC02F,))),
     ("only 1.3 in supported_versions", "version-not-offered", "protocol_version",
-     lambda h: _with(h, tls.SupportedVersions, tls.SupportedVersions((tls.DTLS_1_3,)))),
+     lambda h: _with(h, extension.SupportedVersions, extension.SupportedVersions((tls.DTLS_1_3,)))),
     ("version 1.0", "version-not-offered", "protocol_version", lambda h: replace(h, version=tls.DTLS_1_0)),
     ("no group in common", "group-preference", "handshake_failure",
-     lambda h: _with(h, tls.SupportedGroups, tls.SupportedGroups((MLKEM, 0x001E)))),
+     lambda h: _with(h, extension.SupportedGroups, extension.SupportedGroups((MLKEM, 0x001E)))),
     ("no signature that we can make", "signature-schemes", "handshake_failure",
-     lambda h: _with(h, tls.SignatureAlgorithms, tls.SignatureAlgorithms((0x0804,)))),
+     lambda h: _with(h, extension.SignatureAlgorithms, extension.SignatureAlgorithms((0x0804,)))),
     ("no way without compression", "choice-not-offered", "illegal_parameter",
      lambda h: replace(h, compression_methods=b"\x01")),
     ("point formats without the uncompressed", "point-formats", "illegal_parameter",
-     lambda h: _with(h, tls.PointFormats, tls.PointFormats(b"\x01"))),
+     lambda h: _with(h, extension.PointFormats, extension.PointFormats(b"\x01"))),
     ("renegotiation where there was nothing", "renegotiation-info-empty", "handshake_failure",
-     lambda h: _with(h, tls.RenegotiationInfo, tls.RenegotiationInfo(bytes(12)))),
+     lambda h: _with(h, extension.RenegotiationInfo, extension.RenegotiationInfo(bytes(12)))),
     ("an extension twice", "extension-twice", "decode_error",
-     lambda h: replace(h, extensions=(*h.extensions, tls.PointFormats()))),
+     lambda h: replace(h, extensions=(*h.extensions, extension.PointFormats()))),
 )  # fmt: skip
 ANSWERED: tuple[tuple[str, str, Change], ...] = (
     ("as an endpoint of ours says it", "flights", lambda h: h),
     ("greased, with unknown extensions and a session id", "unknown-extensions-ignored browser-hello no-resumption",
      lambda h: replace(h, session_id=bytes(32), cipher_suites=(GREASE, 0x1301, 0xC02B, 0xC02F),
-                       extensions=(tls.UnknownExtension(GREASE, b""), *h.extensions,
-                                   tls.UnknownExtension(28, b"\x40\x01")))),
+                       extensions=(extension.UnknownExtension(GREASE, b""), *h.extensions,
+                                   extension.UnknownExtension(28, b"\x40\x01")))),
     ("prefers 1.3 and a post-quantum group", "browser-hello no-sentinel",
-     lambda h: _with(_with(h, tls.SupportedGroups, tls.SupportedGroups((GREASE, MLKEM, 0x1D, 0x17))),
-                     tls.SupportedVersions, tls.SupportedVersions((GREASE, tls.DTLS_1_3, tls.DTLS_1_2)))),
+     lambda h: _with(_with(h, extension.SupportedGroups, extension.SupportedGroups((GREASE, MLKEM, 0x1D, 0x17))),
+                     extension.SupportedVersions, extension.SupportedVersions((GREASE, tls.DTLS_1_3, tls.DTLS_1_2)))),
     ("renegotiation signalled by a suite", "renegotiation-signalled",
-     lambda h: _with(replace(h, cipher_suites=(0xC02B, 0x00FF)), tls.RenegotiationInfo)),
+     lambda h: _with(replace(h, cipher_suites=(0xC02B, 0x00FF)), extension.RenegotiationInfo)),
     ("without extended master secret", "extended-master-secret answers-only-what-was-asked",
-     lambda h: _with(h, tls.ExtendedMasterSecret)),
-    ("without SRTP", "answers-only-what-was-asked", lambda h: _with(h, tls.UseSRTP)),
-    ("no groups named", "group-preference", lambda h: _with(h, tls.SupportedGroups)),
-    ("P-256 only", "group-preference", lambda h: _with(h, tls.SupportedGroups, tls.SupportedGroups((0x17,)))),
+     lambda h: _with(h, extension.ExtendedMasterSecret)),
+    ("without SRTP", "answers-only-what-was-asked", lambda h: _with(h, extension.UseSRTP)),
+    ("no groups named", "group-preference", lambda h: _with(h, extension.SupportedGroups)),
+    ("P-256 only", "group-preference",
+     lambda h: _with(h, extension.SupportedGroups, extension.SupportedGroups((0x17,)))),
 )  # fmt: skip
 # OpenSSL passes these over: its DTLS server looks at neither.
 STRICT = {"only 1.3 in supported_versions", "point formats without the uncompressed"}
@@ -336,7 +410,7 @@ def summary(datagrams: list[bytes]) -> dict[str, Any]:
             message = wire.parse(whole.type, whole.body)
             if isinstance(message, tls.ServerHello):
                 found |= {"version": message.version, "cipher_suite": message.cipher_suite}
-                found["extensions"] = sorted(tls.extension_number(each) for each in message.extensions)
+                found["extensions"] = sorted(extension.extension_number(each) for each in message.extensions)
                 found["sentinel"] = message.random.startswith(b"DOWNGRD", 24)
             elif isinstance(message, wire.ServerKeyExchange):
                 found["group"] = message.group

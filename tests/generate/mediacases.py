@@ -22,9 +22,9 @@ class Cases:
         self._groups: list[dict[str, Any]] = []
         self._number = 0
 
-    def group(self, operation: str, source: str) -> None:
+    def group(self, operation: str, source: str, provenance: str = "generated") -> None:
         """Begin a group, all of whose cases take `operation`. Who confirms it is found out by tests/confirm."""
-        group: dict[str, Any] = {"params": {"operation": operation}, "provenance": "generated", "source": source}
+        group: dict[str, Any] = {"params": {"operation": operation}, "provenance": provenance, "source": source}
         self._groups.append({**group, "verified_by": [], "provisional": True, "tests": []})
 
     def valid(self, comment: str, reqs: str, given: bytes | Case, out: Any, flags: Sequence[str] = ()) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 import trio
+from kyber_py.ml_kem import ML_KEM_768
 from trio.testing import MockClock
 
 from meetref.app.bot import Behaviour, hum_light, show_light
@@ -26,11 +27,12 @@ from meetref.app.client import open_client
 from meetref.app.vectorset import canonical
 from meetref.net.capture import in_order
 from meetref.net.decrypt import Conversation, Decryption, in_the_clear, masters_of
+from meetref.net.decrypt import secrets_of as logged_secrets
 from meetref.net.driver import drive_socket
 from meetref.net.virtual import VirtualNetwork, seed_trio
 from meetref.net.virtualhost import WALL_CLOCK_AT_START, VirtualHost, is_loopback
 from meetref.net.virtuallink import Impairments
-from meetref.protocol import handshake12, ice
+from meetref.protocol import dtls, handshake12, ice, keyschedule, keyschedule13
 from meetref.protocol.certificate import Certificate
 from meetref.wire import signaling
 from meetref.wire.address import Address
@@ -45,6 +47,8 @@ FOLDER = Path(__file__).parent.parent.parent / "vectors" / "sessions"
 WAY = Impairments(delay=0.015)
 LOSSY = Impairments(delay=0.025, loss=0.06)
 ALICE, BOB = "192.0.2.10", "192.0.2.20"
+BARE: dict[str, Any] = {"dtls_versions": "1.2 only", "embeds_handshake": False}
+"""A handshake that every version of Wireshark finds, and reads."""
 
 # --- stories with a server ----------------------------------------------------------------------------
 
@@ -87,7 +91,10 @@ async def attend(
         told.watch(host)
     scene.network.connect(host, scene.host, way)
     join = signaling.Join(room="algebra", name=name, microphone="on", camera="on")
-    async with open_client(host, scene.address, join) as client, trio.open_nursery() as nursery:
+    async with (
+        open_client(host, scene.address, join, **BARE) as client,
+        trio.open_nursery() as nursery,
+    ):
         await client.publish(["microphone", "camera"])
         behaviour = Behaviour(name=name, light=True)
         nursery.start_soon(show_light, client.senders["camera"], behaviour)
@@ -97,7 +104,10 @@ async def attend(
 
 
 async def whole_call(told: Told, seed: int) -> None:
-    async with meeting(seed, key_log=told.capture.key_log) as scene, trio.open_nursery() as nursery:
+    async with (
+        meeting(seed, key_log=told.capture.key_log, **BARE) as scene,
+        trio.open_nursery() as nursery,
+    ):
         told.know(scene.host)
         nursery.start_soon(attend, told, scene, "alice", ALICE, WAY, 2.0)
         await trio.sleep(0.3)
@@ -106,7 +116,10 @@ async def whole_call(told: Told, seed: int) -> None:
 
 
 async def lossy_repair(told: Told, seed: int) -> None:
-    async with meeting(seed, key_log=told.capture.key_log) as scene, trio.open_nursery() as nursery:
+    async with (
+        meeting(seed, key_log=told.capture.key_log, **BARE) as scene,
+        trio.open_nursery() as nursery,
+    ):
         told.know(scene.host)
         told.watch(scene.host)
         nursery.start_soon(partial(attend, watched=False), told, scene, "alice", ALICE, WAY, 1.8)
@@ -135,7 +148,7 @@ async def between_two(
         for name in ("bob", "alice"):  # who waits is there first
             socket = await hosts[name].open_datagram(PORTS[name])
             each = machine(name, hosts[name])
-            if isinstance(each, handshake12.Endpoint):
+            if isinstance(each, handshake12.Endpoint | dtls.Endpoint):
                 each.start(trio.current_time())
             driver = await nursery.start(drive_socket, each, socket, lambda event: None)
         await trio.sleep(lasts)
@@ -183,7 +196,50 @@ async def dtls12_handshake(told: Told, seed: int) -> None:
             maximum_datagram=280,
         )
 
-    await between_two(told, seed, endpoint, 1.0, ["alice"])
+    with agreements_overheard(told):
+        await between_two(told, seed, endpoint, 1.0, ["alice"])
+
+
+async def dtls13_handshake(told: Told, seed: int) -> None:
+    def endpoint(name: str, host: VirtualHost) -> dtls.Endpoint:
+        def encapsulate(key: bytes) -> tuple[bytes, bytes]:
+            found: tuple[bytes, bytes] = ML_KEM_768._encaps_internal(key, host.dice(32))  # the library takes no dice
+            return found
+
+        other = "bob" if name == "alice" else "alice"
+        return dtls.Endpoint(
+            role="client" if name == "alice" else "server",
+            certificate=Certificate.generate(host.dice, now_wall=WALL_CLOCK_AT_START),
+            dice=host.dice,
+            local=PORTS[name],
+            remote=PORTS[other],
+            address_verified=False,
+            key_log=told.capture.key_log,
+            encapsulate=encapsulate,
+        )
+
+    with agreements_overheard(told):
+        await between_two(told, seed, endpoint, 1.0, ["alice"])
+
+
+@contextmanager
+def agreements_overheard(told: Told) -> Iterator[None]:
+    """Keep what both sides compute alone, and no key log has: the result of the key agreement."""
+    older, newer = keyschedule.extended_master_secret, keyschedule13.handshake_secrets
+
+    def heard_older(premaster: bytes, *more: Any) -> bytes:
+        told.shared_secret = premaster
+        return older(premaster, *more)
+
+    def heard_newer(suite: keyschedule13.Suite, shared_secret: bytes, transcript: bytes) -> Any:
+        told.shared_secret = shared_secret
+        return newer(suite, shared_secret, transcript)
+
+    with (
+        patch.object(keyschedule, "extended_master_secret", heard_older),
+        patch.object(keyschedule13, "handshake_secrets", heard_newer),
+    ):
+        yield
 
 
 # --- a story becomes a folder -------------------------------------------------------------------------
@@ -203,6 +259,12 @@ STORIES = PATH_STORIES | {
         dtls12_handshake, 3, "DTLS 1.2 with a cookie, fragments, and a certificate on both sides",
         ("dtls", "handshake12"),
         ("dtls/any-order", "handshake12/cookie-stateless", "handshake12/flights", "handshake12/srtp-key-order"),
+    ),
+    "dtls13-handshake": Story(
+        dtls13_handshake, 13, "DTLS 1.3 with a cookie, a post-quantum key agreement, and a certificate on both sides",
+        ("dtls", "handshake13"),
+        ("dtls/unified-protection", "handshake13/cookie-returned", "handshake13/hybrid-order",
+         "handshake13/key-schedule", "handshake13/retry-transcript"),
     ),
     "lossy-repair": Story(
         lossy_repair, 6, "One of two people loses six packets in a hundred: NACK, RTX, PLI", ("rtp", "rtcp"),
@@ -227,13 +289,23 @@ def tell(name: str) -> Told:
 def secrets_of(told: Told, conversations: list[Conversation]) -> dict[str, Any]:
     """All that is secret, as numbers: for a reader without our key schedule."""
     found = []
+    lines = logged_secrets(told.blocks)
     for each in conversations:
         keys, session = each.client_keys, each.session
-        found.append(
-            {
-                "client": str(each.client), "server": str(each.server),
+        secrets: dict[str, Any]
+        if session is None:
+            secrets = {label.lower(): secret.hex() for (label, random), secret in sorted(lines.items())}
+            secrets |= {"client_random": next(random.hex() for _, random in lines)}
+        else:
+            secrets = {
                 "client_random": session.client_random.hex(), "server_random": session.server_random.hex(),
                 "master_secret": session.master.hex(),
+            }  # fmt: skip
+        if told.shared_secret:
+            secrets["shared_secret"] = told.shared_secret.hex()
+        found.append(
+            {
+                "client": str(each.client), "server": str(each.server), **secrets,
                 "srtp": {
                     "profile": f"{keys.profile:#06x}",
                     "client_key": keys.local_key.hex(), "client_salt": keys.local_salt.hex(),
@@ -282,7 +354,7 @@ def folder(name: str) -> dict[str, bytes]:
     """Every file of vectors/sessions/`name`."""
     told = tell(name)
     blocks = in_order(told.blocks)
-    decryption = Decryption(masters_of(blocks))
+    decryption = Decryption(masters_of(blocks), logged_secrets(blocks))
     plain = in_the_clear(blocks, decryption)
     packets = [block for block in plain if isinstance(block, Packet)]
     contents = {"session.pcapng": serialize(blocks)}

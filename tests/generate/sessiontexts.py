@@ -11,6 +11,8 @@ from typing import Any
 from meetref.wire import attribute, dtls, handshake12, rtcp, rtp, stun, turn, udp, vp8
 from meetref.wire.multiplex import classify_datagram, is_rtcp
 from meetref.wire.pcapng import Packet
+from meetref.wire.reader import Malformed
+from meetref.wire.tls import RETRY_RANDOM
 
 TEXTS: dict[str, dict[str, str]] = {
     "files": {
@@ -118,6 +120,16 @@ numbers and fragment offsets; CertificateRequest, and Alice's Certificate and Ce
 sides prove who they are; use_srtp and extended_master_secret in both hellos; the epoch, which ChangeCipherSpec raises
 from 0 to 1; the close alerts at the end, encrypted as everything behind ChangeCipherSpec. Captured at Alice.
 """,
+    "dtls13-handshake": """\
+Alice is the client and offers everything that a browser does; Bob takes DTLS 1.3.
+
+Look at: the hello in two datagrams, because the post-quantum share alone has 1216 octets; HelloRetryRequest: a hello
+with a random that everybody knows, and the cookie in it, before which Bob remembers nothing; the same hello again, with
+the cookie; ServerHello, the last message that anybody can read; the shorter header of the records behind it, whose
+sequence number is encrypted, too; both certificates, now hidden; the ACK at the end of the handshake; the close alerts,
+which nobody can tell from data. Captured at Alice. `secrets.json` has what both computed alone (`shared_secret`), from
+which everything else follows.
+""",
     "lossy-repair": """\
 Bob's way loses six packets in a hundred in both directions, Alice's none. Captured at Bob and at the server: what left
 one of them for the other and did not come there was lost.
@@ -190,7 +202,7 @@ def words(data: bytes) -> str:
     if kind == "quic":
         return f"data {data[1:].decode()!r}"
     if kind == "dtls":
-        return "DTLS " + ", ".join(_record(record) for record in dtls.records(data))
+        return "DTLS " + ", ".join(_record(record) for record in _records(data))
     if is_rtcp(data):
         return "RTCP " + ", ".join(_report(packet) for packet in rtcp.parse(data))
     return _media(rtp.parse(data))
@@ -225,7 +237,17 @@ def _stun(message: stun.Message) -> str:
     return ", ".join(said)
 
 
-def _record(record: dtls.Record) -> str:
+def _records(data: bytes) -> list[dtls.Record | dtls.Ciphertext]:
+    """Those of 1.2, or where these are none, those of 1.3."""
+    try:
+        return list(dtls.records(data))
+    except Malformed:
+        return list(dtls.mixed_records(data))
+
+
+def _record(record: dtls.Record | dtls.Ciphertext) -> str:
+    if isinstance(record, dtls.Ciphertext):
+        return f"{len(record.payload)} octets of epoch {record.epoch_bits} (encrypted)"
     if record.epoch or record.content_type != dtls.HANDSHAKE:
         locked = " (encrypted)" if record.epoch else ""
         return f"{dtls.CONTENT_TYPES[record.content_type]}{locked}"
@@ -234,6 +256,8 @@ def _record(record: dtls.Record) -> str:
 
 def _fragment(fragment: dtls.Fragment) -> str:
     name = handshake12.MESSAGES[fragment.type].kind.__name__
+    if RETRY_RANDOM in fragment.body:
+        name = "HelloRetryRequest"
     whole = len(fragment.body) == fragment.length
     part = "" if whole else f" {fragment.offset}-{fragment.offset + len(fragment.body)} of {fragment.length}"
     return f"{name}[{fragment.number}]{part}"

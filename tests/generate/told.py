@@ -35,6 +35,7 @@ class Told:
     descriptions: list[dict[str, Any]] = field(default_factory=list)
     credentials: dict[str, dict[str, str]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)  # host to name
+    shared_secret: bytes = b""  # of the key agreement, where a story keeps it
 
     def __post_init__(self) -> None:
         self.capture = Capture(self.blocks.append)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from meetref.net.capture import Capture
-from meetref.net.decrypt import Decryption, in_the_clear, masters_of
+from meetref.net.decrypt import Decryption, in_the_clear, masters_of, secrets_of
+from meetref.protocol import dtls, srtp
+from meetref.protocol.association import Connected
 from meetref.protocol.machine import Datagram
 from meetref.wire import udp
 from meetref.wire.address import Address
 from meetref.wire.pcapng import Block, Packet, Secrets, parse
+from tests.protocol.dtls_pairs import CLIENT, Pair
+from tests.protocol.dtls_pairs import SERVER as OTHER
+from tests.protocol.sped_talk import SOUND, Talk
 
 ALICE, SERVER = Address("192.0.2.1", 1000), Address("192.0.2.9", 2000)
 CALL = Path(__file__).parent.parent.parent / "vectors" / "sessions" / "whole-call"
@@ -103,3 +109,61 @@ def test_damaged_handshakes_do_not_make_it_fail(data: st.DataObject) -> None:
                 block = Packet(block.interface, block.at_ns, udp.serialize(moved))
         hurt.append(block)
     assert len(in_the_clear(hurt)) == len(hurt)
+
+
+# --- 1.3 --------------------------------------------------------------------------------------------
+
+
+def newer_call(lines: list[str], **server: Any) -> tuple[list[Block], bytes]:
+    """A handshake of 1.3 and one locked packet of the client; and that packet in the clear."""
+    pair = Pair(kind=dtls.Endpoint, server_settings=server).start().run()
+    lines += sorted(set(pair.key_log))
+    blocks: list[Block] = []
+    capture = Capture(blocks.append)
+    taps = {"client": capture.tap("client"), "server": capture.tap("server")}
+    for at, role, data in pair.sent:
+        taps[role](Datagram(data, *((CLIENT, OTHER) if role == "client" else (OTHER, CLIENT))), "out", at)
+    plain = bytes.fromhex("806f0001000000010000002a") + b"a picture"
+    keys = pair.of("client", Connected)[0].srtp_keys
+    locked = srtp.open_session(keys).lock(plain)
+    taps["client"](Datagram(locked, CLIENT, OTHER), "out", pair.now)
+    return blocks, plain
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_a_call_with_1_3_opens(verified: bool) -> None:
+    lines: list[str] = []
+    blocks, plain = newer_call(lines, address_verified=verified)
+    secrets = Secrets("\n".join(lines).encode())
+    decryption = Decryption({}, secrets_of([secrets]))
+    clear = in_the_clear(blocks, decryption)
+    packets = [udp.parse(block.data).data for block in clear if isinstance(block, Packet)]
+    assert packets[-1] == plain
+    assert (decryption.opened, decryption.refused, len(decryption.conversations)) == (1, 0, 1)
+    assert decryption.conversations[0].client == CLIENT
+    without = Decryption({}, {})
+    assert in_the_clear(blocks, without) == blocks
+    assert (without.opened, without.refused) == (0, 1)
+
+
+@pytest.mark.parametrize("versions", ["1.3 only", "1.2 only"])
+def test_a_handshake_inside_of_checks_is_found(versions: dtls.Versions) -> None:
+    """Two peers, in memory: what they sent, and one packet of media."""
+    talk, lines = Talk(versions), list[str]()
+    talk.peers.client.key_log = lines.append
+    talk.run()
+    blocks: list[Block] = []
+    capture = Capture(blocks.append)
+    for line in lines:
+        capture.key_log(line)
+    tap = capture.tap("both")
+    for at, _, datagram, _ in talk.sent:
+        tap(datagram, "out", at)
+    assert talk.peers.client.srtp is not None
+    assert talk.peers.client.path is not None
+    tap(Datagram(talk.peers.client.srtp.lock(SOUND), *talk.peers.client.path), "out", 1.0)
+    decryption = Decryption(masters_of(blocks), secrets_of(blocks))
+    clear = in_the_clear(blocks, decryption)
+    assert (decryption.opened, decryption.refused) == (1, 0)
+    assert isinstance(clear[-1], Packet)
+    assert udp.parse(clear[-1].data).data == SOUND

@@ -211,6 +211,7 @@ def trusting(certificate: Path) -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.spec("stun/over-tls")
 async def test_over_tls_the_certificate_must_be_for_the_name(
     autojump_clock: MockClock, pems: tuple[Path, Path]
 ) -> None:

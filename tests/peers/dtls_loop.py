@@ -26,17 +26,24 @@ LABEL = "EXTRACTOR-dtls_srtp"
 class Door:
     """A socket and an endpoint. As server it answers whoever sends first; as client it speaks to `remote`."""
 
-    def __init__(self, socket: trio.socket.SocketType, role: Literal["client", "server"], **settings: Any) -> None:
+    def __init__(
+        self,
+        socket: trio.socket.SocketType,
+        role: Literal["client", "server"],
+        kind: Callable[..., Any] = Endpoint,
+        **settings: Any,
+    ) -> None:
         self.socket = socket
         self.local = Address(*socket.getsockname()[:2])
         self.key_log: list[str] = []
         self.happened: list[Event] = []
         self.ignored: list[str] = []
+        self.datagrams: list[bytes] = []
         self._changed = trio.Event()
         nowhere = Address("127.0.0.1", 0)
         settings = {"address_verified": True, "remote": nowhere} | settings
         certificate = Certificate.generate(os.urandom, now_wall=trio.current_time() + 1.8e9)
-        self.endpoint = Endpoint(
+        self.endpoint = kind(
             role=role,
             certificate=certificate,
             dice=os.urandom,
@@ -51,6 +58,7 @@ class Door:
         while True:
             with trio.move_on_at(self.endpoint.next_timeout()):
                 data, source = await self.socket.recvfrom(65536)
+                self.datagrams.append(data)
                 self.endpoint.remote = Address(*source[:2])
                 self.endpoint.receive_datagram(Datagram(data, self.local, self.endpoint.remote), trio.current_time())
             if self.endpoint.next_timeout() <= trio.current_time():
@@ -59,6 +67,7 @@ class Door:
 
     async def flush(self) -> None:
         for datagram in self.endpoint.transmits():
+            self.datagrams.append(datagram.data)
             await self.socket.sendto(datagram.data, tuple(datagram.remote))
         for event in self.endpoint.events():
             if isinstance(event, Ignored):

@@ -6,11 +6,13 @@ import os
 from typing import Any, Literal
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import load_der_x509_certificate
 
 from meetref.protocol.certificate import Certificate
 from meetref.protocol.handshake12 import Closed, Connected, Endpoint, Received
 from meetref.protocol.machine import Datagram
+from meetref.wire import tls
 from meetref.wire.address import Address
 
 pytestmark = [pytest.mark.peer("pyopenssl")]
@@ -19,7 +21,7 @@ HERE, THERE = Address("192.0.2.1", 5000), Address("192.0.2.2", 5000)
 LABEL = b"EXTRACTOR-dtls_srtp"
 
 
-def openssl(role: Literal["client", "server"], mtu: int) -> Any:
+def openssl(role: Literal["client", "server"], mtu: int, cipher: str = "", group: str = "") -> Any:
     """The other side, with a P-256 certificate of its own kind, wanting ours."""
     from OpenSSL import SSL
 
@@ -29,6 +31,10 @@ def openssl(role: Literal["client", "server"], mtu: int) -> Any:
     context.use_certificate(load_der_x509_certificate(theirs.der))
     context.use_privatekey(theirs._key)
     context.set_tlsext_use_srtp(b"SRTP_AES128_CM_SHA1_80:SRTP_AEAD_AES_128_GCM")
+    if cipher:
+        context.set_cipher_list(cipher.encode())
+        if group == "P-256":  # with P-384 alone OpenSSL takes no certificate of P-256
+            context.set_tmp_ecdh(ec.SECP256R1())
     connection = SSL.Connection(context)
     connection.set_connect_state() if role == "client" else connection.set_accept_state()
     connection.set_ciphertext_mtu(mtu)
@@ -86,3 +92,36 @@ def test_openssl_in_memory(role: Literal["client", "server"], size: int, verifie
     theirs.shutdown()
     pump(ours, theirs, rounds=1)
     assert Closed() in list(ours.events())
+
+
+@pytest.mark.spec("handshake12/suites", "dtls/chacha-nonce", "handshake12/group-preference")
+@pytest.mark.parametrize("role", ["client", "server"])
+@pytest.mark.parametrize("group", ["X25519", "P-256"])
+@pytest.mark.parametrize(
+    ("name", "suite"),
+    [
+        ("ECDHE-ECDSA-AES128-GCM-SHA256", tls.ECDHE_ECDSA_AES_128_GCM),
+        ("ECDHE-ECDSA-AES256-GCM-SHA384", tls.ECDHE_ECDSA_AES_256_GCM),
+        ("ECDHE-ECDSA-CHACHA20-POLY1305", tls.ECDHE_ECDSA_CHACHA20_POLY1305),
+    ],
+)
+def test_every_suite_and_group(role: Literal["client", "server"], group: str, name: str, suite: int) -> None:
+    ours = Endpoint(
+        role=role,
+        certificate=Certificate.generate(os.urandom, now_wall=1.8e9),
+        dice=os.urandom,
+        local=HERE,
+        remote=THERE,
+        address_verified=True,
+    )
+    theirs = openssl("server" if role == "client" else "client", 1200, name, group)
+    ours.start(0.0)
+    pump(ours, theirs)
+    connected = next(event for event in ours.events() if isinstance(event, Connected))
+    assert (connected.cipher, connected.group) == (tls.CIPHER_SUITES[suite], group)
+    assert theirs.export_keying_material(LABEL, 60) == ours.export(LABEL, 60)
+    ours.send(b"from us", 0.0)
+    theirs.send(b"from them")
+    pump(ours, theirs, rounds=1)
+    assert theirs.recv(100) == b"from us"
+    assert Received(b"from them") in list(ours.events())

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import trio
 
+from meetref.wire import dtls, extension, handshake13, tls, udp
+from meetref.wire.pcapng import Packet, parse
 from tests.peers.browsers import Browser, chromium, firefox
 from tests.peers.meetings import enter, person, sees, sees_bot, serve, state
 
@@ -53,7 +55,7 @@ async def test_two_browsers_and_two_bots_meet(
         for browser in (olga, bob):
             for version, profile in await transports(browser):
                 record_property("transport", f"{browser.name} DTLS {version} {profile}")
-                assert version in ("1.2", None)  # Firefox tells no version
+                assert version in ("1.3", None)  # Firefox tells no version
                 assert profile in ("SRTP_AEAD_AES_256_GCM", "AEAD_AES_256_GCM", None)
 
         for number, (browser, text) in enumerate([(olga, "hello"), (bob, "<b>hi</b>"), (olga, "bye")], start=1):
@@ -80,6 +82,39 @@ async def test_two_browsers_and_two_bots_meet(
         )
         await bob.click("[data-test=leave]")
         await olga.until("window.meetref.state().people.length == 3", limit=2)
+
+
+def server_hellos(capture: Path) -> list[tls.ServerHello]:
+    """What the server chose in each handshake of a capture."""
+    found: dict[bytes, tls.ServerHello] = {}
+    for block in parse(capture.read_bytes()):
+        data = udp.parse(block.data).data if isinstance(block, Packet) else b""
+        if data[:1] == bytes((dtls.HANDSHAKE,)):
+            record = next(dtls.mixed_records(data))
+            fragment = next(dtls.fragments(record.payload))
+            if fragment.type == handshake13.SERVER_HELLO and len(fragment.body) == fragment.length:
+                hello = handshake13.parse(fragment.type, fragment.body)
+                found[hello.random] = hello
+    return list(found.values())
+
+
+@PEERS
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", BROWSERS)
+@pytest.mark.parametrize(("option", "version"), [("any", "1.3"), ("1.3", "1.3"), ("1.2", "1.2")])
+async def test_the_version_is_the_servers_choice(kind: str, option: str, version: str, tmp_path: Path) -> None:
+    """A browser that offers everything gets 1.3 with the post-quantum group, unless the server has only 1.2."""
+    capture = tmp_path / "call.pcapng"
+    async with serve(tmp_path, "--dtls", option, "--capture", str(capture), bots=2) as server, BROWSERS[kind]() as olga:
+        await enter(olga, server.link("demo", "Olga"), 1)
+        await sees_bot(olga, "Blaise", 1)
+        assert {told for told, _ in await transports(olga)} <= {version, None}
+    hellos = server_hellos(capture)
+    assert len(hellos) >= 2
+    for hello in hellos:
+        share = extension.find_extension(hello.extensions, extension.ServerShare)
+        assert (share.share.group if share is not None else None) == (0x11EC if version == "1.3" else None)
+        assert hello.cipher_suite == (tls.AES_128_GCM if version == "1.3" else tls.ECDHE_ECDSA_AES_128_GCM)
 
 
 @PEERS

@@ -40,6 +40,7 @@ class Pair:
     delay: float = 0.01
     jitter: float = 0.0
     change: Callable[[Endpoint, bytes], list[bytes]] = lambda sender, data: [data]
+    kind: Callable[..., Any] = Endpoint
 
     def __post_init__(self) -> None:
         self.random = random.Random(f"wire {self.seed}")
@@ -52,7 +53,7 @@ class Pair:
         self._flying: list[tuple[float, int, Endpoint, bytes]] = []
 
     def _endpoint(self, role: Any, local: Address, remote: Address, settings: dict[str, Any]) -> Endpoint:
-        return Endpoint(
+        made: Endpoint = self.kind(
             role=role,
             certificate=settings.pop("certificate", CERTIFICATES[role]),
             dice=random.Random(f"{role} {self.seed}").randbytes,
@@ -61,6 +62,7 @@ class Pair:
             key_log=self.key_log.append,
             **({"address_verified": True} | settings),
         )
+        return made
 
     def start(self) -> Pair:
         self.client.start(self.now)

@@ -13,11 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from meetref.protocol import client12
-from meetref.protocol.conversation12 import Agreed, Conversation, FinishedExpected, Refused
+from meetref.protocol.conversation12 import Agreed, Conversation, FinishedExpected
 from meetref.protocol.handshake12 import Connected
 from meetref.protocol.keyschedule import Session
+from meetref.protocol.refusal import Refused
+from meetref.wire import extension, tls
 from meetref.wire import handshake12 as wire
-from meetref.wire import tls
 from tests.protocol.dtls_pairs import CERTIFICATES, WHOLE, Edit, Pair, editing
 
 
@@ -39,7 +40,7 @@ def with_hello(**changes: Any) -> Edit:
     return lambda message: replace(message, **changes) if isinstance(message, tls.ServerHello) else message
 
 
-def with_extension(new: tls.Extension) -> Edit:
+def with_extension(new: extension.Extension) -> Edit:
     def edit(message: wire.Handshake) -> wire.Handshake:
         if not isinstance(message, tls.ServerHello):
             return message
@@ -59,13 +60,13 @@ def with_extension(new: tls.Extension) -> Edit:
         (with_hello(version=tls.DTLS_1_3), "protocol_version"),
         (with_hello(cipher_suite=0xC02F), "illegal_parameter"),
         (with_hello(compression_method=1), "illegal_parameter"),
-        (with_extension(tls.UnknownExtension(43, b"\xfe\xfc")), "unsupported_extension"),
-        (with_extension(tls.UnknownExtension(16, b"")), "unsupported_extension"),
-        (with_extension(tls.PointFormats(b"\x02")), "illegal_parameter"),
-        (with_extension(tls.RenegotiationInfo(bytes(24))), "handshake_failure"),
-        (with_extension(tls.UseSRTP((0x0002,))), "illegal_parameter"),
-        (with_extension(tls.UseSRTP((0x0008, 0x0007))), "illegal_parameter"),
-        (with_extension(tls.UseSRTP((0x0008,), b"\x01")), "illegal_parameter"),
+        (with_extension(extension.SelectedVersion(tls.DTLS_1_3)), "unsupported_extension"),
+        (with_extension(extension.ApplicationProtocols((b"webrtc",))), "unsupported_extension"),
+        (with_extension(extension.PointFormats(b"\x02")), "illegal_parameter"),
+        (with_extension(extension.RenegotiationInfo(bytes(24))), "handshake_failure"),
+        (with_extension(extension.UseSRTP((0x0002,))), "illegal_parameter"),
+        (with_extension(extension.UseSRTP((0x0008, 0x0007))), "illegal_parameter"),
+        (with_extension(extension.UseSRTP((0x0008,), b"\x01")), "illegal_parameter"),
     ],
 )
 def test_hellos_that_choose_what_was_not_offered(edit: Edit, alert: str) -> None:
@@ -84,7 +85,7 @@ def test_hellos_that_choose_what_was_not_offered(edit: Edit, alert: str) -> None
         (wire.CertificateChain, wire.CertificateChain((rsa_certificate(),)), "unsupported_certificate"),
         (wire.CertificateChain, wire.CertificateChain((CERTIFICATES["client"].der,)), "decrypt_error"),
         (wire.CertificateChain, wire.ServerHelloDone(), "unexpected_message"),
-        (wire.ServerKeyExchange, wire.ServerKeyExchange(24, bytes(97), 0x0403, bytes(70)), "illegal_parameter"),
+        (wire.ServerKeyExchange, wire.ServerKeyExchange(25, bytes(133), 0x0403, bytes(70)), "illegal_parameter"),
         (wire.ServerKeyExchange, wire.ServerKeyExchange(29, bytes(32), 0x0403, bytes(70)), "decrypt_error"),
         (wire.ServerKeyExchange, b"\x01\x00\x00", "decode_error"),
         (wire.ServerHelloDone, wire.CertificateRequest(b"\x40", (0x0403,)), "unexpected_message"),

@@ -9,11 +9,11 @@ import pytest
 
 from meetref.protocol.cookie import CookieSecret
 from meetref.protocol.reassembly import Message
+from meetref.wire import extension, tls
 from meetref.wire import handshake12 as wire
-from meetref.wire import tls
 from meetref.wire.address import Address
 
-HELLO = tls.ClientHello(tls.DTLS_1_2, bytes(32), b"", b"", (0xC02B,), b"\x00", (tls.ExtendedMasterSecret(),))
+HELLO = tls.ClientHello(tls.DTLS_1_2, bytes(32), b"", b"", (0xC02B,), b"\x00", (extension.ExtendedMasterSecret(),))
 PLACE = Address("192.0.2.1", 5000)
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meetref.protocol import keyschedule
 from meetref.protocol.handshake12 import (
     HANDSHAKE_TIME,
     MAXIMUM_EARLY,
@@ -20,9 +21,10 @@ from meetref.protocol.handshake12 import (
     Failed,
     Received,
 )
+from meetref.protocol.keyschedule import SUITES
 from meetref.protocol.machine import Datagram, ProtocolMisuse
-from meetref.protocol.reassembly import MAXIMUM_HELD
-from meetref.wire import dtls, tls
+from meetref.protocol.reassembly import MAXIMUM_HELD, Message
+from meetref.wire import dtls, extension, tls
 from meetref.wire import handshake12 as wire
 from meetref.wire.dtls import Fragment, Record
 from tests.protocol.dtls_pairs import CERTIFICATES, CLIENT, SERVER, WHOLE, Pair, connected_pair, editing, same_keys
@@ -51,6 +53,40 @@ def test_both_sides_agree() -> None:
     assert pair.client.export(b"EXPORTER-test", 40) == pair.server.export(b"EXPORTER-test", 40)
     assert len(pair.sent) == 4
     assert pair.client.next_timeout() == pair.server.next_timeout() == math.inf
+
+
+@pytest.mark.spec("handshake12/suites", "handshake12/key-block", "dtls/chacha-nonce")
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("group", [tls.X25519, tls.P_256, tls.P_384])
+def test_every_suite_and_group(suite: int, group: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meetref.protocol.client12.CIPHER_PREFERENCE", (suite,))
+    monkeypatch.setattr("meetref.protocol.client12.GROUP_PREFERENCE", (group,))
+    pair = connected_pair()
+    assert same_keys(pair)
+    for role in ("client", "server"):
+        connected = pair.of(role, Connected)[0]
+        assert (connected.cipher, connected.group) == (tls.CIPHER_SUITES[suite], tls.GROUPS[group])
+    pair.client.send(b"ping", pair.now)
+    pair.server.send(b"pong", pair.now)
+    pair.flush()
+    pair.run()
+    assert pair.of("server", Received) == [Received(b"ping")]
+    assert pair.of("client", Received) == [Received(b"pong")]
+
+
+@pytest.mark.spec("handshake12/record-size-limit")
+@pytest.mark.parametrize(("limit", "alert"), [(64, "decrypt_error"), (63, "illegal_parameter")])
+def test_a_record_size_limit_is_kept(limit: int, alert: str) -> None:
+    """The rewritten hello ends in different transcripts; until then the server has taken the limit, or refused it."""
+
+    def edit(message: wire.Handshake) -> wire.Handshake:
+        if not isinstance(message, tls.ClientHello):
+            return message
+        return replace(message, extensions=(*message.extensions, extension.RecordSizeLimit(limit)))
+
+    pair = Pair(change=editing("client", edit), client_settings=dict(WHOLE)).start().run()
+    assert pair.failure("server") == alert
+    assert pair.server._talk.record_limit == (64 if limit == 64 else dtls.MAXIMUM_PLAINTEXT)
 
 
 def test_the_same_dice_give_the_same_packets() -> None:
@@ -271,6 +307,34 @@ def test_half_open_servers_hold_little() -> None:
     assert not list(pair.server.transmits())
 
 
+@pytest.mark.spec("handshake12/unexpected-message")
+@pytest.mark.parametrize("kind", [4, 8, 22, 77])
+def test_a_message_of_an_unknown_type_is_unexpected(kind: int) -> None:
+    pair = Pair().start()
+    payload = dtls.serialize_fragment(Fragment(kind, 0, 0, 0, b""))
+    feed(pair.client, dtls.serialize(Record(dtls.HANDSHAKE, tls.DTLS_1_2, 0, 0, payload)))
+    assert [event.alert for event in pair.client.events() if isinstance(event, Failed)] == ["unexpected_message"]
+
+
+@pytest.mark.spec("handshake12/hello-request-ignored")
+def test_a_wish_to_negotiate_anew_does_not_disturb_who_is_negotiating() -> None:
+    """It counts among the numbers of the messages, and not in the transcript."""
+    pair = Pair(server_settings=dict(WHOLE))
+    say = pair.server._talk.say
+
+    def interrupted(message: wire.Handshake) -> None:
+        if isinstance(message, wire.ServerHelloDone):
+            talk = pair.server._talk
+            talk.turn.append(Message(wire.HELLO_REQUEST, talk._next_number, b""))
+            talk._next_number += 1
+        say(message)
+
+    pair.server._talk.say = interrupted  # type: ignore[method-assign]
+    pair.start().run()
+    assert pair.both_connected
+    assert "a wish to negotiate anew, while negotiating" in pair.ignored("client")
+
+
 @pytest.mark.spec("handshake12/renegotiation-refused")
 @pytest.mark.parametrize(("role", "kind"), [("client", wire.HELLO_REQUEST), ("server", wire.CLIENT_HELLO)])
 def test_renegotiation_is_refused(role: str, kind: int) -> None:
@@ -282,6 +346,47 @@ def test_renegotiation_is_refused(role: str, kind: int) -> None:
     assert peer._records.open(answer) == bytes((tls.WARNING, tls.ALERT_NUMBERS["no_renegotiation"]))
     assert "handshake message after the handshake" in [event.why for event in asked.events()]  # type: ignore[attr-defined]
     asked.send(b"still here", pair.now)
+
+
+@pytest.mark.spec("handshake12/unexpected-message", "dtls/last-flight-again")
+@pytest.mark.parametrize("role", ["client", "server"])
+def test_a_finished_comes_once(role: str) -> None:
+    """The same one again is repeated; another one is none."""
+    pair = connected_pair()
+    peer, asked = (pair.server, pair.client) if role == "client" else (pair.client, pair.server)
+    for number, alerts in ((asked._reassembly.expected - 1, []), (asked._reassembly.expected, ["unexpected_message"])):
+        fragment = dtls.serialize_fragment(Fragment(wire.FINISHED, 12, number, 0, bytes(12)))
+        feed(asked, peer._records.seal(1, dtls.HANDSHAKE, fragment), pair.now)
+        assert [event.alert for event in asked.events() if isinstance(event, Failed)] == alerts
+
+
+@pytest.mark.spec("handshake12/unexpected-message")
+def test_what_is_protected_and_no_finished_ends_the_handshake() -> None:
+    pair = Pair()
+    pair.start().run(lambda: pair.client._records.is_protected)
+    session = pair.client._talk.session
+    assert session is not None
+    assert not pair.of("client", Connected)
+    pair.server._records.install(keyschedule.key_block(session), "server")
+    fragment = dtls.serialize_fragment(Fragment(14, 0, pair.client._reassembly.expected, 0, b""))
+    feed(pair.client, pair.server._records.seal(1, dtls.HANDSHAKE, fragment), pair.now)
+    assert [event.alert for event in pair.client.events() if isinstance(event, Failed)] == ["unexpected_message"]
+
+
+@pytest.mark.spec("handshake12/unexpected-message")
+def test_a_message_of_no_known_type_ends_the_handshake() -> None:
+    pair = Pair().start()
+    fragment = dtls.serialize_fragment(Fragment(77, 1, 0, 0, b"x"))
+    feed(pair.client, dtls.serialize(Record(dtls.HANDSHAKE, tls.DTLS_1_2, 0, 0, fragment)))
+    assert [event.alert for event in pair.client.events() if isinstance(event, Failed)] == ["unexpected_message"]
+
+
+@pytest.mark.spec("handshake12/decode-error")
+@pytest.mark.parametrize("alert", [b"", b"\x02", bytes((1, 90, 1, 90))])
+def test_a_protected_alert_is_whole_and_alone(alert: bytes) -> None:
+    pair = connected_pair()
+    feed(pair.server, pair.client._records.seal(1, dtls.ALERT, alert), pair.now)
+    assert [event.alert for event in pair.server.events() if isinstance(event, Failed)] == ["decode_error"]
 
 
 @pytest.mark.spec("handshake12/plain-after-finished", "handshake12/plain-data-dropped", "dtls/replay")
@@ -336,7 +441,11 @@ def test_a_wrong_finished_is_noticed() -> None:
     def edit(message: wire.Handshake) -> wire.Handshake:
         if not isinstance(message, tls.ClientHello):
             return message
-        smaller = [each for each in message.extensions if not isinstance(each, tls.ExtendedMasterSecret | tls.UseSRTP)]
+        smaller = [
+            each
+            for each in message.extensions
+            if not isinstance(each, extension.ExtendedMasterSecret | extension.UseSRTP)
+        ]
         return replace(message, extensions=tuple(smaller))
 
     pair = Pair(change=editing("client", edit), client_settings=dict(WHOLE)).start().run()

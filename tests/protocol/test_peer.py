@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meetref.protocol import dtls
+from meetref.protocol.libsrtp import LibrarySession
 from meetref.protocol.machine import Datagram, Ignored
 from meetref.protocol.peer import MAXIMUM_EARLY_DATAGRAMS, Connected, PathOpened, StateChanged
+from meetref.protocol.srtp import FASTER, Engine
 from meetref.wire import rtcp, rtp
 from meetref.wire.address import Address
 from tests.protocol.dtls_pairs import certificate
@@ -47,11 +50,26 @@ def test_two_peers_connect_and_media_goes_both_ways() -> None:
     assert peers.now < 51.0
 
 
+@pytest.mark.parametrize("engine", [None, "ours", "libsrtp"])
+def test_the_engine_that_locks_the_media_is_a_choice_of_each_side(engine: Engine | None) -> None:
+    peers = Peers()
+    peers.client.srtp_engine = engine
+    peers.introduce()
+    peers.run(lambda: peers.client.srtp is not None and peers.server.srtp is not None)
+    assert peers.client.srtp is not None
+    assert peers.server.srtp is not None
+    wanted = engine or FASTER[peers.client.srtp.profile]
+    assert isinstance(peers.client.srtp, LibrarySession) == (wanted == "libsrtp")
+    assert peers.server.unlock(peers.client.srtp.lock(SOUND)) == SOUND
+    assert peers.client.unlock(peers.server.srtp.lock(SOUND)) == SOUND
+
+
 def test_a_selected_path_is_told_again_for_those_who_were_refused_it() -> None:
     peers = connected()
     assert peers.of("server", PathOpened)[-1] == PathOpened(SERVER, CLIENT)
 
 
+@pytest.mark.spec("handshake12/fingerprint-mismatch")
 @pytest.mark.parametrize("wrong", ["client", "server"])
 def test_another_certificate_than_the_named_one_fails(wrong: str) -> None:
     peers = Peers()
@@ -67,6 +85,19 @@ def test_another_certificate_than_the_named_one_fails(wrong: str) -> None:
     assert "certificate" in peers.of(name, StateChanged)[-1].reason  # type: ignore[arg-type]
     judge.send_control(rtcp.serialize([rtcp.ReceiverReport(1, [])]))
     assert not list(judge.transmits())
+
+
+@pytest.mark.spec("handshake12/keys-before-media")
+def test_who_agrees_on_no_encryption_of_media_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(dtls.Endpoint.__init__.__kwdefaults__, "srtp_profiles", ())
+    peers = Peers()
+    peers.introduce()
+    peers.run(lambda: peers.server.state == "failed")
+    for name, peer in (("client", peers.client), ("server", peers.server)):
+        assert peer.state == "failed"
+        assert peer.srtp is None
+        assert not peers.of(name, Connected)  # type: ignore[arg-type]
+    assert "use_srtp" in peers.of("server", StateChanged)[-1].reason
 
 
 def test_dtls_before_the_path_is_verified_is_ignored() -> None:
@@ -163,7 +194,8 @@ def test_restarts_that_find_nothing_leave_the_path_that_works() -> None:
     peers = connected()
     for _ in range(5):
         restart(peers)
-        peers.server.ice = peers.server._agent(False)  # deaf to what the client was told
+        deaf = peers.server._make_agent(peers.server.credentials, False)  # to what the client was told
+        peers.server._agents.newest = deaf
         peers.run(seconds=2)
         assert len(peers.server.ufrags) <= 3
     peers.run(seconds=20)

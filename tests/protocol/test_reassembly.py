@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetref.protocol.reassembly import MAXIMUM_AHEAD, MAXIMUM_GAPS, MAXIMUM_HELD, MAXIMUM_MESSAGE, Reassembly
+from meetref.protocol.reassembly import (
+    MAXIMUM_AHEAD,
+    MAXIMUM_ASKED,
+    MAXIMUM_GAPS,
+    MAXIMUM_HELD,
+    MAXIMUM_MESSAGE,
+    Reassembly,
+)
 from meetref.wire.dtls import Fragment
 
 
@@ -68,6 +75,13 @@ def test_an_empty_fragment_of_a_message_brings_nothing() -> None:
     for offset in range(4):
         assert reassembly.add(Fragment(11, 4, 0, offset, b"")) == "kept"
     assert reassembly.take() is None
+
+
+@pytest.mark.spec("dtls/reassembly-bounds")
+def test_a_hello_has_a_number_that_questions_explain() -> None:
+    reassembly = Reassembly()
+    assert reassembly.add(Fragment(1, 1, MAXIMUM_ASKED + 1, 0, b"x")) == "refused"
+    assert reassembly.add(Fragment(1, 1, MAXIMUM_ASKED, 0, b"x")) == "kept"
 
 
 @pytest.mark.spec("dtls/reassembly-bounds")

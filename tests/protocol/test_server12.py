@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from meetref.protocol.certificate import P_256_ORDER
 from meetref.protocol.handshake12 import Connected
-from meetref.wire import dtls, tls
+from meetref.wire import dtls, extension, tls
 from meetref.wire import handshake12 as wire
 from tests.protocol.dtls_pairs import WHOLE, Edit, Pair, certificate, editing
 
@@ -26,7 +26,7 @@ def with_hello(**changes: Any) -> Edit:
     return lambda message: replace(message, **changes) if isinstance(message, tls.ClientHello) else message
 
 
-def with_extension(new: tls.Extension | None, *, instead_of: type[tls.Extension] | None = None) -> Edit:
+def with_extension(new: extension.Extension | None, *, instead_of: type[extension.Extension] | None = None) -> Edit:
     def edit(message: wire.Handshake) -> wire.Handshake:
         if not isinstance(message, tls.ClientHello):
             return message
@@ -49,33 +49,31 @@ def browser_hello(message: wire.Handshake) -> wire.Handshake:
     """The hello of a browser of today: it prefers 1.3 and post-quantum shares, and greases."""
     if not isinstance(message, tls.ClientHello):
         return message
-    shares = tls.vector(
-        2, MLKEM.to_bytes(2, "big") + tls.vector(2, bytes(1216)) + bytes.fromhex("001d0020") + bytes(32)
-    )
+    shares = (extension.Share(MLKEM, bytes(1216)), extension.Share(tls.X25519, bytes(32)))
     return replace(
         message,
         session_id=bytes(range(32)),
         cipher_suites=(GREASE, 0x1301, 0x1302, 0x1303, 0xC02B, 0xC02F, 0xCCA9, 0xC009, 0x00FF),
         extensions=(
-            tls.UnknownExtension(GREASE, b""),
-            tls.SupportedGroups((GREASE, MLKEM, tls.X25519, tls.P_256, 0x0018)),
-            tls.SupportedVersions((GREASE, tls.DTLS_1_3, tls.DTLS_1_2)),
-            tls.SignatureAlgorithms((0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601)),
-            tls.UseSRTP((0x0001, 0x0002, 0x0007, 0x0008)),
-            tls.UnknownExtension(51, shares),
-            tls.UnknownExtension(28, b"\x40\x01"),  # record_size_limit
-            tls.UnknownExtension(16, bytes.fromhex("0009") + tls.vector(1, b"webrtc")),
-            tls.UnknownExtension(45, b"\x01\x01"),
-            tls.PointFormats(),
-            tls.ExtendedMasterSecret(),
-            tls.UnknownExtension(GREASE + 0x1010, b"\x00"),
+            extension.UnknownExtension(GREASE, b""),
+            extension.SupportedGroups((GREASE, MLKEM, tls.X25519, tls.P_256, 0x0018)),
+            extension.SupportedVersions((GREASE, tls.DTLS_1_3, tls.DTLS_1_2)),
+            extension.SignatureAlgorithms((0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601)),
+            extension.UseSRTP((0x0001, 0x0002, 0x0007, 0x0008)),
+            extension.KeyShares(shares),
+            extension.RecordSizeLimit(0x4001),
+            extension.ApplicationProtocols((b"webrtc", b"c-webrtc")),
+            extension.UnknownExtension(45, b"\x01\x01"),
+            extension.PointFormats(),
+            extension.ExtendedMasterSecret(),
+            extension.UnknownExtension(GREASE + 0x1010, b"\x00"),
         ),
     )
 
 
 @pytest.mark.spec("handshake12/no-sentinel", "handshake12/browser-hello", "handshake12/unknown-extensions-ignored")
 @pytest.mark.spec("handshake12/renegotiation-signalled", "handshake12/answers-only-what-was-asked")
-@pytest.mark.spec("handshake12/no-resumption")
+@pytest.mark.spec("handshake12/no-resumption", "handshake12/application-protocol")
 def test_a_browsers_hello_that_prefers_1_3_is_answered_with_1_2() -> None:
     """The server takes it, whole; what the rewritten hello does to the signatures shows only later."""
     pair = against_server(browser_hello)
@@ -85,10 +83,11 @@ def test_a_browsers_hello_that_prefers_1_3_is_answered_with_1_2() -> None:
     assert hello.session_id == b""
     assert not hello.random.endswith((b"DOWNGRD\x01", b"DOWNGRD\x00"))
     assert set(hello.extensions) == {
-        tls.RenegotiationInfo(),
-        tls.ExtendedMasterSecret(),
-        tls.PointFormats(),
-        tls.UseSRTP((0x0008,)),
+        extension.RenegotiationInfo(),
+        extension.ExtendedMasterSecret(),
+        extension.PointFormats(),
+        extension.UseSRTP((0x0008,)),
+        extension.ApplicationProtocols((b"webrtc",)),
     }
 
 
@@ -124,10 +123,12 @@ def dtls_datagram(pair: Pair, data: bytes) -> Any:
 @pytest.mark.spec("handshake12/renegotiation-signalled")
 def test_the_signalling_suite_asks_for_secure_renegotiation_too() -> None:
     pair = against_server(
-        with_hello(cipher_suites=(0xC02B, tls.RENEGOTIATION_SIGNAL), extensions=(tls.SignatureAlgorithms((0x0403,)),))
+        with_hello(
+            cipher_suites=(0xC02B, tls.RENEGOTIATION_SIGNAL), extensions=(extension.SignatureAlgorithms((0x0403,)),)
+        )
     )
-    assert server_hello(pair).extensions == (tls.RenegotiationInfo(),)
-    silent = against_server(with_hello(extensions=(tls.SignatureAlgorithms((0x0403,)),)))
+    assert server_hello(pair).extensions == (extension.RenegotiationInfo(),)
+    silent = against_server(with_hello(extensions=(extension.SignatureAlgorithms((0x0403,)),)))
     assert server_hello(silent).extensions == ()
 
 
@@ -154,15 +155,24 @@ def test_the_server_chooses_by_its_own_preference(
     [
         (with_hello(version=tls.DTLS_1_0), "protocol_version"),
         (with_hello(version=0x0303), "protocol_version"),
-        (with_extension(tls.SupportedVersions((tls.DTLS_1_3,))), "protocol_version"),
+        (with_extension(extension.SupportedVersions((tls.DTLS_1_3,))), "protocol_version"),
         (with_hello(cipher_suites=(0xC02F, 0x1301)), "handshake_failure"),
         (with_hello(compression_methods=b"\x01"), "illegal_parameter"),
-        (with_extension(None, instead_of=tls.SignatureAlgorithms), "handshake_failure"),
-        (with_extension(tls.SignatureAlgorithms((0x0804,)), instead_of=tls.SignatureAlgorithms), "handshake_failure"),
-        (with_extension(tls.SupportedGroups((MLKEM, 0x0018)), instead_of=tls.SupportedGroups), "handshake_failure"),
-        (with_extension(tls.PointFormats(b"\x01"), instead_of=tls.PointFormats), "illegal_parameter"),
-        (with_extension(tls.RenegotiationInfo(bytes(12)), instead_of=tls.RenegotiationInfo), "handshake_failure"),
-        (with_extension(tls.PointFormats()), "decode_error"),
+        (with_extension(None, instead_of=extension.SignatureAlgorithms), "handshake_failure"),
+        (
+            with_extension(extension.SignatureAlgorithms((0x0804,)), instead_of=extension.SignatureAlgorithms),
+            "handshake_failure",
+        ),
+        (
+            with_extension(extension.SupportedGroups((MLKEM, 0x0019)), instead_of=extension.SupportedGroups),
+            "handshake_failure",
+        ),
+        (with_extension(extension.PointFormats(b"\x01"), instead_of=extension.PointFormats), "illegal_parameter"),
+        (
+            with_extension(extension.RenegotiationInfo(bytes(12)), instead_of=extension.RenegotiationInfo),
+            "handshake_failure",
+        ),
+        (with_extension(extension.PointFormats()), "decode_error"),
         (lambda message: b"\xfe" if isinstance(message, tls.ClientHello) else message, "decode_error"),
     ],
 )
@@ -172,17 +182,25 @@ def test_hellos_that_cannot_be_answered(edit: Edit, alert: str) -> None:
     assert pair.failure("client") == alert
 
 
+@pytest.mark.spec("handshake12/version-not-offered")
+@pytest.mark.parametrize("version", [tls.DTLS_1_3, 0xFDFF, 0x8000])
+def test_a_client_of_a_later_day_is_answered(version: int) -> None:
+    """The rewritten hello ends in a wrong signature, so later than with a refusal."""
+    pair = against_server(with_hello(version=version))
+    assert pair.failure("client") == "decrypt_error"
+
+
 @pytest.mark.spec("handshake12/group-preference")
 @pytest.mark.parametrize(("groups", "chosen"), [((0x17, 0x1D), "X25519"), ((MLKEM, 0x17), "P-256"), (None, "P-256")])
 def test_groups(groups: tuple[int, ...] | None, chosen: str) -> None:
     """The rewritten hello ends in a wrong signature; what the server chose shows in its share."""
-    new = None if groups is None else tls.SupportedGroups(groups)
+    new = None if groups is None else extension.SupportedGroups(groups)
     seen: list[int] = []
 
     def edit(message: wire.Handshake) -> wire.Handshake:
         if isinstance(message, wire.ServerKeyExchange):
             seen.append(message.group)
-        return with_extension(new, instead_of=tls.SupportedGroups)(message)  # type: ignore[return-value]
+        return with_extension(new, instead_of=extension.SupportedGroups)(message)  # type: ignore[return-value]
 
     pair = Pair(client_settings=dict(WHOLE), server_settings=dict(WHOLE))
     changes = [editing("client", edit), editing("server", edit)]

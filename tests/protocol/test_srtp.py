@@ -2,55 +2,23 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meetref.protocol.keyschedule import SRTPKeys
 from meetref.protocol.libsrtp import LibrarySession
-from meetref.protocol.sealing import MAXIMUM_SOURCES, SealedSession, derive
-from meetref.protocol.srtp import MAXIMUM_PACKET, PROFILE_NAMES, REPLAY_WINDOW, LockRefused, Session, open_session
-from meetref.wire import rtcp, rtp
-
-SIZES = {0x0001: (16, 14), 0x0007: (16, 12), 0x0008: (32, 12)}
-ENGINES = {"ours": SealedSession, "libsrtp": LibrarySession}
-GCM = pytest.mark.parametrize("profile", [0x0007, 0x0008], ids=lambda profile: PROFILE_NAMES[profile])
-EACH = pytest.mark.parametrize(
-    ("profile", "engine"),
-    [(0x0001, "libsrtp"), *((profile, engine) for profile in (0x0007, 0x0008) for engine in ENGINES)],
-)
-
-
-def keys(profile: int, seed: int) -> tuple[SRTPKeys, SRTPKeys]:
-    """Of the two ends of one connection."""
-    dice = random.Random(seed)
-    key, salt = SIZES[profile]
-    first, second = [(dice.randbytes(key), dice.randbytes(salt)) for _ in range(2)]
-    return SRTPKeys(profile, *first, *second), SRTPKeys(profile, *second, *first)
-
-
-def sessions(profile: int, engine: str, seed: int = 1) -> tuple[Session, Session]:
-    """The two ends of one connection."""
-    here, there = keys(profile, seed)
-    return ENGINES[engine](here), ENGINES[engine](there)
-
-
-def packet(sequence: int, payload: bytes = b"sound", ssrc: int = 7) -> bytes:
-    return rtp.serialize(
-        rtp.Packet(payload_type=111, sequence=sequence & 0xFFFF, timestamp=960, ssrc=ssrc, payload=payload)
-    )
-
-
-REPORT = rtcp.serialize([rtcp.ReceiverReport(7, []), rtcp.named(7, "somebody")])
+from meetref.protocol.lock import MAXIMUM_SOURCES
+from meetref.protocol.srtp import FASTER, MAXIMUM_PACKET, REPLAY_WINDOW, Engine, LockRefused, open_session
+from meetref.protocol.srtpindex import LAST_CONTROL_INDEX, LAST_INDEX
+from meetref.protocol.srtpsession import OwnSession
+from tests.protocol.srtp_ends import EACH, PROFILES, REPORT, keys, packet, sessions
 
 
 @EACH
 @settings(max_examples=30)
 @given(payload=st.binary(max_size=1200), sequence=st.integers(0, 0xFFFF), seed=st.integers(0, 99))
 def test_what_one_end_locks_the_other_opens(
-    profile: int, engine: str, payload: bytes, sequence: int, seed: int
+    profile: int, engine: Engine, payload: bytes, sequence: int, seed: int
 ) -> None:
     here, there = sessions(profile, engine, seed)
     plain = packet(sequence, payload)
@@ -65,8 +33,9 @@ def test_what_one_end_locks_the_other_opens(
     assert here.unlock(back) == plain
 
 
+@pytest.mark.spec("srtp/no-index-twice")
 @EACH
-def test_no_index_is_locked_twice(profile: int, engine: str) -> None:
+def test_no_index_is_locked_twice(profile: int, engine: Engine) -> None:
     here, _ = sessions(profile, engine)
     for sequence in range(65000, 65536 + 3000):
         here.lock(packet(sequence))
@@ -78,8 +47,9 @@ def test_no_index_is_locked_twice(profile: int, engine: str) -> None:
         here.lock(packet(newest - REPLAY_WINDOW - 10, b"other"))
 
 
+@pytest.mark.spec("srtp/replay-window")
 @EACH
-def test_a_replayed_packet_does_not_open_again(profile: int, engine: str) -> None:
+def test_a_replayed_packet_does_not_open_again(profile: int, engine: Engine) -> None:
     here, there = sessions(profile, engine)
     early, locked = [here.lock(packet(number)) for number in (10, 11)]
     assert there.unlock(locked) is not None
@@ -91,10 +61,11 @@ def test_a_replayed_packet_does_not_open_again(profile: int, engine: str) -> Non
     assert sum(there.refused.values()) == 2
 
 
+@pytest.mark.spec("srtp/tag-wrong")
 @EACH
 @settings(max_examples=60)
 @given(place=st.integers(0, 1000), bit=st.integers(0, 7), control=st.booleans())
-def test_one_changed_bit_keeps_it_shut(profile: int, engine: str, place: int, bit: int, control: bool) -> None:
+def test_one_changed_bit_keeps_it_shut(profile: int, engine: Engine, place: int, bit: int, control: bool) -> None:
     here, there = sessions(profile, engine)
     locked = bytearray(here.lock_control(REPORT) if control else here.lock(packet(100)))
     locked[place % len(locked)] ^= 1 << bit
@@ -106,15 +77,16 @@ def test_one_changed_bit_keeps_it_shut(profile: int, engine: str, place: int, bi
 @EACH
 @settings(max_examples=60)
 @given(data=st.binary(max_size=1600))
-def test_any_octets_stay_shut_and_raise_nothing(profile: int, engine: str, data: bytes) -> None:
+def test_any_octets_stay_shut_and_raise_nothing(profile: int, engine: Engine, data: bytes) -> None:
     _, there = sessions(profile, engine)
     assert there.unlock(data) is None
     assert there.unlock_control(data) is None
     assert there.refused.total() == 2
 
 
+@pytest.mark.spec("srtp/largest-packet")
 @EACH
-def test_what_is_too_large_or_no_packet_is_not_locked(profile: int, engine: str) -> None:
+def test_what_is_too_large_or_no_packet_is_not_locked(profile: int, engine: Engine) -> None:
     here, there = sessions(profile, engine)
     largest = packet(1, bytes(MAXIMUM_PACKET - 12))
     assert there.unlock(here.lock(largest)) == largest
@@ -126,7 +98,7 @@ def test_what_is_too_large_or_no_packet_is_not_locked(profile: int, engine: str)
 
 
 @EACH
-def test_a_forgotten_source_may_begin_anew(profile: int, engine: str) -> None:
+def test_a_forgotten_source_may_begin_anew(profile: int, engine: Engine) -> None:
     here, there = sessions(profile, engine)
     assert there.unlock(here.lock(packet(5, ssrc=99))) is not None
     there.forget(99)
@@ -135,69 +107,27 @@ def test_a_forgotten_source_may_begin_anew(profile: int, engine: str) -> None:
 
 
 @EACH
-def test_keys_are_not_shown(profile: int, engine: str) -> None:
+def test_keys_are_not_shown(profile: int, engine: Engine) -> None:
     secret = keys(profile, 3)[0]
-    session = ENGINES[engine](secret)
-    inside = [getattr(session, name) for name in getattr(session, "__slots__", ()) or vars(session)]
+    session = open_session(secret, engine)
+    inside = [getattr(session, name) for name in dir(session)]
     shown = repr(secret) + repr(session) + repr(inside)
     for value in (secret.local_key, secret.local_salt, secret.remote_key, secret.remote_salt):
         assert value.hex() not in shown
         assert repr(value)[2:-1] not in shown
 
 
-@GCM
-@settings(max_examples=40)
-@given(
-    seed=st.integers(0, 1 << 32),
-    start=st.sampled_from([0, 5, 0x7FFE, 0xFFF0, 0xFFFF]),
-    lost=st.floats(0, 0.4),
-    swapped=st.floats(0, 0.4),
-    damaged=st.floats(0, 0.2),
-)
-def test_both_engines_say_the_same_of_every_packet(
-    profile: int, seed: int, start: int, lost: float, swapped: float, damaged: float
-) -> None:
-    """Streams that wrap around, with loss, disorder, repetition and damage: the same octets, the same refusals."""
-    dice = random.Random(seed)
-    ours, there_ours = sessions(profile, "ours", seed)
-    library, there_library = sessions(profile, "libsrtp", seed)
-    line: list[tuple[float, bytes, bool]] = []
-    numbers = {7: start, 8: dice.randrange(0x8000)}
-    for place in range(120):
-        ssrc = dice.choice([7, 8])
-        numbers[ssrc] += 1
-        plain = packet(numbers[ssrc], dice.randbytes(dice.randrange(40)), ssrc)
-        locked = ours.lock(plain)
-        assert locked == library.lock(plain)
-        line.append((place + 8 * dice.random() * (dice.random() < swapped), locked, False))
-        if place % 10 == 0:
-            control = ours.lock_control(REPORT)
-            assert control == library.lock_control(REPORT)
-            line.append((place, control, True))
-    line += [dice.choice(line) for _ in range(10)]
-    for _, locked, is_control in sorted(line):
-        if dice.random() < lost:
-            continue
-        if dice.random() < damaged:
-            broken = bytearray(locked)
-            broken[dice.randrange(2, len(broken))] ^= 1 << dice.randrange(8)
-            locked = bytes(broken)
-        if is_control:
-            assert there_ours.unlock_control(locked) == there_library.unlock_control(locked)
-        else:
-            assert there_ours.unlock(locked) == there_library.unlock(locked)
-
-
-@GCM
+@PROFILES
 def test_a_packet_in_two_parts_is_the_same_packet(profile: int) -> None:
     whole, parts = sessions(profile, "ours")[0], sessions(profile, "ours")[0]
     plain = packet(9, b"picture")
     assert parts.lock_run([(plain[:12], plain[12:14], plain[14:])]) == [whole.lock(plain)]
 
 
-@GCM
-def test_a_peer_that_invents_sources_fills_no_memory(profile: int) -> None:
-    here, there = sessions(profile, "ours")
+@pytest.mark.spec("srtp/sources-bounded")
+@EACH
+def test_a_peer_that_invents_sources_fills_no_memory(profile: int, engine: Engine) -> None:
+    here, there = sessions(profile, engine)
     opened = [there.unlock(here.lock(packet(1, ssrc=ssrc))) for ssrc in range(MAXIMUM_SOURCES + 10)]
     assert [plain is not None for plain in opened] == [True] * MAXIMUM_SOURCES + [False] * 10
     assert there.refused == {"too many sources": 10}
@@ -205,23 +135,74 @@ def test_a_peer_that_invents_sources_fills_no_memory(profile: int) -> None:
     assert there.unlock(here.lock(packet(1, ssrc=5000))) is not None
 
 
-@GCM
+@pytest.mark.spec("srtp/control-encrypted-flag")
+@PROFILES
 def test_a_control_packet_in_clear_stays_outside(profile: int) -> None:
     here, there = sessions(profile, "ours")
     locked = bytearray(here.lock_control(REPORT))
-    locked[-4] &= 0x7F
+    locked[-4 if profile >= 7 else -14] &= 0x7F
     assert there.unlock_control(bytes(locked)) is None
     assert there.refused == {"control packet in clear": 1}
 
 
-def test_session_keys_are_those_of_the_published_derivation() -> None:
-    """RFC 3711 appendix B.3."""
-    key, salt = bytes.fromhex("e1f97a0d3e018be0d64fa32c06de4139"), bytes.fromhex("0ec675ad498afeebb6960b3aabe6")
-    assert derive(key, salt, 0, 16).hex() == "c61e7a93744f39ee10734afe3ff7a087"
-    assert derive(key, salt, 2, 14).hex() == "30cbbc08863d8c85d49db34a9ae1"
+@PROFILES
+def test_the_engine_is_a_choice(profile: int) -> None:
+    assert isinstance(open_session(keys(profile, 1)[0], "libsrtp"), LibrarySession)
+    assert not isinstance(open_session(keys(profile, 1)[0], "ours"), LibrarySession)
+    assert isinstance(open_session(keys(profile, 1)[0]), LibrarySession) == (FASTER[profile] == "libsrtp")
 
 
-@pytest.mark.parametrize("profile", sorted(PROFILE_NAMES))
-def test_every_profile_has_an_engine(profile: int) -> None:
-    session = open_session(keys(profile, 1)[0])
-    assert isinstance(session, LibrarySession if profile == 0x0001 else SealedSession)
+@pytest.mark.spec("srtp/sources-bounded")
+@EACH
+def test_a_peer_that_invents_sources_of_reports_fills_no_memory(profile: int, engine: Engine) -> None:
+    here, there = sessions(profile, engine)
+    reports = [REPORT[:4] + ssrc.to_bytes(4) + REPORT[8:] for ssrc in range(MAXIMUM_SOURCES + 10)]
+    opened = [there.unlock_control(here.lock_control(report)) for report in reports]
+    assert [plain is not None for plain in opened] == [True] * MAXIMUM_SOURCES + [False] * 10
+    assert there.refused == {"too many sources": 10}
+
+
+@pytest.mark.spec("srtp/index-exhausted")
+@PROFILES
+def test_nothing_is_locked_when_the_indexes_have_run_out(profile: int) -> None:
+    session = open_session(keys(profile, 1)[0], "ours")
+    assert isinstance(session, OwnSession)
+    session._out.sender(7, 0).highest = LAST_INDEX - 1
+    session.lock(packet(0xFFFF))
+    session._out_control.sender(7, 0).highest = LAST_CONTROL_INDEX - 1
+    session.lock_control(REPORT)
+    for _ in range(2):
+        with pytest.raises(LockRefused):
+            session.lock(packet(0))
+        with pytest.raises(LockRefused):
+            session.lock_control(REPORT)
+
+
+@pytest.mark.spec("srtp/control-index-counts", "srtp/control-trailer")
+@EACH
+def test_the_index_of_control_packets_counts(profile: int, engine: Engine) -> None:
+    here, _ = sessions(profile, engine)
+    tail = 0 if profile >= 7 else 10
+    trailers = [here.lock_control(REPORT)[-4 - tail :][:4] for _ in range(5)]
+    assert [int.from_bytes(trailer) for trailer in trailers] == [1 << 31 | index for index in range(1, 6)]
+
+
+@pytest.mark.spec("srtp/session-keys-apart", "srtp/index-per-source")
+@EACH
+def test_media_and_control_know_nothing_of_each_other(profile: int, engine: Engine) -> None:
+    here, there = sessions(profile, engine)
+    locked, control = here.lock(packet(1)), here.lock_control(REPORT)
+    assert there.unlock_control(locked) is None
+    assert there.unlock(control) is None
+    assert there.unlock(locked) == packet(1)
+    assert there.unlock_control(control) == REPORT
+
+
+@PROFILES
+def test_a_control_packet_that_cannot_be_one_is_called_too_short(profile: int) -> None:
+    _, there = sessions(profile, "ours")
+    least = 8 + 4 + (16 if profile >= 7 else 10)
+    assert [there.unlock_control(bytes(size)) for size in range(least)] == [None] * least
+    assert there.refused == {"shorter than a locked control packet": least}
+    assert there.unlock_control(bytes(least)) is None
+    assert there.refused["control packet in clear"] == 1

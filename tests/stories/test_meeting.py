@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from meetref.net.virtuallink import Impairments
+from meetref.protocol.libsrtp import LibrarySession
 from meetref.wire import signaling
 from tests.stories.people import Meeting, meeting
 
@@ -42,7 +43,35 @@ async def test_two_people_see_and_hear_each_other(autojump_clock: MockClock) -> 
         for name in ("alice", "bob"):
             await scene.join(name)
         await until(lambda: everyone_sees_everyone(scene, 30), 10)
-        assert all(client.up is not None and client.up.dtls == "1.2" for client in scene.people.values())
+        assert all(client.up is not None and client.up.dtls == "1.3" for client in scene.people.values())
+
+
+@pytest.mark.spec("sped/options-offered", "sped/early-checks")
+@pytest.mark.parametrize("embeds", [True, False])
+async def test_handshakes_ride_in_checks_unless_the_server_is_told_otherwise(
+    autojump_clock: MockClock, embeds: bool
+) -> None:
+    async with meeting(1, embeds_handshake=embeds) as scene:
+        for name in ("alice", "bob"):
+            await scene.join(name, way=Impairments(delay=0.05))
+        await until(lambda: everyone_sees_everyone(scene, 5), 10)
+        links = [link for client in scene.people.values() for link in (client.up, client.down) if link is not None]
+        assert [link.peer.sped.carried > 0 for link in links] == 4 * [embeds]
+        seated = [person for room in scene.server.rooms.rooms.values() for person in room.people.values()]
+        ends = [end.peer for person in seated for end in (person.up, person.down) if end is not None]
+        assert [peer.sped.received > 0 for peer in ends] == 4 * [embeds]
+
+
+@pytest.mark.parametrize("engine", ["ours", "libsrtp"])
+async def test_people_meet_whoever_locks_their_media(autojump_clock: MockClock, engine: str) -> None:
+    async with meeting(1, srtp_engine=engine) as scene:
+        for name in ("alice", "bob"):
+            await scene.join(name)
+        await until(lambda: everyone_sees_everyone(scene, 30), 10)
+        peers = [
+            person.up.peer for room in scene.server.rooms.rooms.values() for person in room.people.values() if person.up
+        ]
+        assert [isinstance(peer.srtp, LibrarySession) for peer in peers] == [engine == "libsrtp"] * 2
 
 
 async def test_leaving_is_seen_within_two_seconds(autojump_clock: MockClock) -> None:
@@ -51,8 +80,7 @@ async def test_leaving_is_seen_within_two_seconds(autojump_clock: MockClock) -> 
         bob = await scene.join("bob", way=ROUGH)
         await until(lambda: len(alice.people) == 2 and len(bob.people) == 2, 5)
         scene.leave("bob")
-        await until(lambda: len(alice.people) == 1, 2)
-        assert all(seat.person is None for seat in alice.seats)
+        await until(lambda: len(alice.people) == 1 and all(seat.person is None for seat in alice.seats), 2)
 
 
 async def test_who_only_watches_stays(autojump_clock: MockClock) -> None:

@@ -19,6 +19,7 @@ PAGES = {
     "test_stun_client": ("02-stun-client.md", "my_client.py"),
     "test_nat": ("03-nat-and-turn.md", "my_nat.py"),
     "test_ice": ("04-ice.md", "my_ice.py"),
+    "test_srtp": ("06-srtp.md", "my_srtp.py"),
 }
 
 WRONG = {
@@ -115,6 +116,53 @@ WRONG = {
             "            self.out.append(Datagram(check.data, check.pair.local, check.pair.remote))\n",
             "            pass\n",
         ),
+    },
+    "test_srtp": {
+        "any certificate": (
+            "    return hmac.compare_digest(made(certificate)",
+            "    return True or (made(certificate)",
+        ),
+        "only large letters": ("value.strip().upper())", "value)"),
+        "SHA-1 will do": ('"sha-512": hashlib.sha512}', '"sha-512": hashlib.sha512, "sha-1": hashlib.sha1}'),
+        "the beginning will do": (
+            '    return hmac.compare_digest(made(certificate).digest().hex(":").upper(), value.strip().upper())',
+            "    return made(certificate).digest().hex(':').upper().startswith(value.strip().upper() or 'no')",
+        ),
+        "the server's random first": ("client_random + server_random, size", "server_random + client_random, size"),
+        "key and salt in turns": (
+            "ends = [0, key_octets, 2 * key_octets, 2 * key_octets + salt_octets,",
+            "ends = [0, key_octets, key_octets + salt_octets, 2 * key_octets + salt_octets,",
+        ),
+        "the label elsewhere": ("label << 48", "label << 56"),
+        "zeros in front of a short salt": ("master_salt.ljust(14", "master_salt.rjust(14"),
+        "salts for keys": (
+            "RTP_KEY, RTP_SALT, RTCP_KEY, RTCP_SALT = 0, 2, 3, 5",
+            "RTP_KEY, RTP_SALT, RTCP_KEY, RTCP_SALT = 2, 0, 3, 5",
+        ),
+        "RTCP with the keys of RTP": ("RTCP_KEY, RTCP_SALT = 0, 2, 3, 5", "RTCP_KEY, RTCP_SALT = 0, 2, 0, 2"),
+        "a nonce without the source": ("^ int.from_bytes(ssrc) << 48 ^ index", "^ index"),
+        "a nonce of the sequence number": ("<< 48 ^ index)", "<< 48 ^ index & 0xFFFF)"),
+        "the header may be changed": (
+            "packet[start:], packet[:start])\n\n\ndef unseal(",
+            "packet[start:], b'')\n\n\ndef unseal(",
+        ),
+        "control: the bit may be changed": ("packet[8:], head + trailer) + trailer", "packet[8:], head) + trailer"),
+        "a tag that is wrong raises": ("except (Malformed, InvalidTag):", "except Malformed:"),
+        "no roll-over": ("return self.highest + ahead", "return sequence"),
+        "roll-overs go forward only": (
+            "(sequence - self.highest + 0x8000 & 0xFFFF) - 0x8000",
+            "sequence - self.highest & 0xFFFF",
+        ),
+        "replays open": ("not self.used >> age & 1", "True"),
+        "late is too late": ("age < WINDOW and", "age < 8 and"),
+        "an index twice": ('            raise ValueError("this index was used")', "            pass"),
+        "noted before the tag was proved": (
+            "        opened = unseal(self.key, self.salt, packet, index)\n        if opened is not None:\n",
+            "        opened = unseal(self.key, self.salt, packet, index)\n        if True:\n",
+        ),
+        "one count for all sources": ("self.sources.setdefault(packet[8:12],", "self.sources.setdefault(0,"),
+        "control packets do not count": ("self.control_indexes.get(packet[4:8], 0) + 1", "1"),
+        "control replays open": ("packet) if source.is_fresh(index) else None", "packet)"),
     },
 }
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from meetref.protocol.keyschedule import KeyBlock
+from meetref.protocol.keyschedule import SUITES, KeyBlock
 from meetref.protocol.reassembly import Reassembly
 from meetref.protocol.recordlayer import RecordLayer
 from meetref.wire import dtls
 from meetref.wire.dtls import Fragment, Record
 from meetref.wire.reader import Malformed
+from meetref.wire.tls import ECDHE_ECDSA_AES_128_GCM
 from tests.generate.dtls import fragment_values, record_values
 from tests.vectors.codeccases import VECTORS, Vector, load, unhex
 
@@ -36,7 +37,8 @@ def test_records(vector: Vector) -> None:
 
 def _layer(given: dict[str, Any]) -> RecordLayer:
     layer = RecordLayer()
-    layer.install(KeyBlock(*[unhex(given["key"])] * 2, *[unhex(given["salt"])] * 2), "client")
+    suite = SUITES[given.get("suite", ECDHE_ECDSA_AES_128_GCM)]
+    layer.install(KeyBlock(*[unhex(given["key"])] * 2, *[unhex(given["salt"])] * 2, suite), "client")
     return layer
 
 

@@ -7,22 +7,24 @@ import json
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from meetref.protocol import keyschedule
 from meetref.protocol.certificate import read_public_key, verify_signature
-from meetref.protocol.keyschedule import Session
+from meetref.protocol.keyschedule import SUITES, Session
+from meetref.protocol.keyshare import combine, make_share
 from meetref.protocol.reassembly import Message, Reassembly
 from meetref.protocol.recordlayer import RecordLayer
-from meetref.wire import dtls
+from meetref.wire import dtls, tls
 from meetref.wire import handshake12 as wire
+from meetref.wire.extension import ExtendedMasterSecret, find_extension
 from meetref.wire.reader import Malformed
 from tests.generate.handshake12 import answer_to, message_values
 from tests.vectors.codeccases import VECTORS, Vector, load, unhex
 
 
 def _session(given: dict[str, Any]) -> Session:
-    return Session(*(unhex(given.get(name, "")) for name in ("master", "client_random", "server_random")))
+    suite = SUITES[given.get("suite", tls.ECDHE_ECDSA_AES_128_GCM)]
+    return Session(*(unhex(given.get(name, "")) for name in ("master", "client_random", "server_random")), suite)
 
 
 def _computed(operation: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -34,11 +36,11 @@ def _computed(operation: str, given: dict[str, Any]) -> dict[str, Any]:
             }
         case "master_secret":
             names = ("premaster", "client_random", "server_random")
-            return {"octets": keyschedule.master_secret(*(unhex(given[name]) for name in names))}
+            octets = [unhex(given[name]) for name in names]
+            return {"octets": keyschedule.master_secret(*octets, _session(given).suite.hash_name)}
         case "extended_master_secret":
-            return {
-                "octets": keyschedule.extended_master_secret(unhex(given["premaster"]), unhex(given["session_hash"]))
-            }
+            premaster, hashed = unhex(given["premaster"]), unhex(given["session_hash"])
+            return {"octets": keyschedule.extended_master_secret(premaster, hashed, _session(given).suite.hash_name)}
         case "key_block":
             keys = keyschedule.key_block(_session(given))
             return {name: getattr(keys, name) for name in ("client_key", "server_key", "client_salt", "server_salt")}
@@ -86,7 +88,8 @@ class Reader:
                     self.protected.append((each["from"], record))
                 elif record.content_type == dtls.HANDSHAKE:
                     self._read(parts[each["from"]], record.payload)
-        self.secret = X25519PrivateKey.from_private_bytes(unhex(given["client_secret"]))
+        secret = unhex(given["client_secret"])
+        self.secret, self.share = make_share(self.the(wire.ServerKeyExchange).group, lambda size: secret)
 
     def _read(self, reassembly: Reassembly, payload: bytes) -> None:
         for fragment in dtls.fragments(payload):
@@ -119,12 +122,16 @@ def test_sessions(vector: Vector) -> None:
     assert verify_signature(server_key, share.scheme, share.signature, signed)
     proof = reader.the(wire.CertificateVerify)
     assert verify_signature(client_key, proof.scheme, proof.signature, reader.octets_before(wire.CertificateVerify))
-    premaster = reader.secret.exchange(X25519PublicKey.from_public_bytes(share.share))
-    assert reader.secret.public_key().public_bytes_raw() == reader.the(wire.ClientKeyExchange).share
-    hashed = hashlib.sha256(reader.octets_before(wire.ClientKeyExchange, included=True)).digest()
-    master = keyschedule.extended_master_secret(premaster, hashed)
+    premaster = combine(reader.secret, share.share)
+    assert reader.share == reader.the(wire.ClientKeyExchange).share
+    suite = SUITES[server.cipher_suite]  # type: ignore[union-attr]
+    if find_extension(server.extensions, ExtendedMasterSecret) is None:  # type: ignore[union-attr]
+        master = keyschedule.master_secret(premaster, randoms[:32], randoms[32:], suite.hash_name)
+    else:
+        hashed = hashlib.new(suite.hash_name, reader.octets_before(wire.ClientKeyExchange, included=True)).digest()
+        master = keyschedule.extended_master_secret(premaster, hashed, suite.hash_name)
     assert (master.hex(), randoms[:32].hex()) == (out["master"], out["client_random"])
-    session = Session(master, randoms[:32], randoms[32:])
+    session = Session(master, randoms[:32], randoms[32:], suite)
     assert keyschedule.export(session, vector.given["label"].encode(), 88).hex() == out["exported"]
     keys = keyschedule.srtp_keys(session, "client", out["srtp_profile"])
     assert keys.local_key.hex() == out["client_key"]

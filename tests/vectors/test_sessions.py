@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from meetref.app.vectorset import read_schemas
-from meetref.net.decrypt import Decryption, in_the_clear, masters_of
+from meetref.net.decrypt import Decryption, in_the_clear, masters_of, secrets_of
 from meetref.wire import rtcp, rtp, stun, udp
 from meetref.wire.multiplex import classify_datagram, is_rtcp
 from meetref.wire.pcapng import Block, Packet, Secrets, Section, parse
@@ -71,7 +71,7 @@ def test_the_capture_is_small_and_in_order(name: str) -> None:
 @names
 def test_the_plain_capture_is_the_same_in_the_clear(name: str) -> None:
     locked = blocks_of(name)
-    decryption = Decryption(masters_of(locked))
+    decryption = Decryption(masters_of(locked), secrets_of(locked))
     plain = in_the_clear(locked, decryption)
     assert decryption.refused == 0
     assert len(decryption.conversations) == manifest(name)["figures"]["handshakes"]
@@ -84,11 +84,15 @@ def test_the_plain_capture_is_the_same_in_the_clear(name: str) -> None:
 @names
 def test_secrets_are_those_of_the_capture(name: str) -> None:
     secrets = json.loads((FOLDER / name / "secrets.json").read_text())
-    masters = masters_of(blocks_of(name))
     told = {
-        bytes.fromhex(each["client_random"]): bytes.fromhex(each["master_secret"]) for each in secrets["connections"]
+        (label, bytes.fromhex(each["client_random"])): bytes.fromhex(value)
+        for each in secrets["connections"]
+        for label, value in each.items()
+        if label == "master_secret" or "_secret_" in label or label.endswith(("traffic_secret", "exporter_secret"))
     }
-    assert told == masters
+    logged = secrets_of(blocks_of(name)).items()
+    names = {"CLIENT_RANDOM": "master_secret"}
+    assert told == {(names.get(label, label.lower()), random): secret for (label, random), secret in logged}
 
 
 def test_checks_of_ice_have_integrity_by_the_passwords_in_the_secrets() -> None:

@@ -76,3 +76,52 @@ def test_what_stands_before_a_damaged_record_counts() -> None:
 def test_a_fragment_stays_within_its_message() -> None:
     with pytest.raises(Malformed, match="in a message of 3 octets"):
         list(dtls.fragments(dtls.serialize_fragment(Fragment(1, 3, 0, 2, b"xx"))))
+
+
+# --- what 1.3 adds ----------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("dtls/unified-header-demultiplexed", "dtls/unified-header-without-length")
+def test_plain_and_protected_records_in_one_datagram() -> None:
+    plain = dtls.serialize(Record(dtls.HANDSHAKE, 0xFEFD, 0, 7, b"hello"))
+    with_length = bytes.fromhex("2e 0102 0003") + b"abc"
+    without = bytes.fromhex("22 05") + b"the rest"
+    found = list(dtls.mixed_records(plain + with_length + without))
+    assert found == [
+        Record(dtls.HANDSHAKE, 0xFEFD, 0, 7, b"hello"),
+        dtls.Ciphertext(with_length[:5], b"abc"),
+        dtls.Ciphertext(without[:2], b"the rest"),
+    ]
+
+
+@pytest.mark.spec("dtls/unified-header-connection-id", "dtls/unified-header-demultiplexed")
+@pytest.mark.parametrize("first", [0x30, 0x3F, 20, 23, 25, 64, 255])
+def test_what_1_3_does_not_have_in_the_clear(first: int) -> None:
+    with pytest.raises(Malformed):
+        list(dtls.mixed_records(bytes((first,)) + bytes.fromhex("fefd 0000 000000000000 0000")))
+
+
+@given(st.binary(max_size=80))
+def test_any_octets_are_mixed_records_or_malformed(data: bytes) -> None:
+    try:
+        found = list(dtls.mixed_records(data))
+    except Malformed:
+        return
+    octets = [
+        each.header + each.payload if isinstance(each, dtls.Ciphertext) else dtls.serialize(each) for each in found
+    ]
+    assert b"".join(octets) == data
+
+
+@given(st.lists(st.builds(dtls.RecordNumber, st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1)), max_size=5))
+def test_ack_round_trip(numbers: list[dtls.RecordNumber]) -> None:
+    assert list(dtls.parse_ack(dtls.serialize_ack(numbers))) == numbers
+
+
+@given(st.binary(max_size=50))
+def test_any_octets_are_an_ack_or_malformed(data: bytes) -> None:
+    try:
+        numbers = dtls.parse_ack(data)
+    except Malformed:
+        return
+    assert dtls.serialize_ack(numbers) == data

@@ -10,12 +10,12 @@ from meetref.wire.framing import MAXIMUM_SIZE, Deframer, frame
 from meetref.wire.reader import Malformed
 
 
-@pytest.mark.spec("ice/tcp-framing")
+@pytest.mark.spec("ice/tcp-framing", "multiplex/framing")
 def test_the_length_stands_in_front() -> None:
     assert frame(b"abc").hex() == "0003616263"
 
 
-@pytest.mark.spec("ice/tcp-framing")
+@pytest.mark.spec("ice/tcp-framing", "multiplex/framing")
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=12), st.lists(st.integers(1, 50), min_size=1))
 def test_what_was_framed_comes_out_again_in_any_pieces(frames: list[bytes], sizes: list[int]) -> None:
     octets, deframer, found = b"".join(map(frame, frames)), Deframer(), list[bytes]()

@@ -112,6 +112,7 @@ def test_bare_line_feeds_and_no_last_one_are_tolerated() -> None:
         SMALLEST + "m=audio 65536 RTP/AVP 0\r\n",
         SMALLEST + "m=audio 9 RTP/AVP\r\n",
         SMALLEST + "m=audio\r\n",
+        SMALLEST + "m=audio 9\r\n",
         SMALLEST + "m=audio x RTP/AVP 0\r\n",
         SMALLEST + SECTION.replace("c=IN IP4 0.0.0.0", "c=IN IP4"),
     ],

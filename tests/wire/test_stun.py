@@ -41,6 +41,8 @@ values: dict[int, st.SearchStrategy[Any]] = {
     attribute.ICMP: st.builds(Trouble, st.integers(0, 255), st.integers(0, 255), st.integers(0, 2**32 - 1)),
     attribute.OTHER_ADDRESS: addresses,
     attribute.NOMINATION: st.integers(0, 2**32 - 1),
+    attribute.DTLS_IN_STUN: st.binary(max_size=60),
+    attribute.DTLS_IN_STUN_ACKNOWLEDGEMENT: st.lists(st.integers(0, 2**32 - 1), max_size=6).map(tuple),
     attribute.ERROR_CODE: st.builds(ErrorCode, st.integers(300, 699), texts),
     attribute.UNKNOWN_ATTRIBUTES: st.lists(st.integers(0, 0xFFFF), max_size=9).map(tuple),
     attribute.REALM: texts,
@@ -338,3 +340,11 @@ def test_a_username_is_peeked_at_without_reading_the_rest() -> None:
     assert stun.peek_username(raw(0x06, b"\xff")) is None
     assert stun.peek_username(b"\x80" * 40) is None
     assert stun.peek_username(b"") is None
+
+
+@pytest.mark.spec("sped/acknowledgement-format")
+def test_a_ragged_list_of_acknowledgements_names_nothing_and_costs_nobody_the_check() -> None:
+    read = stun.parse(raw(attribute.DTLS_IN_STUN_ACKNOWLEDGEMENT, bytes(7)))
+    assert read.get(attribute.DTLS_IN_STUN_ACKNOWLEDGEMENT) == ()
+    read = stun.parse(raw(attribute.DTLS_IN_STUN_ACKNOWLEDGEMENT, bytes(7) + b"\x01"))
+    assert read.get(attribute.DTLS_IN_STUN_ACKNOWLEDGEMENT) == (0, 1)

@@ -1,0 +1,120 @@
+"""DTLS stacks in C and Rust that have no package: each is built once from a package registry, outside of the tree.
+
+`boringssl` (crate boring), `wolfssl` (crate wolfssl-sys) and `dimpl` (crate dimpl): the programs that drive them are in
+tests/peers/native/. What was built stays in the cache folder under the version it was built from, so a second run
+costs nothing; a program that was changed since is built again, with the libraries that are there.
+`MEETREF_CACHE` names another folder than ~/.cache/meetref.
+Read next: tests/peers/test_dtls_native.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+CACHE = Path(os.environ.get("MEETREF_CACHE", "~/.cache/meetref")).expanduser() / "peers"
+SOURCES = Path(__file__).parent / "native"
+BUILT_FROM = "built-from"
+
+
+@dataclass(frozen=True)
+class Native:
+    """A program: `binary` is below the cache folder of its version, `needs` are the tools that building it takes."""
+
+    name: str
+    version: str
+    binary: str
+    needs: tuple[str, ...]
+    build: Callable[[Native, Path], None]
+    needs_libclang: bool = False
+
+    @property
+    def folder(self) -> Path:
+        return CACHE / f"{self.name}-{self.version}"
+
+    def path(self) -> Path:
+        """The program, built if it must be. Raises `CalledProcessError`."""
+        path = self.folder / self.binary
+        if not self._is_built():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.build(self, self.folder)
+            (self.folder / BUILT_FROM).write_text(self._program())
+        return path
+
+    def _is_built(self) -> bool:
+        marker = self.folder / BUILT_FROM
+        return (self.folder / self.binary).exists() and marker.exists() and marker.read_text() == self._program()
+
+    def _program(self) -> str:
+        """What tells one program of ours from another: a hash of its files."""
+        files = sorted(path for path in (SOURCES / self.name).rglob("*") if path.is_file())
+        return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+    def why_absent(self) -> str | None:
+        """None when it is built, or can be."""
+        missing = [tool for tool in self.needs if shutil.which(tool) is None]
+        if self.needs_libclang and not any(Path("/usr/lib").glob("llvm-*/lib/libclang*.so")):
+            missing.append("libclang (apt install libclang-dev)")
+        if self._is_built() or not missing:
+            return None
+        return f"{self.name} {self.version} is not built yet, and building it needs {', '.join(missing)}"
+
+
+def _cargo(native: Native, folder: Path) -> None:
+    source = folder / "source"
+    shutil.copytree(SOURCES / native.name, source, dirs_exist_ok=True)
+    _run(["cargo", "build", "--release", "--target-dir", str(folder / "target")], source)
+
+
+def _wolfssl(native: Native, folder: Path) -> None:
+    """The crate carries the C sources; cargo fetches them, autoconf and make do the rest."""
+    if not (folder / "out" / "lib" / "libwolfssl.a").exists():
+        _wolfssl_library(native, folder)
+    include, library = folder / "out" / "include", folder / "out" / "lib"
+    program = [str(SOURCES / "wolfssl" / "main.c"), "-lwolfssl", "-lm", "-lpthread", "-o", str(folder / native.binary)]
+    _run(["gcc", "-O1", f"-I{include}", f"-L{library}", *program], folder)
+
+
+def _wolfssl_library(native: Native, folder: Path) -> None:
+    get = folder / "get"
+    (get / "src").mkdir(parents=True, exist_ok=True)
+    dependency = f'[dependencies]\nwolfssl-sys = "={native.version}"\n'
+    (get / "Cargo.toml").write_text(f'[package]\nname = "get"\nversion = "0.1.0"\nedition = "2021"\n\n{dependency}')
+    (get / "src" / "main.rs").write_text("fn main() {}\n")
+    _run(["cargo", "vendor"], get)
+    source = folder / "source"
+    shutil.copytree(get / "vendor" / "wolfssl-sys" / "wolfssl-src", source, dirs_exist_ok=True, symlinks=True)
+    _run(["sh", "./autogen.sh"], source)
+    wanted = (
+        "dtls dtls13 dtls-frag-ch dtls-mtu srtp keying-material mlkem=yes,all curve25519 supportedcurves opensslextra"
+    )
+    switches = [f"--enable-{word}" for word in wanted.split()]
+    switches += ["--enable-static", "--disable-shared", "--disable-examples", "--disable-crypttests"]
+    _run(["sh", "./configure", f"--prefix={folder / 'out'}", *switches, "CFLAGS=-O2 -DHAVE_SECRET_CALLBACK"], source)
+    _run(["make", "install"], source)
+
+
+def _run(command: list[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}: {(done.stdout + done.stderr)[-2000:]}"
+
+
+NATIVES = {
+    native.name: native
+    for native in (
+        Native("boringssl", "5.4.0", "target/release/boring-dtls13", ("cargo", "cmake", "g++"), _cargo, True),
+        Native("dimpl", "0.9.0", "target/release/dimpl-dtls13", ("cargo", "cmake", "gcc"), _cargo),
+        Native(
+            "wolfssl",
+            "5.3.0",
+            "wolfssl-dtls13",
+            ("cargo", "gcc", "make", "autoconf", "automake", "libtoolize"),
+            _wolfssl,
+        ),
+    )
+}
