@@ -3,12 +3,14 @@
 `boringssl` (crate boring), `wolfssl` (crate wolfssl-sys) and `dimpl` (crate dimpl): the programs that drive them are in
 tests/peers/native/. What was built stays in the cache folder under the version it was built from, so a second run
 costs nothing; a program that was changed since is built again, with the libraries that are there.
-`MEETREF_CACHE` names another folder than ~/.cache/meetref.
+`MEETREF_CACHE` names another folder than ~/.cache/meetref. `python3 -m tests.peers.native` builds all of them, so that
+a run of all tests need not wait for it; it needs nothing but Python.
 Read next: tests/peers/test_dtls_native.py.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -38,13 +40,14 @@ class Native:
         return CACHE / f"{self.name}-{self.version}"
 
     def path(self) -> Path:
-        """The program, built if it must be. Raises `CalledProcessError`."""
-        path = self.folder / self.binary
-        if not self._is_built():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.build(self, self.folder)
-            (self.folder / BUILT_FROM).write_text(self._program())
-        return path
+        """The program, built if it must be, or waited for while another process builds it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self._is_built():
+                self.build(self, self.folder)
+                (self.folder / BUILT_FROM).write_text(self._program())
+        return self.folder / self.binary
 
     def _is_built(self) -> bool:
         marker = self.folder / BUILT_FROM
@@ -118,3 +121,8 @@ NATIVES = {
         ),
     )
 }
+
+
+if __name__ == "__main__":
+    for each in NATIVES.values():
+        print(each.path(), flush=True)
