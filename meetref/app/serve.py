@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -24,6 +25,7 @@ from meetref.app.bot import MAXIMUM_COUNT, be_bots, behaviours_of
 from meetref.app.certificates import make_client_tls
 from meetref.app.collector import relax_collector
 from meetref.app.command import CommandFailed, Exit
+from meetref.app.keylog import both, open_key_log
 from meetref.app.relayaccounts import read_ports
 from meetref.app.safety import add_safety_arguments, protect
 from meetref.app.server import CannotOpen, Server, Settings, open_server
@@ -106,11 +108,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _serve(network: KernelNetwork, settings: Settings, arguments: argparse.Namespace) -> None:
     with ExitStack() as stack:
-        capture = None
+        capture, key_log = None, stack.enter_context(open_key_log(os.environ))
         if arguments.capture is not None:
             offset = network.wall_clock() - trio.current_time()
             capture = stack.enter_context(_open_capture(arguments.capture, offset))
-            settings = replace(settings, key_log=capture.key_log)
+            key_log = both(capture.key_log, key_log)
+        settings = replace(settings, key_log=key_log)
         async with open_server(network, settings) as server:
             if capture is not None:
                 capture.attach(server.port.sockets.values())

@@ -39,7 +39,7 @@ from meetref.net.network import Network
 from meetref.net.port import Port, open_port
 from meetref.net.stream import Listener
 from meetref.protocol.candidacy import Candidacy
-from meetref.protocol.certificate import Certificate
+from meetref.protocol.certificate import Certificates
 from meetref.protocol.dtls import Versions
 from meetref.protocol.srtp import Engine
 from meetref.wire import signaling
@@ -243,7 +243,7 @@ def _place(
     """What all connections have in common."""
     return Place(
         exchange=exchange,
-        certificate=Certificate.generate(network.dice, now_wall=network.wall_clock()),
+        certificate=Certificates(network.dice, network.wall_clock).current,
         dice=network.dice,
         wall_offset=network.wall_clock() - trio.current_time(),
         candidates=tuple(

@@ -41,7 +41,8 @@ class Place:
     """What every connection of this server has in common."""
 
     exchange: Exchange
-    certificate: Certificate
+    certificate: Callable[[], Certificate]
+    """For a new connection; see `protocol.certificate.Certificates`."""
     dice: Dice
     wall_offset: float
     candidates: tuple[Candidate, ...]
@@ -57,7 +58,7 @@ class Place:
         """A new connection, with our candidates."""
         peer = Peer(
             controlling=controlling,
-            certificate=self.certificate,
+            certificate=self.certificate(),
             dice=self.dice,
             dtls_role="server",
             dtls_versions=self.dtls_versions,
@@ -74,7 +75,7 @@ class Place:
         return negotiation.Transport(
             ufrag=peer.credentials.ufrag,
             password=peer.credentials.password,
-            fingerprints=(("sha-256", self.certificate.fingerprint("sha-256")),),
+            fingerprints=(("sha-256", peer.certificate.fingerprint("sha-256")),),
             setup=setup,
             candidates=self.candidates,
             ice_options=negotiation.ICE_OPTIONS if self.embeds_handshake else negotiation.PLAIN_ICE_OPTIONS,

@@ -25,6 +25,8 @@ from meetref.protocol.machine import Dice
 from meetref.wire.tls import ECDSA_SHA256, ECDSA_SHA384, ED25519, RSA_PKCS1_SHA256, RSA_PSS_SHA256
 
 LIFETIME = timedelta(days=30)
+ROTATED_AFTER = 24 * 3600.0
+"""Seconds: the key of one day proves nothing about the connections of the next."""
 P_256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 P_384_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973
 MINIMUM_RSA_BITS = 2048
@@ -73,6 +75,23 @@ class Certificate:
     def sign(self, data: bytes) -> bytes:
         """An `ecdsa_secp256r1_sha256` signature of `data`; the same data give the same signature (RFC 6979)."""
         return self._key.sign(data, _SIGNING)
+
+
+class Certificates:
+    """Those of one process: each connection keeps the one it began with, and new ones get a new one every day."""
+
+    def __init__(self, dice: Dice, wall_clock: Callable[[], float]) -> None:
+        self._dice = dice
+        self._wall_clock = wall_clock
+        self._made_at = wall_clock()
+        self._current = Certificate.generate(dice, now_wall=self._made_at)
+
+    def current(self) -> Certificate:
+        """For a connection that begins now."""
+        now = self._wall_clock()
+        if not 0 <= now - self._made_at < ROTATED_AFTER:  # the wall clock may be set back, too
+            self._made_at, self._current = now, Certificate.generate(self._dice, now_wall=now)
+        return self._current
 
 
 def derive_private_key(dice: Dice, curve: ec.EllipticCurve | None = None) -> ec.EllipticCurvePrivateKey:

@@ -132,7 +132,7 @@ async def lobby(*, log: Any = None, handshakes: Places | None = None, **bounds: 
         exchange = Exchange(port)
         place = Place(
             exchange=exchange,
-            certificate=CERTIFICATES["server"],
+            certificate=lambda: CERTIFICATES["server"],
             dice=host.dice,
             wall_offset=1e9,
             candidates=tuple(candidate(address) for address in port.locals[:1]),

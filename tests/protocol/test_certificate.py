@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meetref.protocol.certificate import (
+    ROTATED_AFTER,
     Certificate,
+    Certificates,
     fingerprint_of,
     fingerprints_match,
     read_public_key,
@@ -66,6 +68,19 @@ def test_fingerprints_of_another_hash_are_the_callers_mistake() -> None:
 
 
 @pytest.mark.spec("handshake12/signature-schemes")
+def test_a_process_has_a_new_certificate_every_day() -> None:
+    now = NOW_WALL
+    certificates = Certificates(random.Random(7).randbytes, lambda: now)
+    first = certificates.current()
+    now += ROTATED_AFTER - 1
+    assert certificates.current() is first
+    now += 1
+    second = certificates.current()
+    assert second.fingerprint("sha-256") != first.fingerprint("sha-256")
+    now -= 10  # the wall clock is set back, within a day of nothing
+    assert certificates.current() is not second
+
+
 def test_signatures_are_verified_by_scheme_and_key() -> None:
     key = read_public_key(OURS.der)
     assert key is not None
