@@ -117,6 +117,38 @@ async def test_the_version_is_the_servers_choice(kind: str, option: str, version
         assert hello.cipher_suite == (tls.AES_128_GCM if version == "1.3" else tls.ECDHE_ECDSA_AES_128_GCM)
 
 
+ANSWERS_PASSIVELY = """() => {
+  const {setLocalDescription} = RTCPeerConnection.prototype;
+  RTCPeerConnection.prototype.setLocalDescription = async function (description) {
+    if (description || this.signalingState !== "have-remote-offer") return setLocalDescription.call(this, description);
+    const {type, sdp} = await this.createAnswer();
+    await setLocalDescription.call(this, {type, sdp: sdp.replaceAll("a=setup:active", "a=setup:passive")});
+    window.waits = this.localDescription.sdp.includes("a=setup:passive");
+  };
+}"""
+"""The browser leaves it to us to begin the handshake of *down*; by themselves browsers are always the client."""
+
+
+@PEERS
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", BROWSERS)
+@pytest.mark.parametrize(("option", "version", "group"), [("any", "1.3", "X25519MLKEM768"), ("1.2", "1.2", "X25519")])
+async def test_the_server_is_the_client_where_a_browser_waits(
+    kind: str, option: str, version: str, group: str, tmp_path: Path
+) -> None:
+    async with serve(tmp_path, "--dtls", option, bots=1) as server, BROWSERS[kind]() as olga:
+        await olga.preload(ANSWERS_PASSIVELY)
+        await enter(olga, server.link("demo", "Olga"), 1)
+        await sees_bot(olga, "Ada", 0)
+        assert await olga.evaluate("window.waits")
+        told = await transports(olga)
+    said = [line for line in (tmp_path / "server.log").read_text().splitlines() if "Olga down connected" in line]
+    assert {found for found, _ in told} <= {version, None}
+    assert len(said) == 1
+    assert f"DTLS {version} " in said[0]
+    assert said[0].endswith(f" {group}")
+
+
 @PEERS
 @pytest.mark.slow
 async def test_three_browsers_and_bots(tmp_path: Path) -> None:
