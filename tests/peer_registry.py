@@ -80,6 +80,7 @@ PEERS: dict[str, Probe] = {
     "pion-srtp": program("go", "golang"),
     "pion-turn": program("go", "golang"),
     "pyopenssl": module("OpenSSL", "pyopenssl"),
+    "str0m": native("str0m"),
     "tshark": program("tshark", "tshark"),
     "wolfssl": native("wolfssl"),
     "wrtc": module("webrtc", "wrtc"),

@@ -1,11 +1,12 @@
 """DTLS stacks in C and Rust that have no package: each is built once from a package registry, outside of the tree.
 
-`boringssl` (crate boring), `wolfssl` (crate wolfssl-sys) and `dimpl` (crate dimpl): the programs that drive them are in
-tests/peers/native/. What was built stays in the cache folder under the version it was built from, so a second run
-costs nothing; a program that was changed since is built again, with the libraries that are there.
+`boringssl` (crate boring), `wolfssl` (crate wolfssl-sys) and `dimpl` (crate dimpl), and `str0m` (crate str0m), a whole
+WebRTC peer: the programs that drive them are in tests/peers/native/. What was built stays in the cache folder under the
+version it was built from, so a second run costs nothing; a program that was changed since is built again, with the
+libraries that are there.
 `MEETREF_CACHE` names another folder than ~/.cache/meetref. `python3 -m tests.peers.native` builds all of them, so that
 a run of all tests need not wait for it; it needs nothing but Python.
-Read next: tests/peers/test_dtls_native.py.
+Read next: tests/peers/test_dtls_native.py, tests/peers/test_str0m.py.
 """
 
 from __future__ import annotations
@@ -112,6 +113,7 @@ NATIVES = {
     for native in (
         Native("boringssl", "5.4.0", "target/release/boring-dtls13", ("cargo", "cmake", "g++"), _cargo, True),
         Native("dimpl", "0.9.0", "target/release/dimpl-dtls13", ("cargo", "cmake", "gcc"), _cargo),
+        Native("str0m", "0.25.0", "target/release/str0m-person", ("cargo", "cmake", "gcc"), _cargo),
         Native(
             "wolfssl",
             "5.3.0",
