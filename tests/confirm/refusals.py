@@ -33,6 +33,7 @@ LIES = {
     "1.3": (handshake13lies.to_client, handshake13clientlies.to_server),
 }
 ALIKE = 3  # lies told at the same time
+TRIES = 3
 
 
 @cache
@@ -77,11 +78,21 @@ Tell = Callable[[str, str, Lie], str]
 def _asked(version: str, tell: Tell) -> Callable[[str, list[Case]], None]:
     def ask(operation: str, cases: list[Case]) -> None:
         with ThreadPoolExecutor(ALIKE) as pool:
-            answers = list(pool.map(lambda case: told(version, case, tell), cases))
+            answers = list(pool.map(lambda case: _settled(version, case, tell), cases))
         for case, answer in zip(cases, answers, strict=True):
             assert agrees(case, answer), f"{case['id']} {case['comment']}: {answer}"
 
     return ask
+
+
+def _settled(version: str, case: Case, tell: Tell) -> str:
+    """The answer that agrees, or the last of a few: a program on a busy machine may not get its turn in time."""
+    answer = ""
+    for _ in range(TRIES):
+        answer = told(version, case, tell)
+        if agrees(case, answer):
+            break
+    return answer
 
 
 def told(version: str, case: Case, tell: Tell) -> str:
