@@ -117,8 +117,18 @@ def test_keys_are_not_shown(profile: int, engine: Engine) -> None:
         assert repr(value)[2:-1] not in shown
 
 
+@pytest.mark.spec("srtp/largest-packet", "srtp/no-index-twice")
+@EACH
+def test_a_run_leaves_out_what_cannot_be_locked_and_counts_it(profile: int, engine: Engine) -> None:
+    here, there = sessions(profile, engine)
+    plain = [packet(1, b"one"), packet(2, bytes(3000)), packet(1, b"again"), packet(3, b"three")]
+    locked = here.lock_run([(data[:12], data[12:14], data[14:]) for data in plain])
+    assert [there.unlock(data) for data in locked] == [plain[0], plain[3]]
+    assert here.refused.total() == 2
+
+
 @PROFILES
-def test_a_packet_in_two_parts_is_the_same_packet(profile: int) -> None:
+def test_a_packet_in_parts_is_the_same_packet(profile: int) -> None:
     whole, parts = sessions(profile, "ours")[0], sessions(profile, "ours")[0]
     plain = packet(9, b"picture")
     assert parts.lock_run([(plain[:12], plain[12:14], plain[14:])]) == [whole.lock(plain)]
