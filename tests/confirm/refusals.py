@@ -32,7 +32,7 @@ LIES = {
     "1.2": (handshake12lies.to_client, handshake12lies.to_server),
     "1.3": (handshake13lies.to_client, handshake13clientlies.to_server),
 }
-ALIKE = 3  # lies told at the same time
+ALIKE = 10  # lies told at the same time: mostly they wait for what will not come
 TRIES = 3
 
 
