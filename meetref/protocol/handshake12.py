@@ -28,10 +28,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from meetref.protocol import client12, keyschedule, server12
-from meetref.protocol.association import Closed, Connected, Failed, Received
+from meetref.protocol.association import Closed, Connected, Failed, Received, Side
 from meetref.protocol.certificate import Certificate
 from meetref.protocol.conversation12 import (
     Conversation,
@@ -43,9 +43,9 @@ from meetref.protocol.conversation12 import (
     State,
 )
 from meetref.protocol.cookie import CookieSecret
-from meetref.protocol.flight import MINIMUM_DATAGRAM, Flight
+from meetref.protocol.flight import Flight
 from meetref.protocol.keyschedule import Role, SRTPKeys
-from meetref.protocol.machine import Datagram, Dice, Event, Ignored, ProtocolMisuse
+from meetref.protocol.machine import Datagram, Dice, Event, ProtocolMisuse
 from meetref.protocol.reassembly import Message, Reassembly
 from meetref.protocol.recordlayer import RecordLayer
 from meetref.protocol.refusal import Refused
@@ -65,7 +65,7 @@ MAXIMUM_EARLY = 16
 """Protected records kept that came before they could be opened or were allowed: a reordered flight has one or two."""
 
 
-class Endpoint:
+class Endpoint(Side):
     """One side of one association; a machine. `local` and `remote` may be changed when the path does.
 
     `srtp_profiles` stand in order of preference; none leaves SRTP out. Where `address_verified` is False a server
@@ -89,10 +89,7 @@ class Endpoint:
         cookie_secret: CookieSecret | None = None,
         newer_allowed: bool = False,
     ) -> None:
-        if maximum_datagram < MINIMUM_DATAGRAM:
-            raise ProtocolMisuse(f"a datagram of {maximum_datagram} octets is too small for a handshake")
-        self.role: Role = role
-        self.local, self.remote = local, remote
+        super().__init__(role, local, remote, maximum_datagram)
         self.state: State = NotStarted() if role == "client" else HelloExpected()
         self._talk = Conversation(role, certificate, dice, srtp_profiles, newer_allowed=newer_allowed)
         self._step = client12.step if role == "client" else server12.step
@@ -105,11 +102,6 @@ class Endpoint:
         self._write_epoch = 0
         self._deadline = math.inf
         self._early: deque[Record] = deque()
-        self._transmits: deque[bytes] = deque()
-        self._events: deque[Event] = deque()
-
-    def __repr__(self) -> str:
-        return f"Endpoint({self.role}, {type(self.state).__name__}, {self.remote})"
 
     # --- what the owner asks for ------------------------------------------------------------------
 
@@ -175,14 +167,6 @@ class Endpoint:
         elif now >= self._flight.deadline:
             self._flight.repeat(now)  # spec: dtls/flight-retransmitted
             self._transmits.extend(self._flight.datagrams(self._records))
-
-    def transmits(self) -> Iterator[Datagram]:
-        while self._transmits:
-            yield Datagram(self._transmits.popleft(), self.local, self.remote)
-
-    def events(self) -> Iterator[Event]:
-        while self._events:
-            yield self._events.popleft()
 
     # --- records ----------------------------------------------------------------------------------
 
@@ -364,12 +348,7 @@ class Endpoint:
         alert = tls.serialize_alert(tls.Alert(level, tls.ALERT_NUMBERS[name]))
         self._transmits.append(self._records.seal(self._write_epoch, dtls.ALERT, alert))
 
-    def _fail(self, alert: str, why: str) -> None:
-        self._send_alert(tls.FATAL, alert)
-        self._end(Failed(alert, why))
-
     def _end(self, event: Event) -> None:
-        """Nothing is taken, repeated or remembered any more."""
         self.state = Over()
         self._deadline = math.inf
         self._flight.end()
@@ -378,9 +357,6 @@ class Endpoint:
         self._talk.begin(0)
         self._talk.session = None
         self._events.append(event)
-
-    def _ignore(self, why: str) -> None:
-        self._events.append(Ignored(why))
 
 
 def _connected(state: Established, role: Role) -> Connected:

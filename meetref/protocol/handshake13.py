@@ -28,11 +28,10 @@ Read next: `protocol/client13.py`; above, `protocol/dtls.py`.
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from meetref.protocol import client13, keyschedule13, server13
-from meetref.protocol.association import Closed, Failed, Received
+from meetref.protocol.association import Closed, Failed, Received, Side
 from meetref.protocol.certificate import Certificate
 from meetref.protocol.conversation13 import (
     Conversation,
@@ -48,11 +47,10 @@ from meetref.protocol.conversation13 import (
     is_in_place,
 )
 from meetref.protocol.epochs import Epochs
-from meetref.protocol.flight import MINIMUM_DATAGRAM
 from meetref.protocol.flight13 import Flight13, Receipts
 from meetref.protocol.keyschedule import Role
 from meetref.protocol.keyshare import Encapsulate, encapsulate
-from meetref.protocol.machine import Datagram, Dice, Event, Ignored, ProtocolMisuse
+from meetref.protocol.machine import Datagram, Dice, Event, ProtocolMisuse
 from meetref.protocol.reassembly import MOST_MESSAGES, Reassembly
 from meetref.protocol.recordlayer13 import FIRST_DATA_EPOCH, LAST_EPOCH, MOST_SEALED, Intake, RecordLayer13
 from meetref.protocol.refusal import Refused
@@ -67,7 +65,7 @@ HANDSHAKE_TIME = 30.0
 """Seconds from the first hello until the handshake is given up, and from a KeyUpdate until its acknowledgement."""
 
 
-class Endpoint:
+class Endpoint(Side):
     """One side of one association; a machine. `local` and `remote` may be changed when the path does.
 
     `policy` says what is spoken. Where `address_verified` is False a server asks for a cookie first; doors with many
@@ -90,10 +88,7 @@ class Endpoint:
         retry_secret: RetrySecret | None = None,
         encapsulate: Encapsulate = encapsulate,
     ) -> None:
-        if maximum_datagram < MINIMUM_DATAGRAM:
-            raise ProtocolMisuse(f"a datagram of {maximum_datagram} octets is too small for a handshake")
-        self.role: Role = role
-        self.local, self.remote = local, remote
+        super().__init__(role, local, remote, maximum_datagram)
         self.state: State = NotStarted() if role == "client" else HelloExpected()
         self._talk = Conversation(role, certificate, dice, policy, encapsulate)
         self._step = client13.step if role == "client" else server13.step
@@ -109,11 +104,6 @@ class Endpoint:
         self._turns = 0
         self._first_after = 0  # the number of the peer's first message after the handshake
         self._updates_keys = self._wants_update = False
-        self._transmits: deque[bytes] = deque()
-        self._events: deque[Event] = deque()
-
-    def __repr__(self) -> str:
-        return f"Endpoint({self.role}, {type(self.state).__name__}, {self.remote})"
 
     @property
     def next_record(self) -> int:
@@ -192,14 +182,6 @@ class Endpoint:
             self._flight.repeat(now)
             self._transmits.extend(self._flight.datagrams(self._records))
         return None
-
-    def transmits(self) -> Iterator[Datagram]:
-        while self._transmits:
-            yield Datagram(self._transmits.popleft(), self.local, self.remote)
-
-    def events(self) -> Iterator[Event]:
-        while self._events:
-            yield self._events.popleft()
 
     # --- records ----------------------------------------------------------------------------------
 
@@ -430,12 +412,7 @@ class Endpoint:
         alert = tls.serialize_alert(tls.Alert(level, tls.ALERT_NUMBERS[name]))
         self._transmits.append(self._records.seal(self._records.write_epoch, dtls.ALERT, alert))
 
-    def _fail(self, alert: str, why: str) -> None:
-        self._send_alert(tls.FATAL, alert)
-        self._end(Failed(alert, why))
-
     def _end(self, event: Event) -> None:
-        """Nothing is taken, repeated or remembered any more."""
         self.state = Over()
         self._deadline = math.inf
         self._flight.end()
@@ -445,6 +422,3 @@ class Endpoint:
         self._talk.forget()
         self._epochs.forget()
         self._events.append(event)
-
-    def _ignore(self, why: str) -> None:
-        self._events.append(Ignored(why))

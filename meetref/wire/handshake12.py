@@ -2,7 +2,7 @@
 
     a message: type 1 | length 3 | (in DTLS: message number 2 | fragment offset 3 | fragment length 3) | body
 
-Stands above `wire/tls`, which has the hellos; `wire/dtls` carries the bodies, `protocol/handshake12` uses them.
+Stands above `wire/tls`, which has the hellos, and `wire/message`; `wire/dtls` carries the bodies.
 Specification: RFC 5246 section 7.4, RFC 8422 section 5 (curves), RFC 6347 section 4.2.1 (HelloVerifyRequest).
 Leaves out: every other key exchange, and the tickets of RFC 5077, which are never asked for.
 Read next: `wire/dtls.py`, then `protocol/handshake12.py`.
@@ -10,10 +10,9 @@ Read next: `wire/dtls.py`, then `protocol/handshake12.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
+from meetref.wire.message import MessageRow, MessageTable
 from meetref.wire.reader import Malformed, Reader, vector
 from meetref.wire.tls import (
     ClientHello,
@@ -109,14 +108,6 @@ Handshake = (
 )
 
 
-class MessageRow(NamedTuple):
-    """How one type of handshake message is read from its body and written."""
-
-    kind: type[Any]
-    read: Callable[[Reader], Handshake]
-    write: Callable[[Any], bytes]
-
-
 def _chain(reader: Reader) -> CertificateChain:
     chain = reader.within(3, "certificate chain")
     certificates = []
@@ -193,26 +184,7 @@ MESSAGES = {
     ),
     20: MessageRow(Finished, lambda reader: Finished(reader.bytes(12, "verify data")), lambda value: value.verify_data),
 }
-_NUMBERS = {row.kind: number for number, row in MESSAGES.items()}
 HELLO_REQUEST, CLIENT_HELLO, HELLO_VERIFY_REQUEST, FINISHED = 0, 1, 3, 20
 
-
-def message_number(message: Handshake) -> int:
-    """The number of a message's type."""
-    return _NUMBERS[type(message)]
-
-
-def parse(number: int, body: bytes) -> Handshake:
-    """Read the body of a message of type `number`. Raises `Malformed`, also for a type that 1.2 does not have here."""
-    row = MESSAGES.get(number)
-    if row is None:
-        raise Malformed(f"handshake message of type {number}")
-    reader = Reader(body)
-    message = row.read(reader)
-    reader.expect_end(row.kind.__name__)
-    return message
-
-
-def serialize(message: Handshake) -> bytes:
-    """The body of a message."""
-    return MESSAGES[message_number(message)].write(message)
+_TABLE: MessageTable[Handshake] = MessageTable(MESSAGES)
+message_number, parse, serialize = _TABLE.number_of, _TABLE.parse, _TABLE.serialize

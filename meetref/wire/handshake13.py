@@ -2,7 +2,7 @@
 
     a message: type 1 | length 3 | (in DTLS: message number 2 | fragment offset 3 | fragment length 3) | body
 
-Stands above `wire/tls`, which has the hellos; `wire/dtls` carries the bodies, `protocol/handshake13` uses them.
+Stands above `wire/tls`, which has the hellos, and `wire/message`; `wire/dtls` carries the bodies.
 Specification: RFC 9846 section 4, RFC 9147 section 5.2.
 Leaves out: early data, connection ids, and what is inside a ticket: none is ever used.
 Read next: `wire/dtls.py`, then `protocol/handshake13.py`.
@@ -10,11 +10,11 @@ Read next: `wire/dtls.py`, then `protocol/handshake13.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from meetref.wire.extension import EXTENSIONS, Extension, parse_extensions, serialize_extensions
+from meetref.wire.message import MessageRow, MessageTable
 from meetref.wire.reader import Malformed, Reader, vector
 from meetref.wire.tls import (
     ClientHello,
@@ -103,14 +103,6 @@ Handshake = (
 )
 
 
-class MessageRow(NamedTuple):
-    """How one type of handshake message is read from its body and written."""
-
-    kind: type[Any]
-    read: Callable[[Reader], Handshake]
-    write: Callable[[Any], bytes]
-
-
 def _ticket(reader: Reader) -> NewSessionTicket:
     lifetime, age_add, nonce = reader.uint32("lifetime"), reader.uint32("age"), reader.vector(1, "nonce")
     ticket = reader.vector(2, "ticket")
@@ -179,25 +171,6 @@ MESSAGES = {
     ),
     KEY_UPDATE: MessageRow(KeyUpdate, _update, lambda value: bytes((value.request_update,))),
 }
-_NUMBERS = {row.kind: number for number, row in MESSAGES.items()}
 
-
-def message_number(message: Handshake) -> int:
-    """The number of a message's type."""
-    return _NUMBERS[type(message)]
-
-
-def parse(number: int, body: bytes) -> Handshake:
-    """Read the body of a message of type `number`. Raises `Malformed`, also for a type that 1.3 does not have here."""
-    row = MESSAGES.get(number)
-    if row is None:
-        raise Malformed(f"handshake message of type {number}")
-    reader = Reader(body)
-    message = row.read(reader)
-    reader.expect_end(row.kind.__name__)
-    return message
-
-
-def serialize(message: Handshake) -> bytes:
-    """The body of a message."""
-    return MESSAGES[message_number(message)].write(message)
+_TABLE: MessageTable[Handshake] = MessageTable(MESSAGES)
+message_number, parse, serialize = _TABLE.number_of, _TABLE.parse, _TABLE.serialize
