@@ -14,9 +14,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from meetref.app import replay
 from meetref.app.checkout import checkout
 from meetref.app.command import CommandFailed, Exit, print_json
+from meetref.app.replay import command as replay
 from meetref.app.requirements import read_specification
 from meetref.app.vectormaking import confirmed, generated, generated_files, path_of
 from meetref.app.vectorset import canonical, cases_of, groups_of, problems_of, read_sets

@@ -16,10 +16,10 @@ from trio.testing import MockClock
 
 from meetref.app.cli import main
 from meetref.app.command import CommandFailed, Exit
-from meetref.app.replay import Insane, cases_for, replay, report
-from meetref.app.replaysettings import Settings, add_arguments, read_settings, read_target
-from meetref.app.replaystun import StunTarget, reaction
-from meetref.app.verdict import GONE, Outcome, expected_of, judge
+from meetref.app.replay.command import Insane, cases_for, replay, report
+from meetref.app.replay.settings import Settings, add_arguments, read_settings, read_target
+from meetref.app.replay.stun import StunTarget, reaction
+from meetref.app.replay.verdict import GONE, Outcome, expected_of, judge
 from meetref.net.virtual import VirtualNetwork
 from meetref.protocol.binding import answer_binding
 from meetref.wire import attribute, stun

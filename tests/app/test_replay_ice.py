@@ -11,11 +11,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from meetref.app.replay import Insane, cases_for
-from meetref.app.replay import replay as play_all
-from meetref.app.replayice import IceTarget
-from meetref.app.replaysettings import Settings
-from meetref.app.verdict import GONE, Outcome
+from meetref.app.replay.command import Insane, cases_for
+from meetref.app.replay.command import replay as play_all
+from meetref.app.replay.ice import IceTarget
+from meetref.app.replay.settings import Settings
+from meetref.app.replay.verdict import GONE, Outcome
 from meetref.net.datagram import DatagramSocket
 from meetref.net.driver import Driver
 from meetref.net.virtual import VirtualNetwork, seed_trio

@@ -13,10 +13,10 @@ import trio
 from trio.testing import MockClock
 
 from meetref.app import relay
-from meetref.app.replay import Insane, cases_for, replay
-from meetref.app.replaysettings import Settings
-from meetref.app.replayturn import TurnTarget
-from meetref.app.verdict import GONE, Outcome
+from meetref.app.replay.command import Insane, cases_for, replay
+from meetref.app.replay.settings import Settings
+from meetref.app.replay.turn import TurnTarget
+from meetref.app.replay.verdict import GONE, Outcome
 from meetref.net.virtual import VirtualNetwork, seed_trio
 from meetref.net.virtualhost import VirtualHost
 from meetref.net.virtuallink import Impairments

@@ -14,10 +14,10 @@ from typing import Any
 
 import trio
 
-from meetref.app.replayice import IceTarget
-from meetref.app.replaysettings import Settings
-from meetref.app.replaystun import reaction
-from meetref.app.verdict import judge
+from meetref.app.replay.ice import IceTarget
+from meetref.app.replay.settings import Settings
+from meetref.app.replay.stun import reaction
+from meetref.app.replay.verdict import judge
 from meetref.net.network import KernelNetwork
 from meetref.protocol import check, ice
 from meetref.wire import stun

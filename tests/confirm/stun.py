@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 import trio
 
-from meetref.app.replaysettings import Settings
-from meetref.app.replaystun import StunTarget
+from meetref.app.replay.settings import Settings
+from meetref.app.replay.stun import StunTarget
 from meetref.net.network import KernelNetwork
 from meetref.wire.address import Address
 from tests.confirm import dissection, gnutls_library, pionreading

@@ -2,7 +2,7 @@
 
 The servers are asked over real sockets, as `meetref vectors replay` does, so cases whose steps take minutes, and those
 about quotas and private peers, for which they are configured otherwise, are not for them. aioice knows TURN as it was
-before 2020. Stands above tests/confirm/dissection.py and witness.py, tests/peers/coturn.py, `app/replayturn`.
+before 2020. Stands above tests/confirm/dissection.py and witness.py, tests/peers/coturn.py, `app/replay/turn`.
 Read next: tests/generate/turn.py.
 """
 
@@ -15,8 +15,8 @@ from unittest import mock
 
 import trio
 
-from meetref.app.replaysettings import Settings
-from meetref.app.replayturn import TurnTarget
+from meetref.app.replay.settings import Settings
+from meetref.app.replay.turn import TurnTarget
 from meetref.net.network import KernelNetwork
 from meetref.wire import turn
 from meetref.wire.address import Address

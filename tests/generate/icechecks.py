@@ -1,7 +1,7 @@
 """The cases of vectors/ice/checks: what an agent that only answers gets, and how it must react.
 
-The octets come from `app/icechecks`, out of the words that stand beside them; no agent of ours runs while they are
-written. Reactions are the documents': RFC 8445 section 7.3, RFC 8489 sections 6.3, 7 and 9.1.3.
+The octets come from `app/replay/icechecks`, out of the words that stand beside them; no agent of ours runs while they
+are written. Reactions are the documents': RFC 8445 section 7.3, RFC 8489 sections 6.3, 7 and 9.1.3.
 Stands below tests/generate/ice.py. Read next: tests/vectors/test_ice.py.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from meetref.app.icechecks import octets
+from meetref.app.replay.icechecks import octets
 from meetref.protocol.check import Credentials
 from tests.generate.mediacases import Cases
 from tests.generate.stepcases import HIGH, OWN, PEER, B

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from meetref.app.icechecks import octets
-from meetref.app.replaystun import reaction
-from meetref.app.verdict import judge
+from meetref.app.replay.icechecks import octets
+from meetref.app.replay.stun import reaction
+from meetref.app.replay.verdict import judge
 from meetref.protocol import ice
 from meetref.protocol.candidacy import priority
 from meetref.protocol.lite import LiteAgent

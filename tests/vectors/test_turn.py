@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from meetref.app.turnwords import METHODS, TYPES, attributes_of, place
+from meetref.app.replay.turnwords import METHODS, TYPES, attributes_of, place
 from meetref.protocol.credentials import FixedAccounts
 from meetref.protocol.machine import Datagram
 from meetref.protocol.relaylimits import Limits

@@ -1,8 +1,8 @@
 """What a case and a plain question behind it bring back: so it is known without waiting that nothing comes.
 
 A target that has answered the question has had its say about the case, up to an answer that was overtaken on the way.
-Stands above `net/network`, below `app/replaystun` and `app/replayice`, which make the questions.
-Specification: docs/vectors.md. Read next: `app/replaystun.py`.
+Stands above `net/network`, below `app/replay/stun` and `app/replay/ice`, which make the questions.
+Specification: docs/vectors.md. Read next: `app/replay/stun.py`.
 """
 
 from __future__ import annotations

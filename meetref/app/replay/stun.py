@@ -1,15 +1,15 @@
 """A STUN server as the target of `meetref vectors replay`: sends what vectors/stun/requests says, and looks what comes.
 
-Stands above `app/replayexchange` and `protocol/stun`, below `app/replay`.
+Stands above `app/replay/exchange` and `protocol/stun`, below `app/replay/command`.
 Specification: RFC 8489 sections 6.3 and 12; docs/vectors.md for the words.
-Read next: `app/replay.py`.
+Read next: `app/replay/command.py`.
 """
 
 from __future__ import annotations
 
-from meetref.app.replayexchange import Exchange, near_host
-from meetref.app.replaysettings import Settings
-from meetref.app.verdict import SUCCESS, Case, Outcome, judge
+from meetref.app.replay.exchange import Exchange, near_host
+from meetref.app.replay.settings import Settings
+from meetref.app.replay.verdict import SUCCESS, Case, Outcome, judge
 from meetref.net.network import Network
 from meetref.protocol.stun import mapped_address
 from meetref.wire import attribute, stun

@@ -1,10 +1,10 @@
 """`meetref vectors replay`: drives somebody's running server with the vectors.
 
-Stands above `net`, `app/vectorset` and the kinds of targets (`app/replaystun`, `app/replayturn`, `app/replayice`),
+Stands above `net`, `app/vectorset` and the kinds of targets (`app/replay/stun`, `app/replay/turn`, `app/replay/ice`),
 beside `app/vectors`. What a case asks of a target, and whether the target is still sane, a `Target` says.
 Specification: docs/vectors.md. Before the first case and after the last the target must give a sane answer.
 Leaves out: machines that ask by themselves, for which the other side would have to be told what to do.
-Read next: `app/replaystun.py`, the simplest target.
+Read next: `app/replay/stun.py`, the simplest target.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import trio
 
 from meetref.app.checkout import checkout
 from meetref.app.command import CommandFailed, Exit, print_json
-from meetref.app.replayice import IceTarget
-from meetref.app.replaysettings import Settings, read_settings
-from meetref.app.replaysettings import add_arguments as add_settings
-from meetref.app.replaystun import StunTarget
-from meetref.app.replayturn import TurnTarget
+from meetref.app.replay.ice import IceTarget
+from meetref.app.replay.settings import Settings, read_settings
+from meetref.app.replay.settings import add_arguments as add_settings
+from meetref.app.replay.stun import StunTarget
+from meetref.app.replay.turn import TurnTarget
+from meetref.app.replay.verdict import Case, Outcome, Target, untried
 from meetref.app.vectorset import groups_of, read_sets
-from meetref.app.verdict import Case, Outcome, Target, untried
 from meetref.net.network import KernelNetwork, Network
 
 TARGETS: dict[str, Callable[[Network, Settings], Awaitable[Target]]] = {

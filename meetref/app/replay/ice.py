@@ -2,9 +2,9 @@
 
 Lite agents are meant; a full one that is controlled answers the same, and is not heard out. Whoever asks has learned
 the credentials from signaling, and an agent that looks at our half of a user name must have been told it.
-Stands above `app/replayexchange` and `app/icechecks`, below `app/replay`.
+Stands above `app/replay/exchange` and `app/replay/icechecks`, below `app/replay/command`.
 Specification: RFC 8445 sections 7.2.2 and 7.3, 8.2; vectors/ice/README.md for the words.
-Leaves out: what a lite agent chose, which does not show from outside. Read next: `app/icechecks.py`.
+Leaves out: what a lite agent chose, which does not show from outside. Read next: `app/replay/icechecks.py`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 
 import trio
 
-from meetref.app.icechecks import octets
-from meetref.app.replayexchange import Exchange, near_host
-from meetref.app.replaysettings import Settings
-from meetref.app.replaystun import reaction
-from meetref.app.verdict import GONE, SUCCESS, Case, Outcome, agreed, differed, judge, last_moment, untried
+from meetref.app.replay.exchange import Exchange, near_host
+from meetref.app.replay.icechecks import octets
+from meetref.app.replay.settings import Settings
+from meetref.app.replay.stun import reaction
+from meetref.app.replay.verdict import GONE, SUCCESS, Case, Outcome, agreed, differed, judge, last_moment, untried
 from meetref.net.network import Network
 from meetref.protocol.check import Credentials, make_credentials
 from meetref.wire import attribute, stun

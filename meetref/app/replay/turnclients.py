@@ -1,9 +1,9 @@
 """Clients of a TURN server and their peers, as a case of vectors/turn needs them: sockets and what they have heard.
 
 Stands above `net/relayed` (a way to the server over UDP or TCP) and `protocol/account` (who signs, and whether an
-answer is proven), below `app/replayturn`. Unlike `protocol/turn` these clients do what they are told, right or wrong.
+answer is proven), below `app/replay/turn`. Unlike `protocol/turn` these clients do what they are told, right or wrong.
 Specification: RFC 8656 sections 5, 11 and 12; RFC 8489 section 6.2.1 (asking again).
-Read next: `app/replayturn.py`.
+Read next: `app/replay/turn.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal
 
 import trio
 
-from meetref.app.verdict import SUCCESS
+from meetref.app.replay.verdict import SUCCESS
 from meetref.net.datagram import DatagramSocket
 from meetref.net.network import Network
 from meetref.net.relayed import Target, open_way

@@ -1,8 +1,8 @@
 """From the words of vectors/ice/checks to octets: a connectivity check, whole or with something wrong about it.
 
-Stands below `app/replayice`, which asks a running agent, and tests/generate/icechecks.py, which writes the octets for
+Stands below `app/replay/ice`, which asks a running agent, and tests/generate/icechecks.py, which writes the octets for
 everybody else. Specification: RFC 8445 section 7.2.2; vectors/ice/README.md for the words.
-Read next: `app/replayice.py`.
+Read next: `app/replay/ice.py`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What the command line of `meetref vectors replay` says: which target, how to come in, how it is configured.
 
 A target is somebody's: its passwords, quotas and time limits are its own, so they are told here, and cases that need
-something else of it are not tried. Stands below `app/replay`. Specification: docs/vectors.md.
-Read next: `app/replay.py`.
+something else of it are not tried. Stands below `app/replay/command`. Specification: docs/vectors.md.
+Read next: `app/replay/command.py`.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
 The server's realm, nonces and ports are its own, so every case is played anew with what the server says: the cases'
 users become those that were told, peers of the cases that can be anywhere become sockets here.
-Stands above `app/turnclients`, below `app/replay`. Specification: RFC 8656; vectors/turn/README.md for the words.
+Stands above `app/replay/turnclients`, below `app/replay/command`.
+Specification: RFC 8656; vectors/turn/README.md for the words.
 Leaves out: TLS; requests that cannot be read, about which the stem `stun` asks.
-Read next: `app/turnclients.py`, which has the clients and peers.
+Read next: `app/replay/turnclients.py`, which has the clients and peers.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from typing import Any
 
 import trio
 
-from meetref.app.replayexchange import near_host
-from meetref.app.replaysettings import Settings
-from meetref.app.turnclients import SILENCE, Client, Guests, Inbox
-from meetref.app.turnwords import METHODS, TYPES, attributes_of, place
-from meetref.app.verdict import GONE, SUCCESS, Case, Outcome, agreed, differed, judge, last_moment, untried
+from meetref.app.replay.exchange import near_host
+from meetref.app.replay.settings import Settings
+from meetref.app.replay.turnclients import SILENCE, Client, Guests, Inbox
+from meetref.app.replay.turnwords import METHODS, TYPES, attributes_of, place
+from meetref.app.replay.verdict import GONE, SUCCESS, Case, Outcome, agreed, differed, judge, last_moment, untried
 from meetref.net.network import Network
 from meetref.net.relayed import Unreachable
 from meetref.protocol.account import Account

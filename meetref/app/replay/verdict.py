@@ -1,7 +1,7 @@
 """What a running target did with a vector, held against what the vector requires.
 
-Stands below `app/replay` and the targets it drives (`app/replaystun`, `app/replayturn`, `app/replayice`).
-Specification: docs/vectors.md. Read next: `app/replay.py`.
+Stands below `app/replay/command` and the targets it drives (`app/replay/stun`, `app/replay/turn`, `app/replay/ice`).
+Specification: docs/vectors.md. Read next: `app/replay/command.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From the words of vectors/turn/allocations to attributes and addresses.
 
-Stands below `app/replayturn`, which asks a running server, and tests/vectors/test_turn.py, which asks our machine.
-Specification: vectors/turn/README.md. Read next: `app/replayturn.py`.
+Stands below `app/replay/turn`, which asks a running server, and tests/vectors/test_turn.py, which asks our machine.
+Specification: vectors/turn/README.md. Read next: `app/replay/turn.py`.
 """
 
 from __future__ import annotations
