@@ -64,6 +64,8 @@ class Decryption:
     _messages: dict[Flow, Reassembly] = field(default_factory=dict)
     _seen: set[bytes] = field(default_factory=set)  # randoms of servers
     _learned: set[tuple[Flow, bytes]] = field(default_factory=set)
+    _first_paths: dict[frozenset[str], tuple[Flow, str]] = field(default_factory=dict)  # by both names; and who sent
+    _joined: dict[Flow, Flow] = field(default_factory=dict)  # a path, and the first one of the same two agents
     _newer: dict[Flow, _Newer] = field(default_factory=dict)  # from server to client
     _inbound: list[srtp.Session] = field(default_factory=list)  # two for each conversation
     _plain: dict[bytes, bytes] = field(default_factory=dict, repr=False)  # a copy at another interface is no replay
@@ -95,17 +97,27 @@ class Decryption:
         return None
 
     def _learn_inside(self, packet: udp.Packet) -> None:
-        """A check may carry a datagram of DTLS (draft-hancke-webrtc-sped)."""
+        """A check may carry a datagram of DTLS (draft-hancke-webrtc-sped), the next one on another path."""
         try:
-            inside = stun.parse(packet.data).get(attribute.DTLS_IN_STUN)
+            check = stun.parse(packet.data)
         except Malformed:
             return
-        if inside:
+        if (username := check.get(attribute.USERNAME)) is not None:
+            self._join((packet.source, packet.destination), username)
+        if inside := check.get(attribute.DTLS_IN_STUN):
             self._learn(replace(packet, data=inside))
+
+    def _join(self, there: Flow, username: str) -> None:
+        """All paths on which the same two agents check each other are one, the first of them (RFC 8445 7.2.2)."""
+        addressee, _, sender = username.partition(":")
+        first, its_sender = self._first_paths.setdefault(frozenset((addressee, sender)), (there, sender))
+        self._joined[there] = first if sender == its_sender else first[::-1]
+        self._joined[there[::-1]] = self._joined[there][::-1]
 
     def _learn(self, packet: udp.Packet) -> None:
         """Look for the hellos in the plain records of a datagram, and in 1.3 for what follows them."""
-        there: Flow = (packet.source, packet.destination)
+        path: Flow = (packet.source, packet.destination)
+        there = self._joined.get(path, path)
         if (there, packet.data) in self._learned:
             return  # it rode in several checks, or also went plainly: a hello that comes again begins nothing
         self._learned.add((there, packet.data))

@@ -48,12 +48,18 @@ async def test_work_that_ends_by_itself_is_over() -> None:
 
 
 async def test_a_signal_cancels_the_work() -> None:
+    ended: list[str] = []
+
     async def work() -> None:
         signal.raise_signal(signal.SIGTERM)
-        await trio.sleep_forever()
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended.append("with its goodbyes")
 
     with trio.fail_after(10):
         await until_terminated(work)
+    assert ended == ["with its goodbyes"]
 
 
 async def test_robots_join_a_server_with_tls_and_trust_nobody_by_mistake(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from meetref.net.decrypt import Decryption, in_the_clear, masters_of, secrets_of
 from meetref.protocol import dtls, srtp
 from meetref.protocol.association import Connected
 from meetref.protocol.machine import Datagram
-from meetref.wire import udp
+from meetref.wire import attribute, stun, udp
 from meetref.wire.address import Address
 from meetref.wire.pcapng import Block, Packet, Secrets, parse
 from tests.protocol.dtls_pairs import CLIENT, Pair
@@ -146,8 +147,27 @@ def test_a_call_with_1_3_opens(verified: bool) -> None:
     assert (without.opened, without.refused) == (0, 1)
 
 
+def elsewhere(talk: Talk) -> list[Datagram]:
+    """The same talk over two paths: on the one a check with the hello, on the other a check with nothing in it, and
+    all that follows."""
+    at = next(place for place, (_, _, _, inside) in enumerate(talk.sent) if inside)
+    first = talk.sent[at][2]
+    other = Address("192.0.2.200", 7777)
+
+    def moved(datagram: Datagram) -> Datagram:
+        ends = (other if end == first.local else end for end in (datagram.local, datagram.remote))
+        return Datagram(datagram.data, *ends)
+
+    check = stun.parse(first.data)
+    bare = [each for each in check.attributes if each.type != attribute.DTLS_IN_STUN]
+    empty = stun.serialize(replace(check, attributes=bare))
+    rest = [datagram for place, (_, _, datagram, _) in enumerate(talk.sent) if place != at]
+    return [first, moved(Datagram(empty, first.local, first.remote)), *map(moved, rest)]
+
+
+@pytest.mark.parametrize("paths", [1, 2])
 @pytest.mark.parametrize("versions", ["1.3 only", "1.2 only"])
-def test_a_handshake_inside_of_checks_is_found(versions: dtls.Versions) -> None:
+def test_a_handshake_inside_of_checks_is_found(versions: dtls.Versions, paths: int) -> None:
     """Two peers, in memory: what they sent, and one packet of media."""
     talk, lines = Talk(versions), list[str]()
     talk.peers.client.key_log = lines.append
@@ -157,8 +177,8 @@ def test_a_handshake_inside_of_checks_is_found(versions: dtls.Versions) -> None:
     for line in lines:
         capture.key_log(line)
     tap = capture.tap("both")
-    for at, _, datagram, _ in talk.sent:
-        tap(datagram, "out", at)
+    for datagram in elsewhere(talk) if paths == 2 else [each[2] for each in talk.sent]:
+        tap(datagram, "out", 0.5)
     assert talk.peers.client.srtp is not None
     assert talk.peers.client.path is not None
     tap(Datagram(talk.peers.client.srtp.lock(SOUND), *talk.peers.client.path), "out", 1.0)
