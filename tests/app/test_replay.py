@@ -16,7 +16,7 @@ from trio.testing import MockClock
 
 from meetref.app.cli import main
 from meetref.app.command import CommandFailed, Exit
-from meetref.app.replay.command import Insane, cases_for, replay, report
+from meetref.app.replay.command import Unusable, cases_for, replay, report
 from meetref.app.replay.settings import Settings, add_arguments, read_settings, read_target
 from meetref.app.replay.stun import StunTarget, reaction
 from meetref.app.replay.verdict import GONE, Outcome, expected_of, judge
@@ -49,12 +49,12 @@ async def outcomes_against(answer: Answer, cases: list[dict[str, Any]] = CASES) 
         nursery.start_soon(serve)
         target = await StunTarget.open(here, Settings(stem="stun", target=serving.local))
         try:
-            outcomes: list[Outcome] | Insane = await replay(target, cases)
-        except Insane as insane:
-            outcomes = insane
+            outcomes: list[Outcome] | Unusable = await replay(target, cases)
+        except Unusable as unusable:
+            outcomes = unusable
         await target.close()
         nursery.cancel_scope.cancel()
-    if isinstance(outcomes, Insane):
+    if isinstance(outcomes, Unusable):
         raise outcomes
     return outcomes
 
@@ -94,7 +94,7 @@ async def test_a_server_that_says_420_without_the_names_fails(autojump_clock: Mo
 
 async def test_a_server_that_is_none_is_not_asked_further(autojump_clock: MockClock) -> None:
     asked = []
-    with pytest.raises(Insane, match="no sane answer"):
+    with pytest.raises(Unusable, match="no sane answer"):
         await outcomes_against(lambda data, remote: asked.append(data))
     assert {len(data) for data in asked} == {20}
 

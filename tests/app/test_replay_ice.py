@@ -11,7 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from meetref.app.replay.command import Insane, cases_for
+from meetref.app.replay.command import Unusable, cases_for
 from meetref.app.replay.command import replay as play_all
 from meetref.app.replay.ice import IceTarget
 from meetref.app.replay.settings import Settings
@@ -51,12 +51,12 @@ async def outcomes_against(answer: Answer | str, **told: Any) -> dict[str, Outco
         settings = replace(Settings(stem="ice", target=THERE, credentials=CREDENTIALS), **told)
         target = await IceTarget.open(here, settings)
         try:
-            found: list[Outcome] | Insane = await play_all(target, CASES)
-        except Insane as insane:
-            found = insane
+            found: list[Outcome] | Unusable = await play_all(target, CASES)
+        except Unusable as unusable:
+            found = unusable
         await target.close()
         nursery.cancel_scope.cancel()
-    if isinstance(found, Insane):
+    if isinstance(found, Unusable):
         raise found
     return {outcome.id: outcome for outcome in found}
 
@@ -113,7 +113,7 @@ async def test_a_case_for_which_there_is_no_time_is_not_tried(autojump_clock: Mo
 @pytest.mark.parametrize("wrong", ["abcd", "another user fragment"])
 async def test_an_agent_of_other_credentials_is_told(autojump_clock: MockClock, wrong: str) -> None:
     other = ice.Credentials("abcd", CREDENTIALS.password) if wrong == "abcd" else ice.Credentials("meetref1", "x" * 24)
-    with pytest.raises(Insane, match="does not answer a check with these credentials"):
+    with pytest.raises(Unusable, match="does not answer a check with these credentials"):
         await outcomes_against("lite", credentials=other)
 
 

@@ -13,7 +13,7 @@ import trio
 from trio.testing import MockClock
 
 from meetref.app import relay
-from meetref.app.replay.command import Insane, cases_for, replay
+from meetref.app.replay.command import Unusable, cases_for, replay
 from meetref.app.replay.settings import Settings
 from meetref.app.replay.turn import TurnTarget
 from meetref.app.replay.verdict import GONE, Outcome
@@ -50,17 +50,17 @@ async def outcomes_against(
         await nursery.start(relay.serve, there, relay.Settings(**settings))
         found = await _replay(here, cases, Settings(**{"stem": "turn", "target": RELAY, "users": USERS, **told}))
         nursery.cancel_scope.cancel()
-    if isinstance(found, Insane):
+    if isinstance(found, Unusable):
         raise found
     return {outcome.id: outcome for outcome in found}
 
 
-async def _replay(here: VirtualHost, cases: Sequence[dict[str, Any]], settings: Settings) -> list[Outcome] | Insane:
+async def _replay(here: VirtualHost, cases: Sequence[dict[str, Any]], settings: Settings) -> list[Outcome] | Unusable:
     target = await TurnTarget.open(here, settings)
     try:
         return await replay(target, [each for each in cases if settings.over == "udp" or "steps" in each])
-    except Insane as insane:
-        return insane
+    except Unusable as unusable:
+        return unusable
 
 
 def differences(outcomes: dict[str, Outcome]) -> dict[str, str]:
@@ -154,7 +154,7 @@ async def test_names_that_expire_are_made_from_the_secret(autojump_clock: MockCl
 async def test_whoever_is_not_let_in_is_told_why(
     autojump_clock: MockClock, told: dict[str, Any], sentence: str
 ) -> None:
-    with pytest.raises(Insane, match=sentence):
+    with pytest.raises(Unusable, match=sentence):
         await outcomes_against(**told)
 
 

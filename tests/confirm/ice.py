@@ -160,7 +160,7 @@ def _ask_pion(operation: str, cases: list[Case]) -> None:
                 own_ufrag=ours.half["ufrag"],
             )
             target = await IceTarget.open(KernelNetwork(), settings)
-            outcomes.append(await target.why_insane())
+            outcomes.append(await target.why_unusable())
             outcomes.extend([(await target.play(case)).verdict for case in cases])
             await target.close()
 

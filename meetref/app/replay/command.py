@@ -37,25 +37,25 @@ TARGETS: dict[str, Callable[[Network, Settings], Awaitable[Target]]] = {
 QUICK = 1.0  # seconds; cases that wait longer are played side by side
 
 
-class Insane(Exception):
+class Unusable(Exception):
     """The target gives no sane answer to begin with; `args[0]` says in a few words what it does."""
 
 
 async def replay(target: Target, cases: Sequence[Case]) -> list[Outcome]:
-    """Play all cases, with a sane question before and after. Raises `Insane`."""
-    why = await target.why_insane()
+    """Play all cases, with a sane question before and after. Raises `Unusable`."""
+    why = await target.why_unusable()
     if why is not None:
-        raise Insane(why)
+        raise Unusable(why)
     slow = [case for case in cases if target.lasts_for(case) > QUICK]
     outcomes: list[Outcome] = []
     for case in cases:
         if case not in slow:
             outcomes.append(await target.play(case))
-            if outcomes[-1].verdict == "error" and await target.why_insane() is not None:
+            if outcomes[-1].verdict == "error" and await target.why_unusable() is not None:
                 break  # it is gone, and whatever followed would only say so again
     else:
         outcomes += await _play_side_by_side(target, slow)
-        if (why := await target.why_insane()) is not None:
+        if (why := await target.why_unusable()) is not None:
             outcomes.append(Outcome("sanity", "the sane question at the end", "error", ("a sane answer",), why))
     places = {case["id"]: number for number, case in enumerate(cases)}
     missing = places.keys() - {outcome.id for outcome in outcomes}
@@ -89,8 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments)
     try:
         outcomes = trio.run(_replay, checkout(), settings, KernelNetwork())
-    except Insane as insane:
-        raise CommandFailed(f"{settings.target} {insane}", Exit.UNSUPPORTED) from None
+    except Unusable as unusable:
+        raise CommandFailed(f"{settings.target} {unusable}", Exit.UNSUPPORTED) from None
     except OSError as problem:
         raise CommandFailed(f"{settings.target} cannot be asked: {problem.strerror}", Exit.UNSUPPORTED) from None
     return report(outcomes, as_json=arguments.json, every=arguments.every)

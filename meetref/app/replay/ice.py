@@ -58,7 +58,7 @@ class IceTarget:
         target = cls(network, settings, Exchange(network, socket, settings.target, question, is_answer))
         return target
 
-    async def why_insane(self) -> str | None:
+    async def why_unusable(self) -> str | None:
         answered = await self._exchange.ask(None) is not None
         return None if answered else "does not answer a check with these credentials as an ICE agent must"
 

@@ -31,7 +31,7 @@ class StunTarget:
         socket = await network.open_datagram(Address(near_host(network, settings.target), 0))
         return cls(Exchange(network, socket, settings.target, _question, _tells_address))
 
-    async def why_insane(self) -> str | None:
+    async def why_unusable(self) -> str | None:
         answered = await self._exchange.ask(None) is not None
         return None if answered else "gives no sane answer to a STUN Binding request"
 

@@ -63,7 +63,7 @@ class TurnTarget:
         """Ready to ask, from an address like the server's. Raises `OSError`."""
         return cls(network, settings, near_host(network, settings.target))
 
-    async def why_insane(self) -> str | None:
+    async def why_unusable(self) -> str | None:
         """Whether the first user gets an address."""
         why = await self._why_lends_nothing()
         if why is not None and why.endswith(FULL):
@@ -109,7 +109,7 @@ class TurnTarget:
                 expected, got = difference.args
                 if case["init"]["families"] == [4] and got.startswith(SUCCESS):
                     return untried(case, "the target has IPv6 addresses to lend")
-                if got.startswith(SILENCE) and await self.why_insane() is not None:
+                if got.startswith(SILENCE) and await self.why_unusable() is not None:
                     return Outcome(case["id"], case["comment"], "error", (expected,), GONE)
                 return differed(case, expected, got)
             finally:

@@ -33,7 +33,7 @@ class Target(Protocol):
     sets: tuple[str, ...]
     """The sets that can be replayed against it; with `:operation` behind a name only groups of that operation."""
 
-    async def why_insane(self) -> str | None:
+    async def why_unusable(self) -> str | None:
         """Ask for the simplest right answer; a few words on why there was none, to go behind the target's address."""
         ...
 
