@@ -263,6 +263,8 @@ class Agent:
         why = check.doubt_request(message, datagram.data, self.credentials)
         if why is None and datagram.local not in self._checklist.locals:
             why = "request to an address that is no candidate"
+        if why is None and self._is_stranger(Heard.of(message)):
+            why = "request from somebody else"  # spec: ice/stranger-unanswered
         if why is not None:
             self._ignore(why)  # spec: ice/unauthentic-request
             return
@@ -292,13 +294,19 @@ class Agent:
         self._role.controlling = not self._role.controlling
         self._selection.role_switched()
 
+    def _is_stranger(self, heard: Heard) -> bool:
+        """Whether a check comes under a name that is not our peer's.
+
+        After a restart libwebrtc checks our former credentials under its new name until the answer is there. It would
+        take our answer for a path and stay with it, while our new agent knows nothing of that.
+        """
+        return self._prober.peer is not None and self._prober.peer_named(heard.ufrag) is None
+
     def _hear(self, heard: Heard, local: Address, remote: Address, now: float) -> None:
         """Take an authentic check's word, or keep it until we know whose it is."""
         known = self._prober.peer_named(heard.ufrag)
         if self._prober.peer is not None and known is not None:
             self._checked_by_peer(local, remote, heard, known, now)
-        elif self._prober.peer is not None:
-            self._ignore("request from somebody else")
         elif (local, remote) in self._early or len(self._early) < MAXIMUM_EARLY_CHECKS:  # spec: ice/early-checks
             if (local, remote) not in self._early:
                 self._events.append(PathOpened(local, remote))

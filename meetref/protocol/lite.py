@@ -168,6 +168,9 @@ class LiteAgent:
         why = check.doubt_request(message, datagram.data, self.credentials)
         if why is None and datagram.local not in self._locals:
             why = "request to an address that is no candidate"
+        heard = Heard.of(message)
+        if why is None and self._peer is not None and heard.ufrag not in {self._peer.ufrag, *self._former}:
+            why = "request from somebody else"  # spec: ice/stranger-unanswered
         if why is not None:
             self._ignore(why)
             return
@@ -179,13 +182,10 @@ class LiteAgent:
             if self._rider is not None:
                 self._rider.alight(message, datagram, now)
             answer = check.success(message, datagram.remote, self.credentials, self._rider)
-            self._hear(Heard.of(message), datagram.local, datagram.remote, now)
+            self._hear(heard, datagram.local, datagram.remote, now)
         self._transmits.append(Datagram(answer, datagram.local, datagram.remote))
 
     def _hear(self, heard: Heard, local: Address, remote: Address, now: float) -> None:
-        if self._peer is not None and heard.ufrag not in {self._peer.ufrag, *self._former}:
-            self._ignore("request from somebody else")
-            return
         pair = self._paths.get((local, remote)) or self._open(heard, local, remote)
         self._names[local, remote] = heard.ufrag
         pair.heard_from, pair.answered_at, self._heard_at = True, now, now

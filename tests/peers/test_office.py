@@ -1,4 +1,4 @@
-"""Chromium beyond loopback: only TCP gets out, or the path dies in the middle of a call."""
+"""Browsers beyond loopback: only TCP gets out, or the path dies in the middle of a call."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ def test_chromium_meets_over_tcp_where_nothing_else_gets_out(tmp_path: Path) -> 
     assert all(pair.endswith("tcp / host tcp") for pair in pairs), pairs
 
 
-@pytest.mark.spec("ice/restart", "ice/mixed-generations")
-@pytest.mark.parametrize("change", ["mapping", "address"])
+@pytest.mark.spec("ice/restart", "ice/mixed-generations", "ice/stranger-unanswered")
+@pytest.mark.peer("firefox")
+@pytest.mark.parametrize("name", ["chromium", "firefox"])
+@pytest.mark.parametrize("change", ["mapping", "address", "far"])
 def test_a_call_whose_path_dies_heals_by_itself(
-    change: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    change: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The gaps are printed, not asserted: a busy machine is slow, and that is no defect."""
     with office() as place:
-        done = place.run("tests.peers.healing", str(tmp_path), change)
+        done = place.run("tests.peers.healing", str(tmp_path), change, name)
     assert done.returncode == 0, done.stderr[-3000:]
     *measured, last = done.stdout.splitlines()
     assert last == "met"
     gaps = [json.loads(line) for line in measured]
     assert len(gaps) == 2
     assert all(each["gap"] > each["before"] for each in gaps), "nothing was interrupted"
+    longest = ", ".join(f"{each['gap']:.2f}" for each in gaps)
     with capsys.disabled():
-        print(
-            f"\n{change} lost, longest gap in each picture: {', '.join(format(each['gap'], '.2f') for each in gaps)} s"
-        )
+        print(f"\n{name}, {change}: longest gap in each picture: {longest} s")

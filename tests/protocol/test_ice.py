@@ -171,7 +171,19 @@ def test_early_checks_of_somebody_else_are_forgotten() -> None:
     puppet.machine.set_remote_credentials(other, puppet.now)
     assert puppet.wait(5) == []
     assert not puppet.machine.is_valid_path(ALICE, BOB)
-    puppet.say(puppet.request())
+    assert puppet.say(puppet.request()) == []
+    assert puppet.machine.ignored["request from somebody else"] == 1
+
+
+@pytest.mark.spec("ice/stranger-unanswered")
+def test_the_peers_new_name_before_we_know_it_gets_no_answer() -> None:
+    """libwebrtc stays with a path on which our former credentials answered its new name."""
+    puppet = Puppet(agent(1, controlling=False))
+    puppet.connect()
+    assert puppet.machine.selected is not None
+    puppet.credentials = ice.Credentials("newn", "newnewnewnewnewnewneww")
+    assert puppet.say(puppet.request(nominates=True), source=Address("192.0.2.77", 4000)) == []
+    assert not puppet.machine.is_valid_path(ALICE, Address("192.0.2.77", 4000))
     assert puppet.machine.ignored["request from somebody else"] == 1
 
 

@@ -55,6 +55,14 @@ def test_it_never_asks_and_tells_a_controlled_peer_to_control() -> None:
     assert talk.wait(5) == []
 
 
+@pytest.mark.spec("ice/stranger-unanswered")
+def test_another_name_than_the_peers_gets_no_answer() -> None:
+    talk = puppet()
+    talk.credentials = ice.Credentials("newn", "newnewnewnewnewnewneww")
+    assert talk.say(talk.request(nominates=True)) == []
+    assert talk.machine.selected is None
+
+
 @pytest.mark.spec("ice/lite-selects")
 def test_what_the_peer_nominates_is_used_and_a_better_or_later_choice_replaces_it() -> None:
     talk = puppet()
