@@ -117,3 +117,32 @@ test("a new connection is not judged by the silence of the one before", async ()
   await live(2, true, false);
   assert.deepEqual(said, ["silent"]);
 });
+
+test("what the browser itself calls disconnected needs no half second", async () => {
+  let now = 0;
+  let octets = 0;
+  const said = [];
+  const connection = (state) => ({
+    state,
+    sends: state === "connected",
+    pc: { getStats: async () => new Map([[0, { type: "transport", bytesReceived: octets }]]) },
+  });
+  const pulse = new Pulse({ clock: () => now });
+  for (const kind of ["silent", "alive"]) pulse.addEventListener(kind, () => said.push(kind));
+  const live = async (seconds, up, down) => {
+    for (const end = now + seconds; now < end; now += 0.05) {
+      if (up === "connected") octets += 10;
+      pulse.beat({ up: connection(up), down: connection(down) });
+      for (let turn = 0; turn < 3; turn += 1) await null;
+    }
+  };
+  await live(1, "connecting", "new");
+  await live(3, "connected", "connected");
+  assert.deepEqual(said, []);
+  await live(0.15, "disconnected", "connected");
+  assert.deepEqual(said, ["silent"]);
+  await live(3, "failed", "disconnected");
+  assert.deepEqual(said, ["silent"]);
+  await live(2, "connected", "connected");
+  assert.deepEqual(said, ["silent", "alive"]);
+});

@@ -4,6 +4,7 @@
  * While *up* sends, the server's feedback comes many times a second; half a second without any means that the path is
  * gone: another network, a cable pulled. Only *up* can tell: on *down* silence may as well be other people's.
  * Where nothing is sent up, *down* still has the server's reports, one a second.
+ * Firefox calls both disconnected as soon as its address is gone; that counts as well.
  * Leaves out: the restart itself (`connections.js`).
  * Read next: `connections.js`.
  */
@@ -23,6 +24,8 @@ export function received(report) {
   }
   return octets;
 }
+
+const LOST = ["disconnected", "failed"];
 
 /** The rhythm of what arrives: `sample` it, then ask for `silent`. */
 export class Rhythm {
@@ -89,7 +92,8 @@ export class Pulse extends EventTarget {
     const now = this.clock();
     if (this.reading || now < this.readAt + EVERY) return;
     this.readAt = now;
-    this.#read(up, down);
+    if (LOST.includes(up.state) || LOST.includes(down.state)) this.#judge(true);
+    else this.#read(up, down);
   }
 
   async #read(up, down) {
