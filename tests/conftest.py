@@ -13,6 +13,7 @@ Read next: tests/peer_registry.py (how each peer is found), docs/testing.md.
 from __future__ import annotations
 
 import datetime
+import fcntl
 import json
 import os
 import platform
@@ -144,14 +145,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if not outcomes:
         return
     path: Path = session.config.getoption("--spec-results")
-    tests = _read_results(path)
-    for nodeid, passed in outcomes.items():
-        tests[nodeid] = {"passed": passed, "spec": session.config.stash[REQUIREMENTS][nodeid]}
-    tests = {nodeid: result for nodeid, result in tests.items() if (ROOT / nodeid.split("::")[0]).exists()}
     path.parent.mkdir(exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}")
-    unfinished.write_text(json.dumps({"tests": tests}, indent=1, sort_keys=True) + "\n")
-    unfinished.replace(path)
+    with path.with_suffix(".lock").open("w") as lock:  # two runs may go on side by side
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        tests = _read_results(path)
+        for nodeid, passed in outcomes.items():
+            tests[nodeid] = {"passed": passed, "spec": session.config.stash[REQUIREMENTS][nodeid]}
+        tests = {nodeid: result for nodeid, result in tests.items() if (ROOT / nodeid.split("::")[0]).exists()}
+        unfinished = path.with_suffix(f".{os.getpid()}")
+        unfinished.write_text(json.dumps({"tests": tests}, indent=1, sort_keys=True) + "\n")
+        unfinished.replace(path)
 
 
 def _read_results(path: Path) -> dict[str, Any]:
