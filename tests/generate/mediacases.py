@@ -60,6 +60,12 @@ class Cases:
         """A case where the document leaves room: the result, or what `allowed` says."""
         self._add(comment, reqs, given, flags).update(out=out, result="acceptable", allowed=list(allowed))
 
+    @property
+    def last(self) -> Case:
+        """The case that was added last."""
+        case: Case = self._groups[-1]["tests"][-1]
+        return case
+
     def _add(self, comment: str, reqs: str, given: bytes | Case, flags: Sequence[str]) -> Case:
         self._number += 1
         stem = self.name.partition("-")[0]

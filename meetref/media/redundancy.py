@@ -1,0 +1,115 @@
+"""Sound that is said twice: every packet carries the ones before it again, so a lost one is heard from its successor.
+
+Stands above `wire/red` and `media/sequence`. `Redundancy` makes such payloads, `Unwrapping` takes them apart and gives
+every sound once; `primary` and `since` are for forwarding: to viewers without RED, and after a seat has changed.
+Specification: RFC 2198; the sizes are those of libwebrtc, which repeats one packet unless told otherwise.
+Leaves out: repeating in lower quality, as RFC 2198 has in mind: for Opus everybody sends the very same octets again.
+Read next: `media/fec.py`, which does it for video.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from meetref.media.sequence import Unwrapper, difference
+from meetref.wire import red
+from meetref.wire.rtp import Octets
+
+MAXIMUM_PAYLOAD_SIZE = 1200  # octets, headers included: beyond, the oldest blocks stay away
+REMEMBERED = 256  # sounds that are known as heard: at 20 ms each, five seconds
+
+
+class Sound(NamedTuple):
+    """One block, with the RTP timestamp it belongs to. `primary`: it travelled as the newest one of its packet."""
+
+    timestamp: int
+    payload_type: int
+    data: bytes
+    primary: bool
+
+
+class Redundancy:
+    """The sending end: makes the payloads of one stream, each with the `distance` sounds before it."""
+
+    def __init__(self, payload_type: int, *, distance: int = 1) -> None:
+        self.payload_type = payload_type
+        self.distance = distance
+        self._former: deque[tuple[int, bytes]] = deque(maxlen=distance)
+
+    def wrap(self, timestamp: int, sound: bytes) -> bytes:
+        """The payload of the sound at this RTP timestamp."""
+        room = MAXIMUM_PAYLOAD_SIZE - 1 - len(sound)
+        older = list[red.Block]()
+        for former, data in reversed(self._former):
+            offset = difference(timestamp, former, 32)
+            room -= 4 + len(data)
+            # spec: red/limits, red/redundancy-bounded
+            if not 0 < offset <= red.LARGEST_OFFSET or len(data) > red.LARGEST_BLOCK or room < 0:
+                break
+            older.append(red.Block(self.payload_type, offset, data))
+        if sound:
+            self._former.append((timestamp, sound))
+        return red.serialize(red.Payload(self.payload_type, sound, older[::-1]))
+
+    def forget(self) -> None:
+        """Repeat nothing from before now, as when the next sound is somebody else's."""
+        self._former.clear()  # spec: red/nobody-else
+
+
+def unwrap(payload: Octets, timestamp: int) -> list[Sound]:
+    """Everything in a payload, oldest first. `timestamp` is the packet's. Raises `Malformed`."""
+    read = red.parse(payload)
+    # spec: red/timestamps
+    sounds = [
+        Sound((timestamp - block.timestamp_offset) & 0xFFFFFFFF, block.payload_type, block.data, False)
+        for block in read.older
+    ]
+    return [*sounds, Sound(timestamp, read.payload_type, read.primary, True)]
+
+
+def primary(payload: Octets) -> tuple[int, bytes]:
+    """Payload type and octets of the newest block: the packet without RED. Raises `Malformed`."""
+    place = red.locate_primary(payload)
+    return place.payload_type, bytes(payload[place.start :])  # spec: red/stripped
+
+
+def since(payload: bytes, timestamp: int, first: int) -> bytes:
+    """The payload of the packet at `timestamp` without what is older than the RTP timestamp `first`.
+
+    Raises `Malformed`.
+    """
+    read = red.parse(payload)
+    age = difference(timestamp, first, 32)
+    kept = [block for block in read.older if block.timestamp_offset <= age]
+    if len(kept) == len(read.older):
+        return payload
+    return red.serialize(red.Payload(read.payload_type, read.primary, kept))  # spec: red/nobody-else
+
+
+class Unwrapping:
+    """The receiving end: gives every sound of one stream once, whether its own packet brings it or a later one.
+
+    `recovered` counts those whose packet had not come; it may still come, and is then in `repeated`.
+    """
+
+    def __init__(self) -> None:
+        self.recovered = 0
+        self.repeated = 0
+        self._timestamps = Unwrapper(32)
+        self._heard: dict[int, None] = {}
+
+    def receive(self, payload: Octets, timestamp: int) -> list[Sound]:
+        """What was not heard yet, oldest first. Raises `Malformed`."""
+        fresh = list[Sound]()
+        for sound in unwrap(payload, timestamp):
+            index = self._timestamps.unwrap(sound.timestamp)
+            if index in self._heard:
+                self.repeated += sound.primary
+            elif sound.primary or sound.data:
+                self._heard[index] = None
+                self.recovered += not sound.primary
+                fresh.append(sound)
+        while len(self._heard) > REMEMBERED:
+            del self._heard[next(iter(self._heard))]
+        return fresh
