@@ -13,6 +13,7 @@ from meetref import __version__  # noqa: E402
 from meetref.app import statepage  # noqa: E402
 from meetref.app.pcap import handshake_page  # noqa: E402
 from meetref.app.protocolpage import page  # noqa: E402
+from meetref.lab import bandwidth  # noqa: E402
 
 project = "meetref"
 author = copyright = "the meetref authors"
@@ -31,7 +32,7 @@ html_extra_path = ["_bytes"]
 suppress_warnings = ["myst.xref_missing"]
 
 # These pages are made: the signaling protocol and the states from their definitions, the handshakes from captures, the
-# tutorials from their folder.
+# tutorials from their folder; the picture of the bandwidth by its lab.
 (HERE / "signaling.md").write_text(page(), encoding="utf-8")
 (HERE / "states.md").write_text(statepage.page(), encoding="utf-8")
 BYTES = HERE / "_bytes"
@@ -44,6 +45,7 @@ for this, other in (("1.2", "1.3"), ("1.3", "1.2")):
 for capture in sorted((HERE.parent / "tests" / "captured").glob("dtls-*.pcapng")):
     made = handshake_page(capture, links=[("meetref", "index.html")])
     (BYTES / f"{capture.stem}.html").write_text(made, encoding="utf-8")
+(BYTES / "bandwidth.svg").write_text(bandwidth.picture(bandwidth.steps(seed=1)), encoding="utf-8")
 TUTORIALS = HERE / "tutorials"
 shutil.rmtree(TUTORIALS, ignore_errors=True)
 TUTORIALS.mkdir()

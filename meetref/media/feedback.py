@@ -1,19 +1,21 @@
 """Transport-wide feedback, both ends: noting what arrived, and learning what became of what was sent.
 
-Stands above `wire/transportfeedback` and `media/sequence`; `media/bandwidth` works on the reports.
+Stands above `wire/transportfeedback` and `media/departures`; `media/bandwidth` works on the reports.
 Specification: draft-holmer-rmcat-transport-wide-cc-extensions-01, sections 2 and 3.
 Leaves out: guessing. A packet is "not received" only where a feedback says so; a lost feedback says nothing.
-Read next: `media/repair.py`, which asks for single packets instead.
+Read next: `media/congestionfeedback.py`, the same in another format; `media/bandwidth.py`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from meetref.media.departures import CAPACITY, Departures, PacketReport
 from meetref.media.sequence import Unwrapper
 from meetref.wire.transportfeedback import REFERENCE_TICKS, TICK, TransportFeedback
+
+__all__ = ["ArrivalRecorder", "DepartureHistory", "PacketReport"]
 
 MAXIMUM_ARRIVALS = 160  # received packets in one feedback: at worst 6 octets each, so it fits a datagram
 MAXIMUM_PENDING = 4096  # arrivals that wait for a feedback
@@ -102,56 +104,18 @@ class ArrivalRecorder:
         )
 
 
-@dataclass(slots=True, frozen=True)
-class PacketReport:
-    """What became of one packet. `sent_at` is in our clock, `received_at` in the peer's: only differences compare."""
+class DepartureHistory(Departures):
+    """The sending end: `record` or `record_run` what leaves, by transport-wide numbers, and `match` what comes back."""
 
-    sequence: int
-    size_bytes: int
-    sent_at: float
-    received_at: float | None
+    __slots__ = ("_reference_times",)
 
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        super().__init__(capacity)
+        self._reference_times = Unwrapper(24)
 
-class DepartureHistory:
-    """The sending end: remembers the newest `capacity` departures until a feedback tells what became of them.
-
-    A packet is reported at most twice: as not received so far, and as received.
-    """
-
-    def __init__(self, capacity: int = 8192) -> None:
-        self.capacity = capacity
-        self.unmatched = 0  # arrivals reported of packets that we do not remember
-        self._sequences = Unwrapper(16)
-        self._times = Unwrapper(24)
-        self._sent: dict[int, tuple[int, float]] = {}
-        self._missing: set[int] = set()
-
-    def __len__(self) -> int:
-        return len(self._sent)
-
-    def record(self, sequence: int, size_bytes: int, at: float) -> None:
-        """Note that the packet with this transport-wide number left at `at`, in seconds."""
-        sent = self._sent
-        sent[self._sequences.unwrap(sequence & 0xFFFF)] = (size_bytes, at)
-        if len(sent) > self.capacity:
-            oldest = next(iter(sent))
-            del sent[oldest]
-            self._missing.discard(oldest)
-
-    def match(self, feedback: TransportFeedback, now: float) -> list[PacketReport]:
+    def match(self, feedback: TransportFeedback) -> list[PacketReport]:
         """What a feedback says of packets that we sent, in order of their numbers."""
-        reference = self._times.unwrap(feedback.reference_time) * REFERENCE_TICKS  # spec: rtcp/twcc-reference-wraps
-        base = self._sequences.nearest(feedback.base_sequence)
-        reports = []
-        for index, arrival in enumerate(feedback.arrivals, base):
-            departure = self._sent.get(index)
-            if departure is None:
-                self.unmatched += arrival is not None
-            elif arrival is not None:
-                del self._sent[index]
-                self._missing.discard(index)
-                reports.append(PacketReport(index, *departure, (reference + arrival) * TICK))
-            elif index not in self._missing:
-                self._missing.add(index)
-                reports.append(PacketReport(index, *departure, None))
-        return reports
+        # spec: rtcp/twcc-reference-wraps
+        reference = self._reference_times.unwrap(feedback.reference_time) * REFERENCE_TICKS
+        arrivals = [None if ticks is None else (reference + ticks) * TICK for ticks in feedback.arrivals]
+        return self.tell(self.nearest(feedback.base_sequence), arrivals)

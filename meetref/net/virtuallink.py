@@ -50,13 +50,17 @@ class Link:
         """Whether packets influence each other here, so that they must enter in the order of their arrival."""
         return self.impairments.bandwidth_bps < math.inf or self.impairments.jitter > 0
 
+    def waiting_for(self, at: float) -> float:
+        """How long a packet that enters at `at` waits for its turn, in seconds."""
+        return max(0.0, self._free_at - at)
+
     def cross(self, size: int, at: float) -> tuple[float, ...]:
         """When a packet of `size` octets that enters at `at` comes out: never, once, or twice."""
         impairments = self.impairments
         if impairments is PERFECT:
             return (at,)
         if impairments.bandwidth_bps < math.inf:
-            waiting_for = max(0.0, self._free_at - at)
+            waiting_for = self.waiting_for(at)
             if waiting_for * impairments.bandwidth_bps / 8 + size + HEADER_OCTETS > impairments.queue_octets:
                 self.dropped += 1
                 return ()

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from struct import Struct
 
 from meetref.wire import rtcpfeedback
+from meetref.wire.congestionfeedback import CongestionFeedback
 from meetref.wire.reader import UINT32, Malformed, Reader
 from meetref.wire.rtcpfeedback import Feedback, FullIntra, Nack, PictureLoss, ReceiverEstimate
 from meetref.wire.transportfeedback import TransportFeedback
 
 __all__ = [
     "Chunk",
+    "CongestionFeedback",
     "FullIntra",
     "Goodbye",
     "Nack",

@@ -3,7 +3,7 @@
 Stands below `wire/rtcp`, which finds the packets in a datagram and offers these classes under its own name.
 Specification: RFC 4585 section 6 (NACK, PLI), RFC 5104 section 4.3.1 (FIR), draft-alvestrand-rmcat-remb-03 (REMB).
 Leaves out: slice loss and reference picture selection, which no browser sends, and TMMBR: they come out as `Unknown`.
-Read next: `wire/transportfeedback.py`, the one message with a format of some depth.
+Read next: `wire/transportfeedback.py` and `wire/congestionfeedback.py`, the two messages of some depth.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from struct import Struct
 
-from meetref.wire import transportfeedback
+from meetref.wire import congestionfeedback, transportfeedback
+from meetref.wire.congestionfeedback import CongestionFeedback
 from meetref.wire.reader import UINT16, UINT32, Malformed, Reader
 from meetref.wire.transportfeedback import TransportFeedback
 
@@ -21,7 +22,7 @@ head = Struct("!II")
 
 TRANSPORT, PAYLOAD = 205, 206
 # What the count field says in the two types:
-NACK, TRANSPORT_WIDE = 1, 15
+NACK, CONGESTION, TRANSPORT_WIDE = 1, 11, 15
 PICTURE_LOSS, FULL_INTRA, APPLICATION_LAYER = 1, 4, 15
 
 
@@ -59,11 +60,13 @@ class ReceiverEstimate:
     ssrcs: list[int]
 
 
-Feedback = Nack | PictureLoss | FullIntra | TransportFeedback | ReceiverEstimate
+Feedback = Nack | PictureLoss | FullIntra | TransportFeedback | CongestionFeedback | ReceiverEstimate
 
 
 def parse_transport(reader: Reader, count: int) -> Feedback | None:
     """Read a packet of type 205; None where `count` names a kind that we do not read. Raises `Malformed`."""
+    if count == CONGESTION:  # spec: feedback/alone
+        return congestionfeedback.parse_body(reader, reader.uint32("feedback"))
     if count not in (NACK, TRANSPORT_WIDE):
         return None
     sender, media = reader.struct(head, "feedback")
@@ -101,6 +104,8 @@ def parse_payload(reader: Reader, count: int) -> Feedback | None:
 
 def serialize_body(packet: Feedback) -> tuple[int, int, bytes]:
     """Packet type, count and what stands behind the first four octets. Raises `Malformed`."""
+    if isinstance(packet, CongestionFeedback):  # it names its sources one by one
+        return TRANSPORT, CONGESTION, UINT32.pack(packet.sender_ssrc) + congestionfeedback.serialize_body(packet)
     # spec: rtcp/fir-media-ssrc-zero
     # spec: rtcp/remb-media-ssrc-zero
     media = 0 if isinstance(packet, FullIntra | ReceiverEstimate) else packet.media_ssrc

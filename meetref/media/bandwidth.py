@@ -1,0 +1,147 @@
+"""How much the way to a peer carries: the estimate that allocation spends and the pacer keeps to.
+
+Stands above `media/delaytrend`, `ratecontrol`, `lossrate` and `acknowledged`, and brings them together; it eats the
+reports that `media/feedback` or `media/congestionfeedback` make. Specification: draft-ietf-rmcat-gcc-02, as libwebrtc
+has it today (each part says where it differs): the least of what delay and loss allow.
+Leaves out: ECN marks, which no socket of ours reads. Read next: `media/probing.py`, which finds what nobody sends yet.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from operator import itemgetter
+
+from meetref.media.acknowledged import AcknowledgedRate
+from meetref.media.applicationlimit import ApplicationLimit
+from meetref.media.delaytrend import DelayTrend, Usage
+from meetref.media.departures import PacketReport
+from meetref.media.lossrate import LossRate
+from meetref.media.ratecontrol import PROVEN, RateControl
+
+START_BPS, MINIMUM_BPS, MAXIMUM_BPS = 1_000_000, 30_000, 20_000_000
+ROUND_TRIP_SMOOTHING = 0.25
+LONGEST_ROUND_TRIP = 10.0  # seconds; more than that is a mistake of somebody's
+SILENCE = 1.0  # seconds in which something was sent and no feedback came, after which the rate is cut, again and again
+SILENCE_DECREASE = 0.5
+
+_arrival = itemgetter(3)
+
+
+class Estimator:
+    """Feed `on_reports` with what every feedback says; `target_bps` is the estimate, in bits a second.
+
+    It stays between `minimum_bps` and `maximum_bps`. `on_departure` must be told now and then that something is sent,
+    at the latest before `handle_timeout`; a silence of the peer counts only then.
+    """
+
+    def __init__(
+        self,
+        start_bps: float = START_BPS,
+        *,
+        minimum_bps: float = MINIMUM_BPS,
+        maximum_bps: float = MAXIMUM_BPS,
+    ) -> None:
+        self.minimum_bps = minimum_bps
+        self.maximum_bps = maximum_bps
+        self.target_bps = min(max(start_bps, minimum_bps), maximum_bps)
+        self.round_trip_time: float | None = None
+        self._acknowledged = AcknowledgedRate()
+        self._limit = ApplicationLimit()
+        self._trend = DelayTrend()
+        self._delay = RateControl(self.target_bps, minimum_bps, maximum_bps)
+        self._loss = LossRate()
+        self._reported_at = math.inf  # when the last feedback came, or the rate was cut for want of one
+        self._departed_at = -math.inf
+
+    @property
+    def state(self) -> Usage:
+        """What the delay says: normal, overusing (a queue grows) or underusing (a queue drains)."""
+        return self._trend.usage
+
+    @property
+    def acknowledged_bps(self) -> float | None:
+        """How much arrives; None until half a second of it is known."""
+        return self._acknowledged.bitrate_bps
+
+    @property
+    def loss(self) -> float:
+        """The share of packets lost lately."""
+        return self._loss.loss
+
+    @property
+    def loss_limited(self) -> bool:
+        """Whether loss, not delay, keeps the estimate where it is."""
+        return self._loss.ceiling_bps < self._delay.bitrate_bps
+
+    @property
+    def application_limited(self) -> bool:
+        """Whether so little is sent that the estimate cannot be tried."""
+        return self._limit.limited
+
+    def on_reports(self, reports: Sequence[PacketReport], now: float) -> None:
+        """Take what a feedback says, in any order."""
+        if not reports:
+            return
+        self._reported_at = now
+        received = [report for report in reports if report[3] is not None]
+        received.sort(key=_arrival)
+        lost = len(reports) - len(received)
+        octets = sum(size for _, size, _, arrived_at in reports if arrived_at is None) if lost else 0
+        if received:
+            _, sizes, departures, arrivals = zip(*received, strict=True)
+            octets += sum(sizes)
+            self._on_received(sizes, departures, arrivals, now)
+        if self._limit.on_sent(octets, reports[-1][2], self.target_bps):
+            self._acknowledged.expect_change()
+        self._loss.on_counts(len(received), lost, octets, self._delay.bitrate_bps, now)
+        self._settle()
+
+    def _on_received(
+        self, sizes: Sequence[int], departures: Sequence[float], arrivals: Sequence[float], now: float
+    ) -> None:
+        self._acknowledged.on_received(sizes, arrivals)
+        before = self._trend.usage
+        self._trend.on_received(departures, arrivals, now)
+        usage = self._trend.usage
+        if usage == "overusing" != before:
+            # What arrives is about to change with what we send; it is what the estimate comes down to.
+            self._acknowledged.expect_change()
+        self._delay.on_usage(usage, self._acknowledged.bitrate_bps, now, limited=self._limit.limited)
+
+    def on_probe(self, bitrate_bps: float, now: float) -> None:
+        """A probe found this much (`media/probing`): believe it, unless queues grow or more arrives anyway."""
+        if self._trend.usage != "overusing":
+            proven = min(PROVEN * (self._acknowledged.bitrate_bps or 0.0), self._delay.bitrate_bps)
+            self._delay.set(max(bitrate_bps, proven), now)  # spec: bandwidth/probe-believed
+            self._settle()
+
+    def on_round_trip(self, seconds: float) -> None:
+        """A round trip was measured, as by a report block (`media/clock.round_trip_time`)."""
+        if not 0 <= seconds <= LONGEST_ROUND_TRIP:
+            return
+        before = self.round_trip_time
+        smoothed = seconds if before is None else before + ROUND_TRIP_SMOOTHING * (seconds - before)
+        self.round_trip_time = self._delay.round_trip_time = self._loss.round_trip_time = smoothed
+
+    def on_departure(self, at: float) -> None:
+        """The newest packet left at `at`."""
+        self._departed_at = at
+
+    def next_timeout(self) -> float:
+        """When the silence of the peer is too long; infinity before its first feedback."""
+        return self._reported_at + SILENCE
+
+    def handle_timeout(self, now: float) -> None:
+        """Nothing was heard although something was sent: its way may be broken. To be called at `next_timeout`."""
+        if now < self._reported_at + SILENCE:
+            return
+        if self._departed_at > self._reported_at:  # spec: feedback/loss-of-feedback
+            self._delay.set(self._delay.bitrate_bps * SILENCE_DECREASE, now)
+            self._settle()
+        self._reported_at = now
+
+    def _settle(self) -> None:
+        # spec: bandwidth/least-of-both
+        wanted = min(self._delay.bitrate_bps, self._loss.ceiling_bps)
+        self.target_bps = min(max(wanted, self.minimum_bps), self.maximum_bps)

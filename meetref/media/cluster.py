@@ -1,0 +1,101 @@
+"""One probe: a cluster of packets that leaves at a rate above the estimate, and what its arrival says.
+
+Stands below `media/probing`, which decides when. All that leaves while a cluster is under way is part of it, media as
+well as padding: so its packets are known by when they left, in either format of feedback.
+Specification: none; libwebrtc's BitrateProber and ProbeBitrateEstimator (M138). Its bursts are 2 ms apart, ours 5,
+since our timers may be late by as much.
+Leaves out: the padding itself.
+Read next: `media/probing.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from meetref.media.departures import PacketReport
+
+DURATION, PACKETS = 0.015, 5
+STEP = 0.005  # seconds from one burst of a cluster to the next
+GRACE = 0.1  # seconds by which it may be late; then it is given up
+LEAST_SHARE = 0.8  # of its packets and octets must have come before it is judged
+LONGEST = 1.0  # seconds between its first and its last packet; of a longer one nothing is believed
+UNSATURATED = 0.9  # of the rate at which it left: what comes more slowly found the capacity,
+UTILIZATION = 0.95  # of which this much is then believed
+MOST_RATIO = 2.0  # what came faster than this many times the rate at which it left is a mistake of somebody's
+
+
+@dataclass(slots=True, frozen=True)
+class Cluster:
+    """What is to be sent: at this rate, for this many seconds, at least so many packets."""
+
+    bitrate_bps: float
+    duration: float = DURATION
+    minimum_packets: int = PACKETS
+
+    @property
+    def octets(self) -> int:
+        return math.ceil(self.bitrate_bps * self.duration / 8)
+
+
+class Trial:
+    """A cluster that began at `began_at`: what left of it, and what came."""
+
+    def __init__(self, cluster: Cluster, began_at: float) -> None:
+        self.cluster = cluster
+        self.began_at = began_at
+        self._ended_at = math.inf
+        self._octets = self._packets = 0
+        self._came: list[tuple[int, float, float]] = []  # size, when it left, when it came
+
+    def is_late(self, now: float) -> bool:
+        """Whether it takes too long: nobody could send its padding."""
+        return now - self.began_at > self.cluster.duration + GRACE
+
+    def wanted(self, now: float) -> int:
+        """Octets that are to leave now to keep its rate until the next burst; 0 where it is ahead."""
+        step = self.cluster.bitrate_bps * STEP / 8
+        by_then = self.cluster.bitrate_bps * (now - self.began_at) / 8 + step
+        most: float = self.cluster.octets
+        if self._packets < self.cluster.minimum_packets:
+            most = max(most, self._octets + step)
+        return max(math.ceil(min(by_then, most)) - self._octets, 0)
+
+    def on_sent(self, octets: int, packets: int, now: float) -> bool:
+        """What left, of it or beside it; False when it is complete."""
+        self._octets += octets
+        self._packets += packets
+        # spec: bandwidth/probe-cluster
+        complete = self._octets >= self.cluster.octets and self._packets >= self.cluster.minimum_packets
+        if complete:
+            self._ended_at = now
+        return not complete
+
+    def on_reports(self, reports: Sequence[PacketReport]) -> float | None:
+        """What it found, in bits a second, if these reports are about it and enough of it came."""
+        mine = [
+            (size, sent_at, arrived_at)
+            for _, size, sent_at, arrived_at in reports
+            if self.began_at <= sent_at <= self._ended_at and arrived_at is not None
+        ]
+        if not mine or self._ended_at == math.inf:
+            return None
+        self._came += mine
+        octets = sum(size for size, _, _ in self._came)
+        enough = len(self._came) >= LEAST_SHARE * self._packets and octets >= LEAST_SHARE * self._octets
+        return self._judged(octets) if enough else None
+
+    def _judged(self, octets: int) -> float | None:
+        sent = sorted((sent_at, size) for size, sent_at, _ in self._came)
+        came = sorted((arrived_at, size) for size, _, arrived_at in self._came)
+        sent_for, came_for = sent[-1][0] - sent[0][0], came[-1][0] - came[0][0]
+        if not (0 < sent_for <= LONGEST and 0 < came_for <= LONGEST):
+            return None
+        # The octets of the last burst took no time of those, nor did the first packet that came.
+        sent_bps = 8 * (octets - sum(size for at, size in sent if at == sent[-1][0])) / sent_for
+        came_bps = 8 * (octets - came[0][1]) / came_for
+        if came_bps > MOST_RATIO * sent_bps:
+            return None
+        # spec: bandwidth/probe-result
+        return UTILIZATION * came_bps if came_bps < UNSATURATED * sent_bps else min(sent_bps, came_bps)

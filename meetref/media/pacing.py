@@ -1,0 +1,143 @@
+"""The pacer: what leaves when, and what first, where packets must not leave all at once.
+
+Stands above nothing of this floor; its owner hands it batches, and sends what comes out. Audio never waits. Then go
+retransmissions, video and padding.
+Specification: draft-ietf-rmcat-gcc-02 section 4 has a pacer send a group of packets every 5 ms; no SFU of the field
+paces what it forwards, since the publisher did: so without a rate all passes through, at the price of one comparison
+a batch, and with one a batch still passes whole while what is owed to the rate is little.
+Leaves out: waiting; `next_timeout` says when more may go.
+Read next: `media/bandwidth.py`, where a rate comes from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from enum import IntEnum
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+FACTOR = 2.5  # times the estimate is a good rate: no encoder's frame waits for long (libwebrtc, M138)
+WINDOW = 0.04  # seconds of the rate that may leave ahead of it: a frame of 25 a second
+LONGEST_WAIT = 0.25  # seconds of the rate that may wait; beyond, the oldest is dropped
+QUANTUM = 0.001  # seconds: a timer that is earlier by less than this is no reason to wait again
+
+
+class Kind(IntEnum):
+    """What goes first."""
+
+    AUDIO = 0
+    RETRANSMISSION = 1
+    VIDEO = 2
+    PADDING = 3
+
+
+class DropOldestQueue(Generic[Item]):
+    """First in, first out; where it holds more octets than it may, the oldest go, and are counted in `dropped`."""
+
+    __slots__ = ("_items", "dropped", "octets")
+
+    def __init__(self) -> None:
+        self._items: deque[tuple[Item, int]] = deque()
+        self.octets = 0
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, item: Item, size: int, most_octets: float) -> None:
+        self._items.append((item, size))
+        self.octets += size
+        while self.octets > most_octets and len(self._items) > 1:
+            self.octets -= self._items.popleft()[1]
+            self.dropped += 1
+
+    def take(self) -> tuple[Item, int]:
+        item, size = self._items.popleft()
+        self.octets -= size
+        return item, size
+
+    def clear(self) -> None:
+        self.dropped += len(self._items)
+        self._items.clear()
+        self.octets = 0
+
+
+class Pacer(Generic[Item]):
+    """Ask `passes` before a batch leaves; what does not pass is put in with `wait`, and comes out of `due`.
+
+    `rate_bps` is infinite at first: then everything passes and nothing ever waits.
+    """
+
+    __slots__ = ("_paid_until", "_queues", "rate_bps", "window")
+
+    def __init__(self, rate_bps: float = math.inf, *, window: float = WINDOW) -> None:
+        self.rate_bps = max(rate_bps, 1.0)
+        self.window = window
+        self._paid_until = -math.inf  # when what has left would have left at the rate
+        self._queues: tuple[DropOldestQueue[Item], ...] = tuple(DropOldestQueue() for _ in Kind)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._queues))
+
+    @property
+    def dropped(self) -> int:
+        """How many were dropped because too much waited."""
+        return sum(queue.dropped for queue in self._queues)
+
+    @property
+    def waiting_for(self) -> float:
+        """Seconds until all that waits has left, at the present rate."""
+        return sum(queue.octets for queue in self._queues) * 8 / self.rate_bps
+
+    def passes(self, octets: int, now: float, kind: Kind = Kind.VIDEO) -> bool:
+        """Whether a batch of this size in all may leave at once; if so, it is counted.
+
+        A batch of mixed kinds is as urgent as its least urgent packet.
+        """
+        if self.rate_bps == math.inf:  # spec: pacing/unlimited-passes
+            return True
+        # spec: pacing/audio-never-waits
+        if kind is not Kind.AUDIO and (self._is_ahead(now) or self._anyone_before(kind)):
+            return False
+        self._count(octets, now)
+        return True
+
+    def wait(self, kind: Kind, item: Item, size: int) -> None:
+        """Put in a packet that did not pass. Padding is dropped before anything else, then the oldest of a kind."""
+        most = LONGEST_WAIT * self.rate_bps / 8
+        others = sum(queue.octets for queue in self._queues[: Kind.PADDING])
+        if kind is not Kind.PADDING and others + size > most:
+            self._queues[Kind.PADDING].clear()
+        self._queues[kind].put(item, size, most)  # spec: pacing/bounded
+
+    def due(self, now: float) -> list[tuple[Kind, Item]]:
+        """What may leave now, the most urgent first; to be called when `next_timeout` has come."""
+        out: list[tuple[Kind, Item]] = []
+        for kind, queue in zip(Kind, self._queues, strict=True):  # spec: pacing/order
+            while queue and not self._is_ahead(now):
+                item, size = queue.take()
+                self._count(size, now)
+                out.append((kind, item))
+        return out
+
+    def next_timeout(self) -> float:
+        """When more may leave; infinity while nothing waits."""
+        return self._paid_until - self.window + QUANTUM if any(self._queues) else math.inf
+
+    def set_rate(self, rate_bps: float) -> None:
+        """Go on at this rate; infinite: what still waits is all due."""
+        self.rate_bps = max(rate_bps, 1.0)
+        if rate_bps == math.inf:
+            self._paid_until = -math.inf
+
+    def _is_ahead(self, now: float) -> bool:
+        return self._paid_until - now > self.window  # spec: pacing/window
+
+    def _anyone_before(self, kind: Kind) -> bool:
+        return any(self._queues[: kind + 1])
+
+    def _count(self, octets: int, now: float) -> None:
+        # spec: pacing/rate
+        self._paid_until = max(self._paid_until, now) + octets * 8 / self.rate_bps

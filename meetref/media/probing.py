@@ -1,0 +1,175 @@
+"""When to probe: bursts above the estimate find room that nobody finds by sending what there is to send.
+
+Stands above `media/cluster`, one probe; looks at the estimator of `media/bandwidth` after every feedback.
+Specification: none; libwebrtc's ProbeController (M138): three and six times the start, then twice the estimate as
+long as 70 percent of a probe came through, twice every five seconds while the sender is application-limited, and 85
+percent of what there was before a sudden drop. None while queues grow or loss limits us, and none for what nobody
+would be sent.
+Leaves out: the padding itself.
+Read next: `media/cluster.py`, or `media/pacing.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+
+from meetref.media.bandwidth import Estimator
+from meetref.media.cluster import STEP, Cluster, Trial
+from meetref.media.departures import PacketReport
+
+FIRST_SCALES = (3.0, 6.0)
+SCALE = 2.0
+ENOUGH = 0.7  # of a cluster's rate: if the estimate reaches that much, a further one follows
+HEADROOM = 2.0  # times the demand: beyond that nothing is looked for
+PATIENCE = 1.0  # seconds for which the results of a cluster are waited for
+LIMITED_INTERVAL = 5.0  # seconds between two probes of an application-limited sender
+MORE_DEMAND = 1.1  # times the demand at the last probe: as much more is not made to wait
+DROP, DROP_SCALE = 0.66, 0.85  # what is left of the estimate, at most, and what is then tried of it
+DROP_MEMORY = 5.0  # seconds for which it is
+LIMITED_MEMORY = 3.0  # seconds for which a sender still counts as application-limited
+MAXIMUM_TRIALS = 4  # clusters whose results may still come
+
+
+class Prober:
+    """Call `begin` when media may flow, `on_estimate` after every feedback, `handle_timeout` when it is time.
+
+    After either of the latter two send `take()` octets of padding at once. All that is sent is told by `on_sent`; what
+    `on_reports` finds is for `Estimator.on_probe`. `on_demand` says what would be sent if there were room enough.
+    """
+
+    def __init__(self, start_bps: float, *, maximum_bps: float) -> None:
+        self.maximum_bps = maximum_bps
+        self.demand_bps = math.inf
+        self.clusters = 0  # begun so far
+        self._target_bps = start_bps
+        self._ahead: deque[Cluster] = deque()
+        self._trials: deque[Trial] = deque(maxlen=MAXIMUM_TRIALS)  # the last may be under way
+        self.sending = False
+        """Whether a cluster is under way, and `on_sent` has to be told."""
+        self._next_at = math.inf
+        self._padding = 0
+        self._further_bps = math.inf  # the estimate at which a further cluster follows
+        self._probed_at = -math.inf
+        self._probed_demand_bps = 0.0
+        self._limited_since = math.inf
+        self._limited_at = -math.inf
+        self._drop: tuple[float, float] | None = None  # the estimate before it, and when it was
+        self._drop_probed_at = -math.inf
+
+    @property
+    def cluster(self) -> Cluster | None:
+        """What is being sent; None between clusters."""
+        return self._trials[-1].cluster if self.sending else None
+
+    def begin(self, now: float) -> None:
+        """Media may flow: look what the way carries."""
+        # spec: bandwidth/probe-at-start
+        self._probe([scale * self._target_bps for scale in FIRST_SCALES], now)
+
+    def on_demand(self, bitrate_bps: float) -> None:
+        """What would be sent if the way were wide: all that is visible, in the best layers that are of use."""
+        self.demand_bps = bitrate_bps
+
+    def on_sent(self, octets: int, packets: int, now: float) -> None:
+        """What left just now, media and padding: while a cluster is under way it is part of it."""
+        if self.sending:
+            self.sending = self._trials[-1].on_sent(octets, packets, now)
+            if not self.sending:
+                self._next_at = now + STEP if self._ahead else now + PATIENCE
+
+    def on_reports(self, reports: Sequence[PacketReport], now: float) -> float | None:
+        """What a cluster found, in bits a second, if these reports tell."""
+        found = None
+        while self._trials and now - self._trials[0].began_at > 2 * PATIENCE:
+            self._trials.popleft()
+            self.sending = self.sending and bool(self._trials)
+        for trial in self._trials:
+            rate = trial.on_reports(reports)
+            found = found if rate is None else rate
+        return found
+
+    def on_estimate(self, estimator: Estimator, now: float) -> None:
+        """Look at what the last feedback made of the estimate."""
+        before, self._target_bps = self._target_bps, estimator.target_bps
+        if estimator.application_limited:
+            self._limited_since = min(self._limited_since, now)
+            self._limited_at = now
+        else:
+            self._limited_since = math.inf
+        if estimator.state == "overusing" or estimator.loss_limited:
+            self._ahead.clear()
+            self._further_bps = math.inf
+            self._drop = self._drop or (before, now)
+        elif self._target_bps < DROP * before and estimator.state == "normal":
+            # Neither a queue nor loss: feedback did not come for a while, and the way may be as wide as before.
+            self._drop, self._limited_at = (before, now), now
+            self._recover(now)
+        elif self._target_bps >= self._further_bps:  # spec: bandwidth/probe-further
+            self._probe([SCALE * self._target_bps], now)
+        elif estimator.state == "normal":
+            self._recover(now)
+            self._probe_limited(now)
+
+    def _recover(self, now: float) -> None:
+        drop, self._drop = self._drop, None
+        if drop is None or now - self._limited_at > LIMITED_MEMORY or now - drop[1] > DROP_MEMORY:
+            return
+        if self._target_bps < DROP * drop[0] and now - self._drop_probed_at > DROP_MEMORY:
+            self._drop_probed_at = now
+            # spec: bandwidth/probe-after-drop
+            self._probe([DROP_SCALE * drop[0]], now, further=False)
+
+    def _probe_limited(self, now: float) -> None:
+        """A sender that cannot send as much as the estimate allows cannot raise it either, but by probes."""
+        # spec: bandwidth/probe-application-limited
+        waits = PATIENCE if self.demand_bps > MORE_DEMAND * self._probed_demand_bps else LIMITED_INTERVAL
+        if now - max(self._limited_since, self._probed_at) >= waits:
+            self._probe([SCALE * self._target_bps], now)
+
+    def _probe(self, rates: Sequence[float], now: float, *, further: bool = True) -> None:
+        self._further_bps = math.inf
+        if self.sending or self._ahead or self.demand_bps <= self._target_bps:
+            return
+        most = min(self.maximum_bps, HEADROOM * self.demand_bps)  # spec: bandwidth/probe-limits
+        wanted = [min(rate, most) for rate in rates if min(rate, most) > self._target_bps]
+        if not wanted:
+            return
+        self._ahead.extend(Cluster(rate) for rate in sorted(set(wanted)))
+        if further and max(rates) < most:
+            self._further_bps = ENOUGH * wanted[-1]
+        self._probed_at = now
+        self._probed_demand_bps = self.demand_bps
+        self._go_on(now)
+
+    def next_timeout(self) -> float:
+        """When `handle_timeout` wants to be called; infinity while no cluster is under way and none is waited for."""
+        return self._next_at
+
+    def handle_timeout(self, now: float) -> None:
+        """Go on with a cluster, or stop waiting for what it finds."""
+        if now >= self._next_at:
+            self._go_on(now)
+
+    def take(self) -> int:
+        """How many octets of padding are to leave now; each is told once."""
+        padding, self._padding = self._padding, 0
+        return padding
+
+    def _go_on(self, now: float) -> None:
+        if self.sending and self._trials[-1].is_late(now):
+            self.sending = False
+            self._trials.pop()
+        if not self.sending and self._ahead:
+            self._trials.append(Trial(self._ahead.popleft(), now))
+            self.sending = True
+            self.clusters += 1
+        if self.sending:
+            self._padding = self._trials[-1].wanted(now)
+            self._next_at = now + STEP
+        elif now - self._probed_at < PATIENCE:
+            self._next_at = self._probed_at + PATIENCE
+        else:
+            self._further_bps = math.inf
+            self._next_at = math.inf

@@ -1,0 +1,110 @@
+"""One probe: what is to be sent and when, and what is read from its arrival."""
+
+from __future__ import annotations
+
+import pytest
+
+from meetref.media.cluster import Cluster, Trial
+from meetref.media.departures import PacketReport
+
+
+def sent(trial: Trial, size: int = 1000) -> list[tuple[float, int]]:
+    """Send it as its owner would: what is wanted, in packets of one size, each 5 ms."""
+    packets = []
+    now, going = trial.began_at, True
+    while going:
+        wanted = trial.wanted(now)
+        count = -(-wanted // size)
+        if count:
+            packets += [(now, size)] * count
+            going = trial.on_sent(count * size, count, now)
+        now += 0.005
+    return packets
+
+
+def arrived(packets: list[tuple[float, int]], capacity_bps: float, delay: float = 0.1) -> list[PacketReport]:
+    """Through a link, one after the other."""
+    reports: list[PacketReport] = []
+    free_at = 0.0
+    for number, (at, size) in enumerate(packets):
+        free_at = max(free_at, at) + size * 8 / capacity_bps
+        reports.append((number, size, at, 700 + free_at + delay))
+    return reports
+
+
+@pytest.mark.spec("bandwidth/probe-cluster")
+@pytest.mark.parametrize("bitrate", [100_000, 600_000, 3_000_000, 20_000_000])
+def test_it_leaves_at_its_rate_and_is_long_enough(bitrate: float) -> None:
+    trial = Trial(Cluster(bitrate), 1.0)
+    packets = sent(trial, 1000 if bitrate > 10**6 else 200)
+    octets = sum(size for _, size in packets)
+    assert octets >= bitrate * 0.015 / 8
+    assert len(packets) >= 5
+    seconds = packets[-1][0] - packets[0][0]
+    assert seconds >= 0.0099
+    last = sum(size for at, size in packets if at == packets[-1][0])
+    assert (octets - last) * 8 / seconds == pytest.approx(bitrate, rel=0.35)
+
+
+@pytest.mark.spec("bandwidth/probe-result")
+def test_of_a_wide_link_its_own_rate_is_read() -> None:
+    trial = Trial(Cluster(3_000_000), 1.0)
+    packets = sent(trial)
+    found = trial.on_reports(arrived(packets, 50_000_000))
+    assert found == pytest.approx(3_000_000, rel=0.35)
+
+
+@pytest.mark.spec("bandwidth/probe-result")
+def test_of_a_narrow_link_its_capacity_is_read() -> None:
+    trial = Trial(Cluster(3_000_000), 1.0)
+    packets = sent(trial)
+    found = trial.on_reports(arrived(packets, 1_000_000))
+    assert found == pytest.approx(0.95 * 1_000_000, rel=0.01)
+
+
+@pytest.mark.spec("bandwidth/probe-result")
+def test_what_is_told_in_parts_is_put_together() -> None:
+    trial = Trial(Cluster(6_000_000), 1.0)
+    reports = arrived(sent(trial), 1_000_000)
+    assert trial.on_reports(reports[:3]) is None
+    assert trial.on_reports(reports[3:]) == pytest.approx(950_000, rel=0.01)
+
+
+def test_media_beside_it_is_part_of_it_and_what_left_before_or_after_is_not() -> None:
+    trial = Trial(Cluster(3_000_000), 1.0)
+    packets = sent(trial)
+    others: list[PacketReport] = [(900, 1200, 0.9, 700.0), (901, 1200, packets[-1][0] + 0.001, 900.0)]
+    assert trial.on_reports(others) is None
+    assert trial.on_reports(arrived(packets, 1_000_000) + others) == pytest.approx(950_000, rel=0.01)
+
+
+@pytest.mark.spec("bandwidth/probe-result")
+def test_where_much_is_lost_nothing_is_read() -> None:
+    trial = Trial(Cluster(6_000_000), 1.0)
+    reports = arrived(sent(trial), 1_000_000)
+    lost: list[PacketReport] = [
+        (number, size, at, None if number % 3 == 0 else came) for number, size, at, came in reports
+    ]
+    assert trial.on_reports(lost) is None
+
+
+@pytest.mark.spec("bandwidth/probe-result")
+def test_what_cannot_be_is_not_believed() -> None:
+    trial = Trial(Cluster(3_000_000), 1.0)
+    packets = sent(trial)
+    hurried: list[PacketReport] = [(number, size, at, 7 + number * 1e-6) for number, (at, size) in enumerate(packets)]
+    assert trial.on_reports(hurried) is None
+    at_once: list[PacketReport] = [(number, size, at, 7.0) for number, (at, size) in enumerate(packets)]
+    assert Trial(Cluster(3_000_000), 1.0).on_reports(at_once) is None
+    dawdling = Trial(Cluster(3_000_000), 1.0)
+    reports = arrived(sent(dawdling), 20_000)
+    assert dawdling.on_reports(reports) is None
+
+
+def test_a_late_owner_catches_up_and_a_very_late_one_gives_up() -> None:
+    trial = Trial(Cluster(3_000_000), 1.0)
+    assert trial.wanted(1.0) == 1875
+    assert trial.wanted(1.004) == pytest.approx(3375, abs=1)
+    assert trial.wanted(9.0) == 3_000_000 * 0.015 / 8
+    assert not trial.is_late(1.1)
+    assert trial.is_late(1.2)

@@ -1,0 +1,251 @@
+"""When probes are sent, how large, and when not: a prober beside an estimator of which the test says everything."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meetref.media.bandwidth import Estimator
+from meetref.media.cluster import Cluster
+from meetref.media.delaytrend import Usage
+from meetref.media.departures import PacketReport
+from meetref.media.probing import Prober
+
+
+class Told(Estimator):
+    """An estimator that is told what it thinks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.usage: Usage = "normal"
+        self.by_loss = False
+
+    @property
+    def state(self) -> Usage:
+        return self.usage
+
+    @property
+    def loss_limited(self) -> bool:
+        return self.by_loss
+
+    def set(self, target_bps: float, *, limited: bool = False, usage: Usage = "normal", by_loss: bool = False) -> Told:
+        self.target_bps = target_bps
+        self._limit.limited = limited
+        self.usage = usage
+        self.by_loss = by_loss
+        return self
+
+
+def play(prober: Prober, start: float, seconds: float, size: int = 1000) -> list[tuple[float, float]]:
+    """Send what is wanted for a while: when each cluster began, and at what rate."""
+    begun: dict[Cluster, float] = {}
+    now = start
+    while now < start + seconds:
+        if prober.cluster is not None:
+            begun.setdefault(prober.cluster, now)
+        if wanted := prober.take():
+            prober.on_sent(-(-wanted // size) * size, -(-wanted // size), now)
+        later = prober.next_timeout()
+        if later > start + seconds:
+            break
+        now = max(now, later)
+        prober.handle_timeout(now)
+        assert prober.next_timeout() > now
+    return [(at, cluster.bitrate_bps) for cluster, at in begun.items()]
+
+
+@pytest.mark.spec("bandwidth/probe-at-start")
+def test_three_and_six_times_the_start_are_tried_first() -> None:
+    prober = Prober(300_000, maximum_bps=20e6)
+    assert prober.next_timeout() == math.inf
+    prober.begin(10.0)
+    begun = play(prober, 10.0, 5.0, 200)
+    assert [rate for _, rate in begun] == [900_000, 1_800_000]
+    assert begun[0][0] == 10.0
+    assert begun[1][0] < 10.1
+    assert prober.next_timeout() == math.inf
+
+
+@pytest.mark.spec("bandwidth/probe-further")
+def test_twice_as_much_is_tried_as_long_as_most_of_it_comes_through() -> None:
+    prober, estimator = Prober(300_000, maximum_bps=20e6), Told()
+    prober.begin(0.0)
+    play(prober, 0.0, 0.2)
+    prober.on_estimate(estimator.set(900_000), 0.2)
+    assert play(prober, 0.2, 0.1) == []
+    prober.on_estimate(estimator.set(1_700_000), 0.3)
+    assert [rate for _, rate in play(prober, 0.3, 0.2)] == [3_400_000]
+    prober.on_estimate(estimator.set(3_000_000), 0.5)
+    assert [rate for _, rate in play(prober, 0.5, 0.2)] == [6_000_000]
+    prober.on_estimate(estimator.set(4_000_000), 0.7)  # two thirds of it
+    assert play(prober, 0.7, 0.2) == []
+
+
+@pytest.mark.spec("bandwidth/probe-further")
+def test_what_comes_after_a_second_is_no_answer_any_more() -> None:
+    prober, estimator = Prober(300_000, maximum_bps=20e6), Told()
+    prober.begin(0.0)
+    play(prober, 0.0, 3.0)
+    prober.on_estimate(estimator.set(1_700_000), 3.0)
+    assert play(prober, 3.0, 1.0) == []
+
+
+@pytest.mark.spec("bandwidth/probe-limits")
+def test_nothing_is_looked_for_that_nobody_would_be_sent() -> None:
+    prober, estimator = Prober(1_000_000, maximum_bps=20e6), Told()
+    prober.on_demand(800_000)
+    prober.begin(0.0)
+    assert play(prober, 0.0, 1.0) == []
+    for number in range(200):
+        prober.on_estimate(estimator.set(1_000_000, limited=True), 1 + number * 0.1)
+    assert play(prober, 21.0, 1.0) == []
+    modest = Prober(1_000_000, maximum_bps=20e6)
+    modest.on_demand(1_200_000)
+    modest.begin(0.0)
+    assert [rate for _, rate in play(modest, 0.0, 1.0)] == [2_400_000]
+    bounded = Prober(1_000_000, maximum_bps=2e6)
+    bounded.begin(0.0)
+    assert [rate for _, rate in play(bounded, 0.0, 1.0)] == [2_000_000]
+
+
+@pytest.mark.spec("bandwidth/probe-application-limited")
+def test_an_application_limited_sender_probes_every_five_seconds() -> None:
+    prober, estimator = Prober(1_000_000, maximum_bps=20e6), Told()
+    prober.begin(0.0)
+    begun = play(prober, 0.0, 2.0)
+    assert len(begun) == 2
+    for number in range(200):
+        now = 2.0 + number * 0.1
+        prober.on_estimate(estimator.set(1_000_000, limited=number > 30), now)
+        begun += play(prober, now, 0.09)
+    assert [rate for _, rate in begun[2:]] == [2_000_000] * 3
+    assert [round(at) for at, _ in begun[2:]] == [10, 15, 20]
+
+
+@pytest.mark.spec("bandwidth/probe-application-limited")
+def test_a_larger_demand_does_not_wait_for_five_seconds() -> None:
+    prober, estimator = Prober(1_000_000, maximum_bps=20e6), Told()
+    prober.on_demand(500_000)
+    prober.begin(0.0)
+    begun = []
+    for number in range(40):
+        now = number * 0.1
+        if number == 20:
+            prober.on_demand(3_000_000)
+        prober.on_estimate(estimator.set(1_000_000, limited=True), now)
+        begun += play(prober, now, 0.09)
+    assert [rate for _, rate in begun] == [2_000_000]
+    assert begun[0][0] == pytest.approx(2.0, abs=0.11)
+
+
+@pytest.mark.spec("bandwidth/probe-limits")
+@pytest.mark.parametrize("reason", [{"usage": "overusing"}, {"by_loss": True}])
+def test_none_while_a_queue_grows_or_loss_limits(reason: dict[str, bool]) -> None:
+    prober, estimator = Prober(1_000_000, maximum_bps=20e6), Told()
+    for number in range(200):
+        prober.on_estimate(estimator.set(1_000_000, limited=True, **reason), number * 0.1)
+    assert play(prober, 20.0, 1.0) == []
+    prober.begin(21.0)
+    prober.on_estimate(estimator.set(900_000, limited=True, **reason), 21.0)  # the second one is not sent any more
+    assert len(play(prober, 21.0, 1.0)) == 1
+
+
+@pytest.mark.spec("bandwidth/probe-after-drop")
+@pytest.mark.parametrize(
+    ("dropped_to", "limited", "lasts", "wanted"),
+    [
+        (1_000_000, True, 1.0, [0.85 * 2_000_000]),
+        (1_000_000, False, 1.0, []),  # the drop was due to what was sent
+        (1_500_000, True, 1.0, []),  # that is no large one
+        (1_000_000, True, 6.0, []),  # too long ago
+    ],
+)
+def test_after_a_drop_most_of_what_was_before_is_tried_again(
+    dropped_to: float, limited: bool, lasts: float, wanted: list[float]
+) -> None:
+    prober, estimator = Prober(2_000_000, maximum_bps=20e6), Told()
+    prober._probed_at = 99.0  # no other probe is near
+    prober.on_estimate(estimator.set(2_000_000, limited=limited), 100.0)
+    prober.on_estimate(estimator.set(dropped_to, usage="overusing", limited=limited), 100.1)
+    prober._probed_at = prober._limited_since = 100.0 + lasts
+    prober.on_estimate(estimator.set(dropped_to, usage="underusing", limited=limited), 100.2)
+    assert play(prober, 100.2, 0.1) == []
+    prober.on_estimate(estimator.set(dropped_to, limited=limited), 100.1 + lasts)
+    assert [rate for _, rate in play(prober, 100.1 + lasts, 0.5)] == wanted
+
+
+def test_a_cluster_that_nobody_sends_is_given_up() -> None:
+    prober, estimator = Prober(1_000_000, maximum_bps=20e6), Told()
+    prober.begin(0.0)
+    assert prober.take() > 0
+    assert prober.take() == 0
+    now = 0.0
+    while prober.next_timeout() < math.inf:
+        now = prober.next_timeout()
+        prober.handle_timeout(now)
+        assert prober.next_timeout() > now
+    assert now < 3
+    assert prober.clusters == 2
+    prober.on_estimate(estimator.set(1_000_000, limited=True), 20.0)
+    assert prober.on_reports([(1, 1000, 0.01, 5.0)], 20.0) is None
+
+
+def test_what_a_cluster_found_comes_out_of_the_reports() -> None:
+    prober = Prober(1_000_000, maximum_bps=20e6)
+    prober.begin(0.0)
+    packets: list[tuple[float, int]] = []
+    now = 0.0
+    while prober.next_timeout() < 0.5:
+        for _ in range(-(-prober.take() // 1000)):
+            packets.append((now, 1000))
+            prober.on_sent(1000, 1, now)
+        now = prober.next_timeout()
+        prober.handle_timeout(now)
+    reports: list[PacketReport] = []
+    free_at = 0.0
+    for number, (at, size) in enumerate(packets):
+        free_at = max(at, free_at) + size * 8 / 1_500_000
+        reports.append((number, size, at, free_at))
+    assert prober.on_reports(reports, 0.3) == pytest.approx(0.95 * 1_500_000, rel=0.02)
+    assert prober.on_reports(reports, 5.0) is None
+
+
+steps = st.lists(
+    st.tuples(
+        st.floats(0, 3),
+        st.floats(30_000, 2e7),
+        st.booleans(),
+        st.sampled_from(["normal", "overusing", "underusing"]),
+        st.booleans(),
+        st.none() | st.floats(0, 1e8),
+        st.integers(0, 3000),
+        st.lists(
+            st.tuples(st.integers(), st.integers(1, 1500), st.floats(0, 30), st.none() | st.floats(-10, 30)),
+            max_size=6,
+        ),
+    ),
+    max_size=30,
+)
+
+
+@given(steps)
+def test_time_always_moves_on_and_no_input_raises(told: list[tuple[object, ...]]) -> None:
+    prober, estimator = Prober(300_000, maximum_bps=20e6), Told()
+    prober.begin(0.0)
+    now = 0.0
+    for later, target, limited, usage, by_loss, demand, octets, reports in told:
+        now += later
+        if demand is not None:
+            prober.on_demand(demand)
+        found = prober.on_reports(reports, now)
+        assert found is None or found > 0
+        prober.on_estimate(estimator.set(target, limited=limited, usage=usage, by_loss=by_loss), now)
+        prober.handle_timeout(now)
+        assert prober.next_timeout() > now
+        assert 0 <= prober.take() <= 20e6 * 0.2 / 8
+        if octets:
+            prober.on_sent(octets, 1, now)
+        assert len(prober._trials) <= 4
