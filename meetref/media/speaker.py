@@ -3,8 +3,8 @@
 Stands above nothing of this floor; `meeting/seats` gives the audio seats to those who are in `loudest`.
 Specification: RFC 6464 for the levels (0 the loudest, 127 silence). The choosing is ours: a level smoothed fast upwards
 and slowly downwards, and a newcomer who must be louder for a while before somebody loses a place.
-Leaves out: who *leads* the conversation, which wants a longer memory (Volfin and Cohen, 2013).
-Read next: `meeting/seats.py`.
+Leaves out: who *leads* the conversation, which wants a longer memory: `media/dominance`.
+Read next: `media/dominance.py`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Loudest(Generic[Who]):
         """One audio packet of `who`; its level is 0 (loudest) to 127 (silence)."""
         voice = self._voices.get(who)
         if voice is None:
-            if len(self._voices) >= self.maximum_people:
+            if len(self._voices) >= self.maximum_people:  # spec: speaker/people-bounded
                 self.turned_away += 1
                 return
             voice = self._voices[who] = _Voice(smoothed_at=now)
@@ -97,7 +97,7 @@ class Loudest(Generic[Who]):
 
     def is_speaking(self, who: Who) -> bool:
         """Whether `who` is loud enough to be shown as speaking."""
-        return self.loudness(who) >= SPEAKING
+        return self.loudness(who) >= SPEAKING  # spec: speaker/loudest-speaking
 
     def next_timeout(self) -> float:
         """When `handle_timeout` wants to be called; infinity while there is nobody."""
@@ -124,12 +124,13 @@ class Loudest(Generic[Who]):
         """Give `who` the place of the softest, when `who` has been louder by the margin for long enough."""
         voice = self._voices[who]
         softest = min(self.loudest, key=lambda other: self._voices[other].loudness, default=None)
+        # spec: speaker/loudest-margin
         if softest is None or voice.loudness < self._voices[softest].loudness + self.margin:
             voice.challenging_since = math.inf
             return
         voice.challenging_since = min(voice.challenging_since, now)
         waited = now - voice.challenging_since >= CHALLENGE
-        if waited and now - self._voices[softest].joined_at >= SHORTEST_STAY:
+        if waited and now - self._voices[softest].joined_at >= SHORTEST_STAY:  # spec: speaker/loudest-stay
             self.loudest.remove(softest)
             change.left.append(softest)
             self._admit(who, now, change)

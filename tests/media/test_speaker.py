@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +41,7 @@ def test_free_places_go_to_whoever_there_is_loudest_first() -> None:
     assert talk.run(0.3) == ["ben", "cleo"]
 
 
+@pytest.mark.spec("speaker/loudest-stay")
 def test_a_speaker_gets_the_place_of_somebody_silent() -> None:
     talk = Talk(2)
     talk.levels = {"anna": LOUD, "ben": SILENT}
@@ -48,6 +50,7 @@ def test_a_speaker_gets_the_place_of_somebody_silent() -> None:
     assert talk.run(1) == ["anna", "cleo"]
 
 
+@pytest.mark.spec("speaker/loudest-margin")
 def test_a_cough_changes_nothing() -> None:
     talk = Talk(1)
     talk.levels = {"anna": SOFT, "ben": SILENT}
@@ -59,6 +62,7 @@ def test_a_cough_changes_nothing() -> None:
     assert talk.changes == 1
 
 
+@pytest.mark.spec("speaker/loudest-margin")
 def test_two_equally_loud_do_not_take_turns() -> None:
     talk = Talk(1)
     talk.levels = {"anna": 30, "ben": 28}
@@ -68,6 +72,7 @@ def test_two_equally_loud_do_not_take_turns() -> None:
     assert talk.changes == 1
 
 
+@pytest.mark.spec("speaker/loudest-margin")
 def test_who_pauses_between_sentences_keeps_the_place() -> None:
     talk = Talk(1)
     talk.levels = {"anna": LOUD, "ben": SILENT}
@@ -79,6 +84,7 @@ def test_who_pauses_between_sentences_keeps_the_place() -> None:
     assert talk.loudest.loudest == ["anna"]
 
 
+@pytest.mark.spec("speaker/loudest-speaking")
 def test_who_stops_sending_falls_silent() -> None:
     talk = Talk(1)
     talk.levels = {"anna": LOUD, "ben": SOFT}
@@ -105,6 +111,7 @@ def test_who_leaves_frees_the_place_at_once() -> None:
     assert talk.loudest.loudness("ben") == 0
 
 
+@pytest.mark.spec("speaker/people-bounded")
 def test_people_are_bounded() -> None:
     loudest: Loudest[int] = Loudest(3, maximum_people=10)
     for who in range(20):

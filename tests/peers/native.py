@@ -1,8 +1,9 @@
-"""DTLS stacks in C and Rust that have no package: each is built once from a package registry, outside of the tree.
+"""Peers in C, C++, Rust and Java without a package: each is built once from a package registry, outside of the tree.
 
-`boringssl` (crate boring), `wolfssl` (crate wolfssl-sys) and `dimpl` (crate dimpl), and `str0m` (crate str0m), a whole
-WebRTC peer: the programs that drive them are in tests/peers/native/. What was built stays in the cache folder under the
-version it was built from, so a second run costs nothing; a program that was changed since is built again, with the
+`boringssl` (crate boring), `wolfssl` (crate wolfssl-sys) and `dimpl` (crate dimpl) are DTLS stacks, `str0m` (crate
+str0m) is a whole WebRTC peer; `jitsi` (jitsi-utils, from Maven) and `mediasoup` (crate mediasoup-sys) know who leads a
+conversation. The programs that drive them are in tests/peers/native/. What was built stays in the cache folder under
+the version it was built from, so a second run costs nothing; a program that was changed since is built again, with the
 libraries that are there.
 `MEETREF_CACHE` names another folder than ~/.cache/meetref. `python3 -m tests.peers.native` builds all of them, so that
 a run of all tests need not wait for it; it needs nothing but Python.
@@ -84,15 +85,21 @@ def _wolfssl(native: Native, folder: Path) -> None:
     _run(["gcc", "-O1", f"-I{include}", f"-L{library}", *program], folder)
 
 
-def _wolfssl_library(native: Native, folder: Path) -> None:
+def _crate(native: Native, folder: Path, name: str) -> Path:
+    """The folder with what is in a crate, of the native's version."""
     get = folder / "get"
     (get / "src").mkdir(parents=True, exist_ok=True)
-    dependency = f'[dependencies]\nwolfssl-sys = "={native.version}"\n'
+    dependency = f'[dependencies]\n{name} = "={native.version}"\n'
     (get / "Cargo.toml").write_text(f'[package]\nname = "get"\nversion = "0.1.0"\nedition = "2021"\n\n{dependency}')
     (get / "src" / "main.rs").write_text("fn main() {}\n")
     _run(["cargo", "vendor"], get)
+    return get / "vendor" / name
+
+
+def _wolfssl_library(native: Native, folder: Path) -> None:
     source = folder / "source"
-    shutil.copytree(get / "vendor" / "wolfssl-sys" / "wolfssl-src", source, dirs_exist_ok=True, symlinks=True)
+    crate = _crate(native, folder, "wolfssl-sys")
+    shutil.copytree(crate / "wolfssl-src", source, dirs_exist_ok=True, symlinks=True)
     _run(["sh", "./autogen.sh"], source)
     wanted = (
         "dtls dtls13 dtls-frag-ch dtls-mtu srtp keying-material mlkem=yes,all curve25519 supportedcurves opensslextra"
@@ -101,6 +108,25 @@ def _wolfssl_library(native: Native, folder: Path) -> None:
     switches += ["--enable-static", "--disable-shared", "--disable-examples", "--disable-crypttests"]
     _run(["sh", "./configure", f"--prefix={folder / 'out'}", *switches, "CFLAGS=-O2 -DHAVE_SECRET_CALLBACK"], source)
     _run(["make", "install"], source)
+
+
+def _jitsi(native: Native, folder: Path) -> None:
+    """Fetches the library and what it stands on, and compiles the program; `java -cp` runs it."""
+    source, libraries = SOURCES / native.name, folder / "libraries"
+    fetch = [
+        "dependency:copy-dependencies",
+        f"-Djitsi-utils.version={native.version}",
+        f"-DoutputDirectory={libraries}",
+    ]
+    _run(["mvn", "--batch-mode", "--quiet", "--file", str(source / "pom.xml"), *fetch], folder)
+    _run(["javac", "-cp", f"{libraries}/*", "-d", str(folder), str(source / "Main.java")], folder)
+
+
+def _mediasoup(native: Native, folder: Path) -> None:
+    """Compiles one class of its worker, out of the crate, with stand-ins for what is around it."""
+    crate, source = _crate(native, folder, "mediasoup-sys"), SOURCES / native.name
+    include = [f"-I{source / 'include'}", f"-I{crate / 'include'}", f"-I{crate / 'src'}"]
+    _run(["g++", "-std=c++20", "-O1", *include, str(source / "main.cpp"), "-o", str(folder / native.binary)], folder)
 
 
 def _run(command: list[str], folder: Path) -> None:
@@ -113,6 +139,8 @@ NATIVES = {
     for native in (
         Native("boringssl", "5.4.0", "target/release/boring-dtls13", ("cargo", "cmake", "g++"), _cargo, True),
         Native("dimpl", "0.9.0", "target/release/dimpl-dtls13", ("cargo", "cmake", "gcc"), _cargo),
+        Native("jitsi", "1.0-133-g6af1020", "Main.class", ("java", "javac", "mvn"), _jitsi),
+        Native("mediasoup", "0.24.0", "active-speaker", ("cargo", "g++"), _mediasoup),
         Native("str0m", "0.25.0", "target/release/str0m-person", ("cargo", "cmake", "gcc"), _cargo),
         Native(
             "wolfssl",

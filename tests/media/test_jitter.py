@@ -1,0 +1,234 @@
+"""A jitter buffer on links that lose, reorder, double and delay: what comes out, and when."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meetref.media import jitter
+from meetref.media.delayhistogram import BAR, BARS, DelayHistogram
+from meetref.media.jitter import Gap, JitterBuffer
+
+CLOCK_RATE, PERIOD = 48_000, 0.02
+TICKS = round(CLOCK_RATE * PERIOD)
+
+
+class Line:
+    """A sender of 50 packets a second, and the buffer behind its line. Items are the numbers of the packets."""
+
+    def __init__(self, *, first: int = 0, timestamp: int = 0, seed: int = 1) -> None:
+        self.buffer: JitterBuffer[int] = JitterBuffer(CLOCK_RATE)
+        self.dice = random.Random(seed)
+        self.first, self.timestamp = first, timestamp
+        self.sent = 0
+        self.under_way: list[tuple[float, int]] = []
+        self.out: list[tuple[float, int | Gap]] = []
+
+    def run(self, seconds: float, *, delay: float = 0.0, spread: float = 0.0, loss: float = 0.0) -> None:
+        for _ in range(round(seconds / PERIOD)):
+            if self.dice.random() >= loss:
+                arrives_at = self.sent * PERIOD + delay + spread * self.dice.random()
+                self.under_way.append((arrives_at, self.sent))
+            self.sent += 1
+            self._until(self.sent * PERIOD)
+
+    def end(self) -> list[int]:
+        """Let all come out. What came, without the gaps."""
+        self._until(self.sent * PERIOD + 10)
+        return [item for _, item in self.out if isinstance(item, int)]
+
+    def _until(self, now: float) -> None:
+        self.under_way.sort()
+        while self.under_way and self.under_way[0][0] <= now:
+            at, number = self.under_way.pop(0)
+            self._take(at)
+            self.buffer.insert(self.first + number & 0xFFFF, self.timestamp + number * TICKS & 0xFFFF_FFFF, number, at)
+        self._take(now)
+
+    def _take(self, now: float) -> None:
+        while (due := self.buffer.next_timeout()) <= now:
+            released = self.buffer.release(due)
+            assert released
+            assert self.buffer.next_timeout() > due
+            self.out += [(due, item) for item in released]
+
+    @property
+    def waits(self) -> list[float]:
+        """How long after it was sent each packet came out."""
+        return [at - item * PERIOD for at, item in self.out if isinstance(item, int)]
+
+
+@pytest.mark.spec("jitter/order", "jitter/wraps", "jitter/adaptive")
+@pytest.mark.parametrize(("first", "timestamp"), [(0, 0), (65_400, 0), (0, 2**32 - 100 * TICKS), (65_400, 2**32 - 7)])
+def test_what_is_reordered_comes_out_in_order_at_an_even_pace(first: int, timestamp: int) -> None:
+    line = Line(first=first, timestamp=timestamp)
+    line.run(20, delay=0.05, spread=0.06)
+    came = line.end()
+    assert came == sorted(came)
+    assert len(came) >= 0.97 * line.sent
+    assert line.buffer.late == line.sent - len(came)
+    assert line.buffer.lost == came[-1] - came[0] + 1 - len(came), (
+        "who was overtaken at the very beginning is late, too"
+    )
+    steady = line.waits[200:]
+    assert max(steady) - min(steady) <= 0.03
+
+
+@pytest.mark.spec("jitter/deadline", "jitter/gaps")
+def test_a_lost_packet_stalls_nobody() -> None:
+    line = Line()
+    line.run(30, delay=0.02, spread=0.005, loss=0.1)
+    came = line.end()
+    assert max(line.waits) <= 0.02 + 0.005 + 2 * BAR
+    missing = sum(item.count or 0 for _, item in line.out if isinstance(item, Gap))
+    assert missing == line.buffer.lost
+    assert came[-1] + 1 == len(came) + missing + came[0]
+
+
+@pytest.mark.spec("jitter/adaptive", "jitter/late")
+def test_the_delay_follows_a_spike_and_shrinks_again() -> None:
+    line = Line()
+    line.run(10, spread=0.005)
+    assert line.buffer.delay == BAR
+    line.run(1, delay=0.25, spread=0.05)
+    assert 0.25 <= line.buffer.delay <= 0.31
+    assert line.buffer.late > 0
+    line.run(15, spread=0.005)
+    assert line.buffer.delay == BAR
+    line.end()
+    assert line.waits[-1] <= 2 * BAR
+
+
+def test_one_packet_that_is_far_too_late_costs_nothing_more() -> None:
+    line = Line()
+    line.run(10, spread=0.005)
+    line.run(PERIOD, delay=0.5)
+    line.run(5, spread=0.005)
+    assert line.buffer.delay == BAR
+    assert (line.buffer.lost, line.buffer.late) == (1, 1)
+
+
+@pytest.mark.spec("jitter/drift")
+@pytest.mark.parametrize("drift", [-0.001, 0.001])
+def test_a_clock_that_is_wrong_by_a_thousandth_is_followed(drift: float) -> None:
+    buffer: JitterBuffer[int] = JitterBuffer(CLOCK_RATE)
+    waits = []
+    for number in range(10_000):
+        at = number * PERIOD * (1 + drift)
+        while buffer.next_timeout() <= at:
+            due = buffer.next_timeout()
+            waits += [due - item * PERIOD * (1 + drift) for item in buffer.release(due) if isinstance(item, int)]
+        buffer.insert(number & 0xFFFF, number * TICKS, number, at)
+    assert (buffer.lost, buffer.late) == (0, 0)
+    assert max(waits) <= 0.03
+
+
+@pytest.mark.spec("jitter/drift")
+def test_a_route_that_is_longer_for_good_is_no_jitter() -> None:
+    line = Line()
+    line.run(10, delay=0.02)
+    line.run(30, delay=0.12)
+    assert line.buffer.delay == BAR
+    line.run(30, delay=0.02)
+    assert line.buffer.delay == BAR
+    line.end()
+    assert line.waits[-1] <= 0.02 + 2 * BAR
+
+
+@pytest.mark.spec("jitter/duplicates")
+def test_what_comes_twice_comes_out_once() -> None:
+    buffer: JitterBuffer[int] = JitterBuffer(CLOCK_RATE)
+    out: list[int | Gap] = []
+    for number in range(50):
+        for _ in range(3):
+            buffer.insert(number, number * TICKS, number, number * PERIOD)
+        out += buffer.release(number * PERIOD + BAR)
+        buffer.insert(number, number * TICKS, number, number * PERIOD + BAR)
+    assert out == list(range(50))
+    assert buffer.duplicates == 150
+    assert buffer.delay == BAR, "that they are late says nothing"
+
+
+@pytest.mark.spec("jitter/restart", "jitter/gaps")
+def test_a_source_that_begins_anew_is_believed_with_its_second_packet() -> None:
+    buffer: JitterBuffer[str] = JitterBuffer(CLOCK_RATE)
+    out: list[str | Gap] = []
+    for number, (sequence, timestamp, item) in enumerate(
+        [
+            (10, 0, "a"),
+            (11, TICKS, "b"),
+            (40_000, 5_000_000, "stray"),
+            (12, 2 * TICKS, "c"),
+            (50_000, 9_000_000, "d"),
+            (50_001, 9_000_000 + TICKS, "e"),
+            (50_003, 9_000_000 + 3 * TICKS, "g"),
+        ]
+    ):
+        out += buffer.release(number * PERIOD)
+        buffer.insert(sequence, timestamp, item, number * PERIOD)
+    out += buffer.release(10.0)
+    assert out == ["a", "b", "c", Gap(None), "d", "e", Gap(1), "g"]
+    assert (buffer.restarts, buffer.strays, buffer.lost) == (1, 1, 1)
+
+
+@pytest.mark.spec("jitter/timestamp-leap")
+@pytest.mark.parametrize("leap", [-5_000_000, 5_000_000, 2**31 - 1])
+def test_timestamps_may_leap(leap: int) -> None:
+    line = Line(timestamp=2**31)
+    line.run(5)
+    line.timestamp = line.timestamp + leap & 0xFFFF_FFFF
+    line.run(5)
+    assert line.end() == list(range(line.sent))
+    assert max(line.waits[-100:]) <= 2 * BAR
+
+
+@pytest.mark.spec("jitter/bounded", "jitter/deadline")
+def test_no_more_is_held_than_allowed_and_nothing_for_long() -> None:
+    buffer: JitterBuffer[int] = JitterBuffer(CLOCK_RATE, capacity=10)
+    for number in range(30):
+        buffer.insert(number, number * 100 * TICKS, number, 0.0)
+    assert len(buffer) == 10
+    assert buffer.overflowed == 20
+    assert buffer.release(jitter.LONGEST) == list(range(20, 30))
+
+
+packets = st.tuples(st.integers(0, 65_535), st.integers(0, 2**32 - 1))
+near = st.tuples(st.integers(-200, 200).map(lambda step: step & 0xFFFF), st.integers(0, 40_000))
+
+
+@given(st.lists(st.tuples(st.one_of(packets, near), st.floats(0, 0.5), st.booleans()), max_size=150))
+def test_any_packets(received: list[tuple[tuple[int, int], float, bool]]) -> None:
+    buffer: JitterBuffer[int] = JitterBuffer(CLOCK_RATE, capacity=20)
+    now, out = 0.0, list[int | Gap]()
+    for number, ((sequence, timestamp), wait, takes) in enumerate(received):
+        now += wait
+        buffer.insert(sequence, timestamp, number, now)
+        assert len(buffer) <= 20
+        assert BAR <= buffer.delay <= jitter.LONGEST
+        if takes:
+            out += buffer.release(now)
+            assert buffer.next_timeout() > now
+        assert buffer.next_timeout() <= now + jitter.LONGEST or not len(buffer)
+    out += buffer.release(now + jitter.LONGEST)
+    assert buffer.next_timeout() == math.inf
+    items = [item for item in out if isinstance(item, int)]
+    assert len(items) == len(set(items))
+    unheard = buffer.late + buffer.duplicates + buffer.strays + buffer.overflowed
+    assert len(received) - len(items) - unheard in (0, 1), "all but a last one in doubt"
+
+
+@given(st.lists(st.tuples(st.floats(-5, 5), st.floats(0, 400)), min_size=1, max_size=100))
+def test_a_histogram_takes_anything(added: list[tuple[float, float]]) -> None:
+    histogram, now = DelayHistogram(), 0.0
+    for lateness, wait in added:
+        now += wait
+        histogram.add(lateness, now)
+        assert BAR <= histogram.delay <= BARS * BAR + 1e-9
+    for _ in range(200):
+        now += 0.5
+        histogram.add(0.0, now)
+    assert histogram.delay == BAR
