@@ -11,9 +11,11 @@ Leaves out: reacting to what bots hear. Read next: `app/client.py`.
 from __future__ import annotations
 
 import argparse
+import os
 import ssl
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import count as numbers
 
 import trio
@@ -23,6 +25,7 @@ from meetref.app.certificates import make_client_tls
 from meetref.app.client import open_client
 from meetref.app.command import CommandFailed, Exit
 from meetref.app.http import check_room_name
+from meetref.app.keylog import open_key_log
 from meetref.app.picture import Painter
 from meetref.app.sender import Sender
 from meetref.app.servers import add_server_arguments, servers_of
@@ -50,7 +53,10 @@ NAMES = ("Ada", "Blaise", "Cora", "Dirac", "Emmy", "Fibo", "Gauss", "Hypatia", "
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class Behaviour:
-    """How a bot is. `turn` of `turns` says when it hums; `light` replays ready-made frames."""
+    """How a bot is. `turn` of `turns` says when it hums; `light` replays ready-made frames.
+
+    `key_log` is told the secrets of its connections.
+    """
 
     name: str
     number: int = 0
@@ -64,6 +70,7 @@ class Behaviour:
     interfaces: Interfaces = "all"
     host: str = "localhost"
     tls: ssl.SSLContext | None = None
+    key_log: Callable[[str], None] | None = field(default=None, repr=False)
 
 
 async def be_bot(network: Network, server: Address, room: str, behaviour: Behaviour) -> None:
@@ -84,6 +91,7 @@ async def be_bot(network: Network, server: Address, room: str, behaviour: Behavi
             join,
             host=behaviour.host,
             tls=behaviour.tls,
+            key_log=behaviour.key_log,
             servers=behaviour.servers,
             interfaces=behaviour.interfaces,
         ) as client,
@@ -189,6 +197,7 @@ def behaviours_of(
     interfaces: Interfaces = "all",
     host: str = "localhost",
     tls: ssl.SSLContext | None = None,
+    key_log: Callable[[str], None] | None = None,
 ) -> list[Behaviour]:
     """So many bots, which take turns."""
     return [
@@ -204,6 +213,7 @@ def behaviours_of(
             interfaces=interfaces,
             host=host,
             tls=tls,
+            key_log=key_log,
             token=token,
         )
         for index in range(count)
@@ -256,20 +266,22 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 async def _run(arguments: argparse.Namespace) -> None:
-    behaviours = behaviours_of(
-        arguments.count,
-        silent=arguments.silent,
-        receive_only=arguments.receive_only,
-        light=arguments.light,
-        servers=tuple(servers_of(arguments)),
-        interfaces="none" if arguments.policy == "relay" else "all",
-        token=arguments.token,
-        host=arguments.host,
-        tls=make_client_tls(insecure=arguments.insecure) if arguments.tls or arguments.insecure else None,
-    )
     server = Address(arguments.server, arguments.port)
-    with trio.move_on_after(arguments.seconds if arguments.seconds is not None else float("inf")):
-        await be_bots(KernelNetwork(), server, arguments.room, behaviours)
+    with open_key_log(os.environ) as key_log:
+        behaviours = behaviours_of(
+            arguments.count,
+            silent=arguments.silent,
+            receive_only=arguments.receive_only,
+            light=arguments.light,
+            servers=tuple(servers_of(arguments)),
+            interfaces="none" if arguments.policy == "relay" else "all",
+            token=arguments.token,
+            host=arguments.host,
+            tls=make_client_tls(insecure=arguments.insecure) if arguments.tls or arguments.insecure else None,
+            key_log=key_log,
+        )
+        with trio.move_on_after(arguments.seconds if arguments.seconds is not None else float("inf")):
+            await be_bots(KernelNetwork(), server, arguments.room, behaviours)
 
 
 def _first(error: BaseException) -> BaseException:

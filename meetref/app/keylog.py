@@ -1,8 +1,10 @@
 """The secrets of DTLS in a file, where the environment variable SSLKEYLOGFILE names one: Wireshark reads it.
 
-Stands below `app/serve`; the lines are those of `protocol/keyschedule` and `protocol/keyschedule13`.
+Stands below the commands that speak DTLS with somebody, `app/serve` and `app/bot`; the lines are those of
+`protocol/keyschedule` and `protocol/keyschedule13`.
 Specification: RFC 9850 (the SSLKEYLOGFILE format).
-Leaves out: rotating the file; whoever asks for secrets looks after them.
+Leaves out: rotating the file; whoever asks for secrets looks after them. Labs write none: they talk to themselves, and
+time it.
 Read next: `net/capture.py`, which writes the same lines into a capture.
 """
 

@@ -27,7 +27,9 @@ from meetref.wire.reader import Malformed
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The one thing that is to be done, and with which files."""
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="decrypt|explain")
-    decrypt = verbs.add_parser("decrypt", help="write the capture again, with its media in the clear")
+    decrypt = verbs.add_parser("decrypt", help="write the capture again, with its media and data in the clear",
+                               description="SRTP becomes RTP; each DTLS record with data of a data channel becomes an "
+                               "IP packet of SCTP, protocol 132, between the same hosts.")  # fmt: skip
     decrypt.add_argument("source", type=Path, metavar="IN", help="a capture that `meetref serve --capture` wrote")
     decrypt.add_argument("target", type=Path, metavar="OUT", help="the file to write")
     decrypt.add_argument("--json", action="store_true", help="tell the numbers as JSON")
@@ -53,15 +55,16 @@ def _decrypt(source: Path, target: Path, *, as_json: bool) -> int:
     blocks = read_capture(source)
     decryption = Decryption(masters_of(blocks), secrets_of(blocks))
     clear = in_the_clear(blocks, decryption)
-    if not decryption.opened:
+    if not decryption.opened and not decryption.data:
         raise CommandFailed(f"nothing in {source} could be decrypted: {_why(decryption)}")
     _write(target, serialize(clear))
     if as_json:
-        told = {"conversations": len(decryption.conversations), "opened": decryption.opened}
+        told = {"conversations": len(decryption.conversations), "opened": decryption.opened, "data": decryption.data}
         print_json({**told, "refused": decryption.refused})
     else:
         locked = f"; {decryption.refused} stay locked, no key opens them" if decryption.refused else ""
-        print(f"{decryption.opened} media packets of {len(decryption.conversations)} conversations opened{locked}")
+        opened = f"{decryption.opened} media packets and {decryption.data} of data"
+        print(f"{opened} of {len(decryption.conversations)} conversations opened{locked}")
     return Exit.DONE
 
 
@@ -119,8 +122,8 @@ def read_capture(path: Path) -> list[Block]:
 
 
 def _why(decryption: Decryption) -> str:
-    if not decryption.refused:
-        return "there are no media packets in it; capture while people see each other"
+    if not decryption.refused and (decryption.conversations or not decryption.sealed):
+        return "there are no packets of media or data in it; capture while people see each other"
     if not decryption.secrets:
         return "it has no secrets of DTLS in it; capture with `meetref serve --capture`, which writes them"
     if not decryption.conversations:

@@ -4,6 +4,7 @@ A generator is `tests/generate/<stem>.py` with `sets() -> {"stem/set": data}`, t
 What is no set, such as a capture, comes from `files() -> {"sessions/whole-call/session.pcapng": octets}`.
 A confirmer is `tests/confirm/<stem>.py` with `confirm(set_name, data)`, which gives a `verified_by` entry for each
 implementation of others that it could run here and that agreed; with `"group": 2` an entry is about one group only.
+Where `data` says `"only_named": True`, those that a group's `verified_by` does not name need not be asked about it.
 Stands beside `app/vectorset`; `app/vectors` is the command. Specification: docs/vectors.md.
 Leaves out: replaying, which is what tests/vectors is for.
 """
@@ -14,13 +15,18 @@ import copy
 import importlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from meetref.app.vectorset import WITNESSES, VectorSet, canonical, groups_of
+
+SIDE_BY_SIDE = 6
+"""Sets whose witnesses are asked at the same time: some compute, some play a conversation and wait."""
 
 
 def generated(root: Path) -> dict[str, str]:
@@ -46,14 +52,39 @@ def path_of(root: Path, name: str) -> Path:
     return root / "vectors" / f"{name}.json"
 
 
-def confirmed(root: Path, each: VectorSet) -> dict[str, Any]:
+def confirmed_side_by_side(
+    root: Path, sets: Sequence[VectorSet], *, only_named: bool
+) -> Iterator[tuple[VectorSet, dict[str, Any]]]:
+    """Each set as `confirmed` has it, in their order; several are asked about at a time, each in a process."""
+    if len(sets) == 1:
+        yield sets[0], confirmed(root, sets[0], only_named=only_named)
+        return
+    pool = ProcessPoolExecutor(SIDE_BY_SIDE, mp_context=get_context("spawn"))
+    try:
+        begun = {
+            each.name: pool.submit(confirmed, root, each, only_named=only_named)
+            for each in sorted(sets, key=_is_computed)
+        }
+        for each in sets:
+            yield each, begun[each.name].result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _is_computed(each: VectorSet) -> bool:
+    """Steps come first: who is led through them has time-outs, and the end should not wait for those alone."""
+    return (each.data or {}).get("schema") != "machine"
+
+
+def confirmed(root: Path, each: VectorSet, *, only_named: bool = False) -> dict[str, Any]:
     """The set with `verified_by` as it turns out here: entries that are there and still hold stay as they are."""
-    data: dict[str, Any] = copy.deepcopy(each.data or {})
+    data: dict[str, Any] = {**copy.deepcopy(each.data or {}), "only_named": only_named}
     entries = [
         entry
         for confirmer in _modules(root, "confirm", "confirm", each.name.partition("/")[0])
         for entry in confirmer.confirm(each.name, data)
     ]
+    del data["only_named"]
     for number, group in enumerate(groups_of(replace(each, data=data))):
         mine = [entry for entry in entries if entry.get("group", number) == number]
         _write_witnesses(group, [{key: value for key, value in entry.items() if key != "group"} for entry in mine])

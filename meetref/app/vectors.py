@@ -18,7 +18,7 @@ from meetref.app.checkout import checkout
 from meetref.app.command import CommandFailed, Exit, print_json
 from meetref.app.replay import command as replay
 from meetref.app.requirements import read_specification
-from meetref.app.vectormaking import confirmed, generated, generated_files, path_of
+from meetref.app.vectormaking import confirmed_side_by_side, generated, generated_files, path_of
 from meetref.app.vectorset import canonical, cases_of, groups_of, problems_of, read_sets
 
 
@@ -96,23 +96,21 @@ def _verify(root: Path, arguments: argparse.Namespace) -> int:
 
 
 def _confirm(root: Path, arguments: argparse.Namespace) -> int:
-    """With --check it is enough that whoever is named still agrees: versions differ from machine to machine."""
+    """With --check only those who are named are asked, and must agree: versions differ from machine to machine."""
     contents: dict[Path, bytes] = {}
     lost = 0
     sets = read_sets(root)
     stems = {each.name.partition("/")[0] for each in sets}
     if arguments.stem not in {None, *stems}:
         raise CommandFailed(f"no vectors are about {arguments.stem[:40]!r}; there are {', '.join(sorted(stems))}")
-    for each in sets:
-        if each.data is None or arguments.stem not in (None, each.name.partition("/")[0]):
-            continue
-        data = confirmed(root, each)
+    chosen = [each for each in sets if each.data and arguments.stem in (None, each.name.partition("/")[0])]
+    for each, data in confirmed_side_by_side(root, chosen, only_named=arguments.check):
         for number, (before, after) in enumerate(
             zip(groups_of(each), groups_of(replace(each, data=data)), strict=True)
         ):
             claimed = {entry["implementation"] for entry in before["verified_by"]}
             agreed = {entry["implementation"] for entry in after["verified_by"]}
-            print(f"{each.name} group {number}: {', '.join(sorted(agreed)) or 'nobody'}")
+            print(f"{each.name} group {number}: {', '.join(sorted(agreed)) or 'nobody'}", flush=True)
             for name in sorted(claimed - agreed):
                 print(f"{each.name} group {number}: {name} is named in verified_by and did not confirm it here")
                 lost += 1

@@ -25,9 +25,9 @@ def test_a_call_is_written_in_the_clear(tmp_path: Path, capsys: pytest.CaptureFi
     assert decrypt(SESSION, target) == 0
     assert target.read_bytes() == (CALL / "plain.pcapng").read_bytes()
     count = sum(media(block) for block in parse(SESSION.read_bytes()))
-    assert capsys.readouterr() == (f"{count} media packets of 4 conversations opened\n", "")
+    assert capsys.readouterr() == (f"{count} media packets and 0 of data of 4 conversations opened\n", "")
     assert decrypt(SESSION, target, "--json") == 0
-    assert json.loads(capsys.readouterr().out) == {"conversations": 4, "opened": count, "refused": 0}
+    assert json.loads(capsys.readouterr().out) == {"conversations": 4, "opened": count, "data": 0, "refused": 0}
 
 
 def test_a_call_of_1_3_is_written_in_the_clear(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,7 +36,7 @@ def test_a_call_of_1_3_is_written_in_the_clear(tmp_path: Path, capsys: pytest.Ca
     source, target = tmp_path / "call.pcapng", tmp_path / "clear.pcapng"
     source.write_bytes(serialize([*blocks[:3], Secrets("\n".join(lines).encode()), *blocks[3:]]))
     assert decrypt(source, target) == 0
-    assert capsys.readouterr().out == "1 media packets of 1 conversations opened\n"
+    assert capsys.readouterr().out == "1 media packets and 0 of data of 1 conversations opened\n"
     packets = [block for block in parse(target.read_bytes()) if isinstance(block, Packet)]
     assert parse_packet(packets[-1].data).data == plain
 
@@ -78,11 +78,11 @@ def files(folder: Path) -> dict[str, Path]:
     ("name", "sentence"),
     [
         ("no-secrets", "nothing in {} could be decrypted: it has no secrets of DTLS in it"),
-        ("no-media", "nothing in {} could be decrypted: there are no media packets in it"),
+        ("no-media", "nothing in {} could be decrypted: there are no packets of media or data in it"),
         ("no-handshake", "nothing in {} could be decrypted: the handshakes are not in it"),
         ("cut", "{} is no pcapng file that can be read: block: "),
         ("text", "{} is no pcapng file that can be read: a capture file begins with a section"),
-        ("empty", "nothing in {} could be decrypted: there are no media packets in it"),
+        ("empty", "nothing in {} could be decrypted: there are no packets of media or data in it"),
         ("classic", "{} is no pcapng file that can be read: "),
         ("absent", "{} cannot be read (No such file or directory)"),
         ("folder", "{} cannot be read (Is a directory)"),

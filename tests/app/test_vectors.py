@@ -153,3 +153,31 @@ def test_generators_are_found_by_their_file(root: Path) -> None:
     )
     assert main(["vectors", "generate"]) == 0
     assert read(root)["version"] == "2.0.0"
+
+
+CONFIRMER = """
+def confirm(set_name, data):
+    named = {entry["implementation"] for group in data["groups"] for entry in group["verified_by"]}
+    names = named if data["only_named"] else {*named, "zoe", set_name}
+    return [{"implementation": name, "version": "2", "date": "2026-02-02", "how": "drank it"} for name in names]
+"""
+
+
+@pytest.mark.usefixtures("modules_of_its_own")
+def test_several_sets_are_confirmed_in_processes_and_told_in_their_order(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("__init__.py", "confirm/__init__.py"):
+        (root / "tests" / name).parent.mkdir(exist_ok=True)
+        (root / "tests" / name).write_text("")
+    (root / "tests/confirm/tea.py").write_text(CONFIRMER)
+    case = {**vector_set()["groups"][0]["tests"][0], "id": "tea-pots-0001"}
+    pots = vector_set(set="tea-pots", schema="machine", groups=[{**vector_set()["groups"][0], "tests": [case]}])
+    (root / "vectors/tea/pots.json").write_text(json.dumps(pots))
+    assert main(["vectors", "confirm", "--check"]) == 0
+    assert capsys.readouterr().out == "tea/cups group 0: ann, ben\ntea/pots group 0: ann, ben\n"
+    assert main(["vectors", "confirm"]) == 0
+    names = "ann, ben, tea/{0}, zoe"
+    told = [f"tea/{name} group 0: {names.format(name)}" for name in ("cups", "pots")]
+    assert capsys.readouterr().out.splitlines()[:2] == told
+    assert "only_named" not in read(root)

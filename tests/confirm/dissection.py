@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from struct import Struct
 from typing import Any
@@ -28,6 +29,7 @@ udp_head = Struct("!HHHH")
 Row = dict[str, list[str]]
 
 
+@cache
 def version() -> str:
     """The version of tshark, such as 4.0.17. Raises `Absent`."""
     path = shutil.which("tshark")

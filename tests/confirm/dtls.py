@@ -1,6 +1,6 @@
 """Who else agrees with vectors/dtls: tshark reads the records and fragments, GnuTLS ciphers the protected ones.
 
-Programs of others are sent the strays.
+Programs of others and browsers are sent the strays.
 Stands above `tests/confirm/dissection.py` (tshark), `gnutls_library.py`, `strays.py` and `witness.py`.
 Leaves out: reassembly on its own; whole handshakes in fragments are tests/peers' and vectors/handshake12's.
 Read next: tests/generate/dtls.py.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from meetref.wire import dtls
-from tests.confirm import dissection, gnutls_library, strays
+from tests.confirm import browserlies, dissection, gnutls_library, strays
 from tests.confirm.witness import Case, Witness, asked, one_by_one
 
 TSHARK = {
@@ -35,12 +35,13 @@ FRAGMENT_FIELDS = tuple(
 
 def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
     """A `verified_by` entry for each group and each witness on this machine that agrees with all of its cases."""
-    return asked(
+    entries = asked(
         data,
         Witness("tshark", dissection.version, TSHARK, _ask_tshark),
         Witness("GnuTLS", gnutls_library.version, GNUTLS, one_by_one(_ask_gnutls)),
         *strays.witnesses(),
     )
+    return entries + browserlies.strays(data)
 
 
 def _ask_tshark(operation: str, cases: list[Case]) -> None:

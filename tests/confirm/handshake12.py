@@ -17,7 +17,7 @@ from pathlib import Path
 from struct import pack
 from typing import Any
 
-from tests.confirm import dissection, gnutls_library, refusals, transcripts
+from tests.confirm import browserlies, dissection, gnutls_library, refusals, transcripts
 from tests.confirm.witness import Absent, Case, Witness, asked
 from tests.generate.handshake12 import summary
 
@@ -47,7 +47,7 @@ MESSAGE = {"message": "dissected as DTLS: same type, length, and extensions"}
 
 def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
     """A `verified_by` entry for each group and each witness on this machine that agrees with all of its cases."""
-    return asked(
+    entries = asked(
         data,
         Witness("OpenSSL", _openssl_version, OPENSSL, _schedule(_openssl)),
         Witness("OpenSSL", _library_version, {"hello": HELLO}, _ask_server),
@@ -57,6 +57,7 @@ def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
         *transcripts.witnesses("1.2"),
         *refusals.witnesses("1.2"),
     )
+    return entries + browserlies.refusals(data, "1.2")
 
 
 def _openssl_version() -> str:

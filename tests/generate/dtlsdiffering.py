@@ -2,9 +2,12 @@
 
 A group is confirmed as a whole, so the cases of vectors/{handshake12,handshake13}/refusals and vectors/dtls/strays are
 grouped by who does what they say. Found by asking them, more than once (tests/confirm/refusals.py and strays.py).
+Browsers have a table of their own. Read next: tests/generate/dtlsbrowsers.py.
 """
 
 from __future__ import annotations
+
+from tests.generate.dtlsbrowsers import BROWSERS
 
 DIFFERING: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
     ("1.2", "client"): {
@@ -60,6 +63,7 @@ DIFFERING: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
             "data that came before",
             "a fragment of a message of 2^24 - 1 octets",
             "a plain HelloRequest",
+            "a plain Finished",
         ),
     },
     ("1.2", "client, hello sent"): {
@@ -207,6 +211,8 @@ DIFFERING: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
             "a plain Finished",
             "a certificate before the hello",
             "an alert before the hello",
+            "data without protection",
+            "half the header of a fragment",
         ),
         "OpenSSL": (
             "a content type that nobody has",
@@ -219,7 +225,12 @@ DIFFERING: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
             "a certificate before the hello",
             "an alert before the hello",
         ),
-        "dimpl": ("a datagram without an octet",),
+        "dimpl": (
+            "a datagram without an octet",
+            "a plain Finished",
+            "a certificate before the hello",
+            "an alert before the hello",
+        ),
         "wolfSSL": ("a datagram without an octet",),
     },
     ("1.3", "client"): {
@@ -258,8 +269,6 @@ DIFFERING: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
             "a proof with a tail",
             "new keys before Finished",
             "a ticket before Finished",
-            "a hybrid share with one octet too many",
-            "a hybrid share whose curve leads to zeros",
             "a HelloRequest, after the handshake",
             "ChangeCipherSpec, protected, after the handshake",
             "a content type that nobody has, protected, after the handshake",
@@ -269,7 +278,6 @@ DIFFERING: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
             "an ACK with a tail, after the handshake",
             "an empty ticket, after the handshake",
             "a ticket cut short, after the handshake",
-            "a hybrid share with one octet too few",
         ),
     },
     ("1.3", "client, connected"): {
@@ -434,8 +442,16 @@ DIFFERING: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
             "an alert of one octet",
             "an empty alert",
             "half the header of a fragment",
+            "an alert before the hello",
         ),
-        "dimpl": ("a datagram without an octet",),
+        "dimpl": (
+            "a datagram without an octet",
+            "half the header of a fragment",
+            "a fragment that reaches beyond its message",
+            "a plain Finished",
+            "a plain certificate",
+            "an alert before the hello",
+        ),
         "wolfSSL": ("a datagram without an octet",),
     },
 }
@@ -444,5 +460,5 @@ DIFFERING: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
 
 def differing_about(version: str, side: str, comment: str) -> list[str]:
     """Who differs about the case of that comment."""
-    named = DIFFERING.get((version, side), {})
+    named = DIFFERING.get((version, side), {}) | BROWSERS.get((version, side), {})
     return [name for name, comments in sorted(named.items()) if comment in comments]
