@@ -1,6 +1,7 @@
 """A process that a lab measures from outside: it starts, is asked for its CPU time, and ends with the block.
 
-Stands on `trio` alone. A child speaks JSON lines on its standard output and may be told one on its standard input.
+Stands on `trio` alone. A child of ours speaks JSON lines on its standard output and may be told one on its standard
+input; a program of somebody else's says nothing that is read here.
 Source: clock_getcpuclockid(3): the kernel's clock of another process, user and system time of all its threads.
 Leaves out: what the child does. Read next: `lab/served.py`, `lab/floor.py`.
 """
@@ -8,17 +9,20 @@ Leaves out: what the child does. Read next: `lab/served.py`, `lab/floor.py`.
 from __future__ import annotations
 
 import json
+import mmap
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import IO, Any
 
 import trio
 
 READY_WITHIN = 20.0  # seconds
 DONE_WITHIN = 5.0
+SAID = "said"
 
 
 class ChildFailed(Exception):
@@ -39,6 +43,25 @@ class Child:
         """User and system time of all its threads so far."""
         return time.clock_gettime(self._clock)
 
+    def memory_octets(self) -> int:
+        """What of it is in memory now (proc(5), statm)."""
+        pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
+        return int(pages) * mmap.PAGESIZE
+
+    async def answers_at(self, port: int) -> None:
+        """Wait until it listens on this TCP port of loopback. Raises `ChildFailed`."""
+        with trio.move_on_after(READY_WITHIN):
+            while self._process.poll() is None:
+                try:
+                    stream = await trio.open_tcp_stream("127.0.0.1", port)
+                except OSError:
+                    await trio.sleep(0.05)
+                    continue
+                await stream.aclose()
+                return
+            raise ChildFailed(f"the process of the {self.name} ended too early")
+        raise ChildFailed(f"the process of the {self.name} does not listen")
+
     async def hear(self, within: float = READY_WITHIN) -> dict[str, Any]:
         """Its next line. Raises `ChildFailed`."""
         assert self._process.stdout is not None
@@ -57,10 +80,10 @@ class Child:
         assert self._process.stdin is not None
         await self._process.stdin.send_all(json.dumps(value).encode() + b"\n")
 
-    async def finish(self) -> dict[str, Any]:
+    async def finish(self, within: float = DONE_WITHIN) -> dict[str, Any]:
         """Let it end; what it said last. Raises `ChildFailed`."""
         await self.stop()
-        return await self.hear(DONE_WITHIN)
+        return await self.hear(within)
 
     async def stop(self) -> None:
         """Ask it to end: by the end of its standard input, or by a signal."""
@@ -72,24 +95,42 @@ class Child:
 
 @asynccontextmanager
 async def open_child(name: str, module: str, *arguments: str, by_signal: bool = False) -> AsyncIterator[Child]:
-    """Run `python -m module` until the block ends; it is killed when it does not end by itself.
+    """Run `python -m module` until the block ends; it is killed when it does not end by itself."""
+    async with open_program(name, [sys.executable, "-m", module, *arguments], by_signal=by_signal) as child:
+        yield child
+
+
+@asynccontextmanager
+async def open_program(
+    name: str, command: list[str], *, by_signal: bool = False, folder: Path | None = None
+) -> AsyncIterator[Child]:
+    """Run a program until the block ends; with a `folder` it runs there, and what it says goes to the file `said`.
 
     It has a session of its own, so that Ctrl+C reaches the lab alone, which then ends it in order.
     """
-    command = [sys.executable, "-m", module, *arguments]
-    process = await trio.lowlevel.open_process(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-    )
+    with _output(folder) as said:
+        process = await trio.lowlevel.open_process(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE if said is None else said,
+            stderr=said,
+            start_new_session=True,
+            cwd=folder,
+        )
     child = Child(name, process, by_signal)
     try:
         yield child
     finally:
         with trio.CancelScope(shield=True):
-            assert process.stdout is not None
             await child.stop()
             with trio.move_on_after(DONE_WITHIN):
                 await process.wait()
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-            await process.stdout.aclose()
+            if process.stdout is not None:
+                await process.stdout.aclose()
+
+
+def _output(folder: Path | None) -> AbstractContextManager[IO[bytes] | None]:
+    return nullcontext() if folder is None else (folder / SAID).open("wb")

@@ -20,10 +20,8 @@ from struct import Struct
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from meetref.lab.leg import BUFFER_OCTETS, HERE
+from meetref.lab.leg import BUFFER_OCTETS, HERE, SEGMENT_SIZE, UDP_SEGMENT, find_runs
 
-UDP_SEGMENT = 103
-SEGMENT_SIZE = Struct("=H")
 PATIENCE = Struct("=qq").pack(5, 0)  # seconds of silence, after which to look whether somebody is still there
 MAXIMUM_BATCH = 64
 HEADER = Struct("!BBHIIHHBHB")  # fixed header and the transport-wide number: what `lab/load` sends
@@ -149,17 +147,6 @@ class Floor:
             self.sends += len(runs)
             self.packets += len(pending)
             pending.clear()
-
-
-def find_runs(sizes: list[int]) -> list[tuple[int, int, int]]:
-    """First, end and size of each run that one segmented send can take: equal sizes, only the last may be smaller."""
-    runs: list[tuple[int, int, int]] = []
-    first = 0
-    for place in range(1, len(sizes) + 1):
-        if place == len(sizes) or sizes[place] > sizes[first] or sizes[place - 1] < sizes[first]:
-            runs.append((first, place, sizes[first]))
-            first = place
-    return runs
 
 
 def _stop(number: int, frame: object) -> None:

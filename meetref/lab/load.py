@@ -1,7 +1,7 @@
-"""The load of a forwarding server: one publisher's bursts, and viewers that count and answer as browsers do.
+"""The load of a forwarding server: one publisher's frames, and viewers that count and answer as browsers do.
 
-Stands on `lab/leg`; whether a meeting or the bare loop of `lab/floor` is at the other end, the load is the same:
-a `Line` is a socket, an address, and the locks that were agreed on.
+Stands on `lab/leg` and `lab/shape`; whether a meeting of ours, somebody else's server or the bare loop of `lab/floor`
+is at the other end, the load is the same: a `Line` is a socket, an address, and the locks that were agreed on.
 Specification: RFC 7741 (a VP8 frame cut into packets of about the same size, as libwebrtc cuts it), RFC 3550 (reports),
 draft-holmer-rmcat-transport-wide-cc-extensions-01 (feedback ten times a second).
 Leaves out: audio, loss and adaptation. Read next: `lab/forwarding.py`.
@@ -10,28 +10,32 @@ Leaves out: audio, loss and adaptation. Read next: `lab/forwarding.py`.
 from __future__ import annotations
 
 import heapq
+import itertools
 import random
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import trio
 
-from meetref.lab.leg import Leg
+from meetref.lab.leg import Leg, find_runs
+from meetref.lab.shape import FRAME_RATE, Shape
 from meetref.media.feedback import ArrivalRecorder
 from meetref.protocol.negotiation import TRANSPORT_SEQUENCE_ID, VP8_PAYLOAD_TYPE
 from meetref.wire import rtcp, rtcpfeedback, rtp, vp8
 from meetref.wire.address import Address
 from meetref.wire.reader import Malformed
 
-FRAME_RATE = 30
-PACKETS_PER_FRAME = 8
 SMALLEST, LARGEST = 1130, 1160  # octets of VP8 in a packet; with headers and tag about 1170 to 1200 on the wire
 FEEDBACK_INTERVAL = 0.1
 FEEDBACKS_PER_REPORT = 10
 SAMPLED = 7  # every so many packets one is opened for its delay; no divisor of a burst, so all places have their turn
 REMEMBERED = 4096  # packets whose sending time is known
 NUMBER_OCTETS = 8
+SHOWN = 1 << 4 | SMALLEST << 5  # a frame tag: shown, and how long the first partition is (RFC 6386 section 9.1)
+INTERFRAME = (SHOWN | 1).to_bytes(3, "little")
+KEYFRAME = SHOWN.to_bytes(3, "little") + bytes.fromhex("9d012a 0005 d002")  # 1280 x 720
 
 
 class Locks(Protocol):
@@ -45,11 +49,12 @@ class Locks(Protocol):
 
 @dataclass(slots=True)
 class Line:
-    """A way to the server, and the locks on it."""
+    """A way to the server, and the locks on it. `transport_sequence` is the extension that feedback is about."""
 
     leg: Leg
     remote: Address
     locks: Locks
+    transport_sequence: int | None = TRANSPORT_SEQUENCE_ID
 
 
 def is_control(data: bytes) -> bool:
@@ -58,16 +63,20 @@ def is_control(data: bytes) -> bool:
 
 
 class Publisher:
-    """Sends a frame of eight packets at once. `sent_at` knows when each packet left, by its number in the payload."""
+    """Sends frames of a shape. `sent_at` knows when each packet left, by its number in the payload."""
 
-    def __init__(self, line: Line, ssrc: int, dice: random.Random) -> None:
+    def __init__(self, line: Line, ssrc: int, shape: Shape, dice: random.Random) -> None:
         self.line = line
         self.ssrc = ssrc
+        self.shape = shape
         self.packets = 0
         self.keyframe_wanted = True
         self.sent_at = [0] * REMEMBERED
         self._dice = dice
         self._frames = 0
+        self._began = trio.current_time()
+        self._timestamp = 0
+        self._numbers = itertools.count()
 
     def receive(self, data: bytes, stamp: int) -> None:
         """What the server says to a publisher; only a wish for a keyframe changes anything."""
@@ -80,30 +89,28 @@ class Publisher:
             return
         self.keyframe_wanted |= bool(wishes)
 
-    def send_frame(self) -> None:
-        """Everything is made and locked first, so that the burst leaves without a pause."""
-        locked = [self.line.locks.lock(packet) for packet in self._frame()]
-        first = self.packets - len(locked)
-        for number, packet in enumerate(locked, first):
-            self.sent_at[number % REMEMBERED] = time.time_ns()
-            self.line.leg.send(packet, self.line.remote)
-
-    def _frame(self) -> list[bytes]:
-        size = self._dice.randrange(SMALLEST * PACKETS_PER_FRAME, LARGEST * PACKETS_PER_FRAME)
-        smaller, larger = (
-            size // PACKETS_PER_FRAME,
-            size % PACKETS_PER_FRAME,
-        )  # the larger ones, by one octet, come last
+    def frame(self) -> Iterator[bytes]:
+        """The next frame's packets, locked; each is made when it is asked for."""
+        count = self.shape.packets
+        smaller, larger = divmod(self._dice.randrange(SMALLEST * count, LARGEST * count), count)
         keyframe, self.keyframe_wanted = self.keyframe_wanted, False
-        packets = []
-        for index in range(PACKETS_PER_FRAME):
-            octets = smaller + (index >= PACKETS_PER_FRAME - larger)
-            packets.append(self._packet(index, octets, keyframe))
         self._frames += 1
-        return packets
+        self._timestamp = self._media_time()
+        for index in range(count):
+            octets = smaller + (index >= count - larger)  # the larger ones, by one octet, come last
+            yield self.line.locks.lock(self._packet(index, octets, keyframe))
+
+    def send(self, packets: list[bytes]) -> None:
+        """What `frame` made, at once: as a network card hands over what came close together."""
+        for first, end, _ in find_runs([len(packet) for packet in packets]):
+            now = time.time_ns()
+            for place in range(first, end):
+                self.sent_at[(self.packets + place) % REMEMBERED] = now
+            self.line.leg.send_joined(packets[first:end], self.line.remote)
+        self.packets += len(packets)
 
     def _packet(self, index: int, octets: int, keyframe: bool) -> bytes:
-        number, self.packets = self.packets, self.packets + 1
+        number = next(self._numbers)
         descriptor = vp8.Descriptor(
             start=index == 0,
             picture_id=self._frames & 0x7FFF,
@@ -111,25 +118,30 @@ class Publisher:
             tl0_picture_index=self._frames & 0xFF,
             temporal_layer=0,
         )
-        picture = bytes([not keyframe]) + self._dice.randbytes(octets - 1 - NUMBER_OCTETS)
+        begins = KEYFRAME if keyframe else INTERFRAME
+        noise = self._dice.randbytes(octets - len(begins) - NUMBER_OCTETS)
         return rtp.serialize(
             rtp.Packet(
                 payload_type=VP8_PAYLOAD_TYPE,
                 sequence=number & 0xFFFF,
-                timestamp=self._frames * 90000 // FRAME_RATE & 0xFFFFFFFF,
+                timestamp=self._timestamp,
                 ssrc=self.ssrc,
-                payload=vp8.serialize(descriptor) + picture + number.to_bytes(NUMBER_OCTETS),
-                marker=index == PACKETS_PER_FRAME - 1,
+                payload=vp8.serialize(descriptor) + begins + noise + number.to_bytes(NUMBER_OCTETS),
+                marker=index == self.shape.packets - 1,
                 extensions={TRANSPORT_SEQUENCE_ID: (number & 0xFFFF).to_bytes(2)},
             )
         )
+
+    def _media_time(self) -> int:
+        """It goes on while somebody else is measured."""
+        return round((trio.current_time() - self._began) * 90000) & 0xFFFFFFFF
 
     def report(self) -> None:
         """A sender report, once a second."""
         wall = rtcp.SenderReport(
             ssrc=self.ssrc,
             ntp=(time.time_ns() + 2_208_988_800_000_000_000) * (1 << 32) // 1_000_000_000,
-            rtp_timestamp=self._frames * 90000 // FRAME_RATE & 0xFFFFFFFF,
+            rtp_timestamp=self._media_time(),
             packet_count=self.packets,
             octet_count=self.packets * SMALLEST,
             blocks=[],
@@ -145,6 +157,7 @@ class Viewer:
     line: Line
     publisher: Publisher
     packets: int = 0
+    malformed: int = 0
     delays: list[float] = field(default_factory=list)  # seconds
     _source: int = 0
     _highest: int = 0
@@ -155,16 +168,33 @@ class Viewer:
         if is_control(data):
             return
         self.packets += 1
-        # The fixed header, then 0xBEDE, its length, the element's head: the number of the whole link.
-        self._recorder.record(data[17] << 8 | data[18], trio.current_time())
+        if len(data) < rtp.HEADER_SIZE:
+            self.malformed += 1
+            return
         self._highest = data[2] << 8 | data[3]
-        if self.packets % SAMPLED == 0:
-            self._source = int.from_bytes(data[8:12])
-            plain = self.line.locks.unlock(data)
-            if plain is not None:
-                _, end = rtp.payload_bounds(plain)
-                number = int.from_bytes(plain[end - NUMBER_OCTETS : end])
-                self.delays.append((stamp - self.publisher.sent_at[number % REMEMBERED]) / 1e9)
+        try:
+            self._note_arrival(data, stamp)
+            if self.packets % SAMPLED == 0:
+                self._source = int.from_bytes(data[8:12])
+                plain = self.line.locks.unlock(data)
+                if plain is not None:
+                    self._look_at(plain, stamp)
+        except Malformed:
+            self.malformed += 1
+
+    def _note_arrival(self, data: bytes, stamp: int) -> None:
+        """At the kernel's time: a slow load must not look like a full link."""
+        number = self.line.transport_sequence
+        place = rtp.find_extension(data, number) if number is not None else None
+        if place is not None:
+            self._recorder.record(data[place[0]] << 8 | data[place[0] + 1], stamp / 1e9)
+
+    def _look_at(self, plain: bytes, stamp: int) -> None:
+        """How long it took. What a server sends of its own, to fill a pause or to try the link, says nothing."""
+        start, end = rtp.payload_bounds(plain)
+        if end - start >= SMALLEST:
+            number = int.from_bytes(plain[end - NUMBER_OCTETS : end])
+            self.delays.append((stamp - self.publisher.sent_at[number % REMEMBERED]) / 1e9)
 
     def answer(self, now: float) -> None:
         """Feedback for what came since the last time, and once a second a report."""
@@ -188,6 +218,11 @@ class Load:
     viewers: list[Viewer]
 
     @property
+    def malformed(self) -> int:
+        """Packets that no receiver could have read."""
+        return sum(viewer.malformed for viewer in self.viewers)
+
+    @property
     def received(self) -> int:
         return sum(viewer.packets for viewer in self.viewers)
 
@@ -202,16 +237,24 @@ class Load:
         """Send and answer until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._publish, name="publisher")
-            nursery.start_soon(self._answer, name="viewers")
+            if self.viewers:
+                nursery.start_soon(self._answer, name="viewers")
 
     async def _publish(self) -> None:
         start = trio.current_time()
+        publisher, shape = self.publisher, self.publisher.shape
         number = 0
         while True:
-            await trio.sleep_until(start + number / FRAME_RATE)
-            self.publisher.send_frame()
+            at = start + number / FRAME_RATE
+            await trio.sleep_until(at)
+            if shape.spread:
+                for place, packet in enumerate(publisher.frame(), 1):
+                    publisher.send([packet])
+                    await trio.sleep_until(at + place / shape.packets_per_second)
+            else:
+                publisher.send(list(publisher.frame()))
             if number % FRAME_RATE == 0:
-                self.publisher.report()
+                publisher.report()
             number += 1
 
     async def _answer(self) -> None:

@@ -1,6 +1,7 @@
 """The server under measurement, in a process of its own: `python -m meetref.lab.served [PROFILE]`.
 
-It is the server of `meetref serve --bots 0` on loopback, with the event log in memory. Standard output has two lines of
+It is the server of `meetref serve --bots 0` on loopback, with the event log in memory, and with room for the viewers of
+a large load, who all come from one address. Standard output has two lines of
 JSON: its port when it is ready, and what its sockets did when it ends. It ends when standard input does.
 Stands on `app/server`. With the name of a file as argument, a profile (`python -m pstats FILE`) is written there.
 Specification: none. Leaves out: options of the server; what is measured is what everybody gets.
@@ -24,15 +25,18 @@ from meetref.app.server import Settings, open_server
 from meetref.net.datagram import DatagramSocket
 from meetref.net.network import KernelNetwork
 
+MAXIMUM_PEOPLE = 1000
+
 
 async def serve() -> None:
     """Serve until standard input ends."""
-    settings = Settings(port=0, inline_log=True)
+    settings = Settings(port=0, inline_log=True, maximum_people=MAXIMUM_PEOPLE)
     async with (
         trio.lowlevel.FdStream(sys.stdin.fileno()) as orders,
         open_server(KernelNetwork(), settings) as server,
     ):
         relax_collector()
+        server.door.places.per_source = MAXIMUM_PEOPLE
         print(json.dumps({"port": server.http_port}), flush=True)
         while await orders.receive_some(1024):
             pass

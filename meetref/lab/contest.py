@@ -1,0 +1,118 @@
+"""Servers under one load, measured in turns: a shared machine is never the same twice, so each round has them all.
+
+Stands on `lab/load` and `lab/child`; who the contestants are is said in `lab/audience` (ours, and anybody else's that
+can be joined) and `lab/bare` (the floor).
+Specification: docs/measurements.md, "Forwarding". Leaves out: what is made of the windows.
+Read next: `lab/forwarding.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median, quantiles
+
+import trio
+
+from meetref.lab.child import Child, ChildFailed
+from meetref.lab.load import Load
+from meetref.lab.shape import FRAME_RATE
+
+SETTLE = 15.8125  # frames of load before each window: it begins and ends between two packets, long after a burst
+WARM_WITHIN = 20.0  # seconds for everything to come through
+LOOK_EVERY = 0.5
+COMES_THROUGH = 0.98  # the share of packets
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What one stretch of load cost and brought. `delays` are in seconds."""
+
+    cpu_us_per_packet: float
+    packets_per_second: float
+    lost_share: float
+    delays: list[float]
+
+
+@dataclass(kw_only=True)
+class Contestant:
+    """A server in a process of its own, its load, and what was measured so far.
+
+    `segments` are packets a system call, `memory_kb_per_viewer` is what each further viewer took; known of ours only.
+    """
+
+    name: str
+    child: Child
+    load: Load
+    srtp_profile: int
+    windows: list[Window] = field(default_factory=list)
+    segments: float | None = None
+    memory_kb_per_viewer: float | None = None
+
+    @property
+    def cpu_us(self) -> list[float]:
+        """CPU microseconds for each packet that reached a viewer, an entry a round."""
+        return [window.cpu_us_per_packet for window in self.windows]
+
+    @property
+    def packets_per_second(self) -> float:
+        """The median of the rounds."""
+        return median(window.packets_per_second for window in self.windows)
+
+    @property
+    def lost_percent(self) -> float:
+        """Of the worst round."""
+        return 100 * max(window.lost_share for window in self.windows)
+
+    @property
+    def delay_ms(self) -> tuple[float, float]:
+        """The 50th and the 99th percentile of all rounds."""
+        cuts = quantiles([delay for window in self.windows for delay in window.delays], n=100, method="inclusive")
+        return 1000 * cuts[49], 1000 * cuts[98]
+
+    def ratio_to(self, other: Contestant) -> float:
+        """The median of the rounds' ratios of CPU time: each round has its own measurement of the other, next to it."""
+        return median(ours / theirs for ours, theirs in zip(self.cpu_us, other.cpu_us, strict=True))
+
+
+async def measure(contestant: Contestant, seconds: float) -> None:
+    """Put the load on, let it settle, and look at the child's clock at both ends of a window. Raises `ChildFailed`."""
+    load, child = contestant.load, contestant.child
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(load.run)
+        await trio.sleep(SETTLE / FRAME_RATE)
+        load.take_delays()
+        started, cpu, received, sent = trio.current_time(), child.cpu_seconds(), load.received, load.publisher.packets
+        await trio.sleep(round(seconds * FRAME_RATE) / FRAME_RATE)
+        cpu, received, sent = child.cpu_seconds() - cpu, load.received - received, load.publisher.packets - sent
+        lasted = trio.current_time() - started
+        nursery.cancel_scope.cancel()
+    delays = load.take_delays()
+    if received <= 0 or len(delays) < 2:
+        raise ChildFailed(f"nothing comes through the {child.name}")
+    lost = max(0.0, 1 - received / (sent * len(load.viewers)))
+    contestant.windows.append(Window(1e6 * cpu / received, received / lasted, lost, delays))
+
+
+async def measure_in_turns(contestants: Sequence[Contestant], seconds: float, rounds: int) -> None:
+    """So many windows each."""
+    for _ in range(rounds):
+        for contestant in contestants:
+            await measure(contestant, seconds)
+
+
+async def warm_up(load: Load) -> None:
+    """Run the load until everything comes through, for half a second at least: a server may try the links first.
+
+    What still does not after a while is seen in the loss that is measured.
+    """
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(load.run)
+        with trio.move_on_after(WARM_WITHIN):
+            share = 0.0
+            while share < COMES_THROUGH:
+                received, sent = load.received, load.publisher.packets
+                await trio.sleep(LOOK_EVERY)
+                due = (load.publisher.packets - sent) * len(load.viewers)
+                share = (load.received - received) / due if due else 1.0
+        nursery.cancel_scope.cancel()
