@@ -13,9 +13,11 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.peers.native import NATIVES
 
+SYSTEM_PYTHON = "/usr/bin/python3"
 Probe = Callable[[], str | None]
 """Gives the reason of an absence, or None when the peer is there."""
 
@@ -50,6 +52,16 @@ def network_namespaces() -> str | None:
     return None if made.returncode == 0 else f"no network namespace can be made: {made.stderr.strip()}"
 
 
+def webrtcbin() -> str | None:
+    """GStreamer's element, and an interpreter that has its bindings."""
+    packages = "python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-plugins-{base,good,bad} gstreamer1.0-nice"
+    if shutil.which(SYSTEM_PYTHON) is None:
+        return f"no {SYSTEM_PYTHON}, which would have GStreamer's bindings"
+    words = [SYSTEM_PYTHON, "-c", "import gi; gi.require_version('GstWebRTC', '1.0')"]
+    tried = subprocess.run(words, capture_output=True, timeout=30)
+    return None if tried.returncode == 0 else f"no bindings of GStreamer's webrtcbin (apt install {packages})"
+
+
 def native(name: str) -> Probe:
     """A program that is built once, by the first test that needs it (tests/peers/native.py)."""
 
@@ -57,6 +69,16 @@ def native(name: str) -> Probe:
         return NATIVES[name].why_absent()
 
     return probe
+
+
+def gstreamer() -> str | None:
+    """Its elements for RTP, and its bindings for the system's Python."""
+    command = ["/usr/bin/python3", "-c", "import gi; gi.require_version('Gst', '1.0')"]
+    there = shutil.which("gst-inspect-1.0") and Path(command[0]).exists()
+    for each in (command, ["gst-inspect-1.0", "--exists", "rtpulpfecenc"]):
+        if not there or subprocess.run(each, capture_output=True, timeout=60).returncode:
+            return "no GStreamer (apt install gstreamer1.0-tools gstreamer1.0-plugins-good python3-gst-1.0)"
+    return None
 
 
 PEERS: dict[str, Probe] = {
@@ -70,18 +92,26 @@ PEERS: dict[str, Probe] = {
     "ffmpeg": program("ffmpeg", "ffmpeg"),
     "firefox": program("firefox-esr", "firefox-esr"),
     "gnutls": program("gnutls-cli", "gnutls-bin"),
+    "gstreamer": gstreamer,
     "ip-netns": network_namespaces,
+    "janus": program("janus", "janus"),
     "libsrtp": module("pylibsrtp", "pylibsrtp"),
+    "livekit": program("go", "golang"),
     "nftables": program("nft", "nftables"),
     "node": program("node", "nodejs"),
     "openssl": program("openssl", "openssl"),
     "pion-dtls": program("go", "golang"),
     "pion-ice": program("go", "golang"),
+    "pion-media": program("go", "golang"),
+    "pion-sfu": program("go", "golang"),
     "pion-srtp": program("go", "golang"),
     "pion-turn": program("go", "golang"),
+    "pion-webrtc": program("go", "golang"),
     "pyopenssl": module("OpenSSL", "pyopenssl"),
     "str0m": native("str0m"),
     "tshark": program("tshark", "tshark"),
+    "webrtcbin": webrtcbin,
+    "werift": program("npm", "npm"),
     "wolfssl": native("wolfssl"),
     "wrtc": module("webrtc", "wrtc"),
 }

@@ -1,9 +1,10 @@
 """HTTP: the page, its files, and what the server tells about itself.
 
     /  and  /ROOM     the page             /api/health    is it there? (for everybody)
-    /page/...         its files            /api/tree, /metrics    for this machine, or with the admin token
+    /page/...         its files            /api/rooms/..., /api/tree, /metrics    here, or with the admin token
+    /whip/...  and  /whep/...              rooms for programs that speak HTTP (`app/whip`)
 
-Stands above Starlette and Hypercorn; `app/door` hands it connections, `app/serve` the callables behind `/api`.
+Stands above Starlette and Hypercorn; `app/door` hands it connections, `app/server` the callables behind `/api`.
 Source: docs/architecture.md (what outside programs may rely on); Content Security Policy level 3.
 Leaves out: signaling (a WebSocket, `app/signaling`), uploads (nothing here reads a body).
 Read next: `app/files.py`, `app/metrics.py`.
@@ -14,7 +15,7 @@ from __future__ import annotations
 import hmac
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -44,7 +45,7 @@ PAGE = Path(__file__).parent / "page"
 KEEP_ALIVE_FOR = 10  # seconds without a request
 READ_TIMEOUT = 30  # seconds for any octet of a request
 # Names that a room cannot have in a link, because something else is there.
-RESERVED = frozenset({"api", "metrics", "page", "signal"})
+RESERVED = frozenset({"api", "metrics", "page", "signal", "whep", "whip"})
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob: mediastream:; "
@@ -66,16 +67,23 @@ def _no_families() -> Iterable[Family]:
     return ()
 
 
+def _no_rooms(name: str | None) -> Any:
+    return None
+
+
 @dataclass(slots=True, frozen=True)
 class Site:
     """What the HTTP side shows. `tree` is any JSON value, `families` the metrics; without an `admin_token` (a secret
-    text) both are for clients on this machine only."""
+    text) both are for clients on this machine only, and so are `rooms` (without a name all of them, with it one or
+    None). `more` are routes of others, behind the same host check."""
 
     hosts: HostNames
     page: Path = PAGE
     tree: Callable[[], Any] = _no_tree
     families: Callable[[], Iterable[Family]] = _no_families
+    rooms: Callable[[str | None], Any] = _no_rooms
     admin_token: str | None = field(default=None, repr=False)
+    more: Sequence[Route] = ()
 
 
 def make_http_answer(site: Site) -> Callable[[Visitor], Awaitable[None]]:
@@ -105,8 +113,11 @@ def make_app(site: Site) -> ASGIApp:
     routes = [
         Route("/api/health", pages.health),
         Route("/api/tree", pages.tree),
+        Route("/api/rooms", pages.rooms),
+        Route("/api/rooms/{room}", pages.rooms),
         Route("/metrics", pages.metrics),
         Route("/page/{name:path}", pages.file),
+        *site.more,
         Route("/", pages.index),
         Route("/{room}", pages.room),
     ]
@@ -124,6 +135,13 @@ class _Pages:
 
     async def tree(self, request: Request) -> Response:
         return self._refusal(request) or _json(self._site.tree())
+
+    async def rooms(self, request: Request) -> Response:
+        refusal = self._refusal(request)
+        if refusal is not None:
+            return refusal
+        found = self._site.rooms(request.path_params.get("room"))
+        return _json(found) if found is not None else _sentence(404, "There is no such room now.")
 
     async def metrics(self, request: Request) -> Response:
         refusal = self._refusal(request)

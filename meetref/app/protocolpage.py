@@ -24,9 +24,19 @@ listed is an error, and an error is answered with `error` while the connection g
 
 The usual order: `join`, `joined`, then `up-offer` / `up-answer` for what the client sends and `down-offer` /
 `down-answer` for what it receives, candidates as they come, `seats` whenever somebody sits down elsewhere,
-`ping` and `pong`.
+`look` whenever the client shows something else, `ping` and `pong`.
 
 """
+
+VALUES = (
+    signaling.Resume,
+    signaling.Pin,
+    signaling.Person,
+    signaling.Seat,
+    signaling.SeatVideo,
+    signaling.PersonQuality,
+    signaling.IceServer,
+)
 
 
 def page() -> str:
@@ -35,7 +45,7 @@ def page() -> str:
     parts.append("## What a client says\n\n" + _messages(signaling.ClientMessage))
     parts.append("## What the server says\n\n" + _messages(signaling.ServerMessage))
     parts.append("## Values inside messages\n\n")
-    parts += [_describe(value, value.__name__) for value in (signaling.Resume, signaling.Person, signaling.Seat)]
+    parts += [_describe(value, value.__name__) for value in VALUES]
     return "".join(parts)
 
 
@@ -63,7 +73,7 @@ def _type(annotation: Any) -> str:
         return ", ".join([_type(arguments[0]), *filter(None, limits)])
     if origin is typing.Literal:
         return ", ".join(f"`{value}`" for value in arguments)
-    if origin is list:
+    if origin in (list, tuple):
         return f"list of {_type(arguments[0])}"
     if origin is dict:
         return f"object of {_type(arguments[1])} by {_type(arguments[0])}"
@@ -77,6 +87,8 @@ def _limits(meta: msgspec.Meta) -> str:
     words = []
     if meta.min_length is not None or meta.max_length is not None:
         words.append(f"{meta.min_length or 0} to {meta.max_length} long")
+    if meta.ge is not None and meta.le is not None:
+        words.append(f"{meta.ge} to {meta.le}")
     if meta.pattern is not None:
         words.append("letters a to z, digits and hyphens" if "a-z" in meta.pattern else re.escape(meta.pattern))
     return ", ".join(words)

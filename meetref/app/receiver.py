@@ -19,7 +19,8 @@ from meetref.wire import rtcp, rtcpfeedback, rtp, vp8
 from meetref.wire.reader import Malformed
 
 REPORT_INTERVAL = 1.0
-MAXIMUM_EARLY = 16
+MAXIMUM_EARLY = 256
+"""Packets that may overtake the first one of a keyframe; when more do, another keyframe is needed."""
 MAXIMUM_WAITING = 512
 """Packets kept behind a gap; when more wait, the gap is given up and a keyframe is asked for."""
 MAXIMUM_PARTS = 2048
@@ -48,6 +49,7 @@ class Receiver:
         self._next: int | None = None
         self._floor = -(1 << 16)
         self._parts: list[bytes] = []
+        self._broken = False  # what comes of the picture that is being joined is useless
         self._keyframe_asked_at = -1.0
         self._report_at = 0.0
 
@@ -93,14 +95,25 @@ class Receiver:
         if len(self._parts) > MAXIMUM_PARTS:
             self._lose(now)
         if self._next is None and len(self._waiting) > MAXIMUM_EARLY:
-            del self._waiting[min(self._waiting)]
+            first = min(self._waiting)
+            del self._waiting[first]
+            self._floor = max(self._floor, first + 1)  # it counts as received and will not be sent again
         if len(self._waiting) > MAXIMUM_WAITING:
             self._lose(now)
 
     def _assemble(self, packet: rtp.Packet) -> None:
+        """Join the parts of a picture. One that another cuts off, or that has padding among its parts, has a hole."""
         try:
             descriptor = vp8.parse(packet.payload)
         except Malformed:
+            self._parts.clear()
+            self._broken = True
+            return
+        if descriptor.start and not descriptor.partition:
+            self._parts.clear()
+            self._broken = False
+        if self._broken:
+            self._broken = not packet.marker
             return
         if not self._parts and vp8.is_keyframe(packet.payload):
             self.keyframes += 1
@@ -115,6 +128,7 @@ class Receiver:
         self.gaps += 1
         self._waiting.clear()
         self._parts.clear()
+        self._broken = False
         self._next = None
         # A keyframe from before, repeated late, is no place to start: what followed it was thrown away just now.
         self._floor = (self._unwrapper.highest or 0) + 1

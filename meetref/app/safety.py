@@ -56,7 +56,7 @@ def check_safety(options: argparse.Namespace) -> None:
             raise _wrong(f"--host-name: {name[:40]!r} is no name such as meet.example (other alphabets as xn--...)")
     if not is_public(options.listen or ()):
         return
-    missing = []
+    missing = []  # spec: whip/https
     if options.certificate is None and not options.self_signed:
         missing.append("TLS (--certificate FILE --key FILE, or --self-signed)")
     if options.room_secret_file is None:

@@ -93,6 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         dtls_versions=VERSIONS[arguments.dtls],
         srtp_engine=SRTP_ENGINES[arguments.srtp],
         admit=protection.admit or (lambda join: None),
+        any_page=protection.admit is not None,
         relay_ports=read_ports(arguments.relay_ports) if arguments.relay_ports is not None else None,
     )
     if arguments.bots is None:

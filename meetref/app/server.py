@@ -21,6 +21,7 @@ from typing import Any
 
 import trio
 
+from meetref.app import whip
 from meetref.app.door import Door
 from meetref.app.http import Site, make_http_answer
 from meetref.app.limits import Places
@@ -30,6 +31,7 @@ from meetref.app.metrics import Family, by_word
 from meetref.app.origin import HostNames
 from meetref.app.signaling import serve_signaling
 from meetref.app.visitor import StreamVisitor, Visitor
+from meetref.app.xray import XRay
 from meetref.archive.log import LogUnavailable, open_log
 from meetref.meeting.exchange import Exchange
 from meetref.meeting.place import Place
@@ -69,8 +71,9 @@ class Settings:
     """What a server is told. `listen` are the hosts of the TCP port; `announce` is an address that a NAT in front has.
 
     With `only_local`, media too is only for this machine. With `relay_ports`, first and last, the relay reaches the
-    world and not only this server. `log` is the event log's file; `inline_log` uses no thread. Without
-    `embeds_handshake` DTLS waits for ICE, also where the other side could do better.
+    world and not only this server. `log` is the event log's file; `inline_log` uses no thread. With `any_page`, where
+    `admit` wants a token, pages from elsewhere may use WHIP and WHEP. Without `embeds_handshake` DTLS waits for ICE,
+    also where the other side could do better.
     """
 
     listen: Sequence[str] = ("127.0.0.1",)
@@ -85,6 +88,7 @@ class Settings:
     relay_ports: tuple[int, int] | None = None
     admin_token: str | None = field(default=None, repr=False)
     admit: Callable[[signaling.Join], None] = lambda join: None
+    any_page: bool = False
     dtls_versions: Versions = "1.3 preferred"
     srtp_engine: Engine | None = None
     embeds_handshake: bool = True
@@ -115,6 +119,7 @@ class Server:
         relay: MeetingRelay,
         settings: Settings,
         http_port: int,
+        wall_clock: Callable[[], float],
     ) -> None:
         self.port = port
         self.exchange = exchange
@@ -124,7 +129,14 @@ class Server:
         self.http_port = http_port
         self.forgotten: Counter[str] = Counter()
         self._hosts = settings.hosts
-        site = Site(settings.hosts, tree=tree, families=self.families, admin_token=settings.admin_token)
+        site = Site(
+            settings.hosts,
+            tree=tree,
+            families=self.families,
+            rooms=XRay(rooms.rooms, wall_clock).look,
+            admin_token=settings.admin_token,
+            more=tuple(whip.routes(rooms, any_page=settings.any_page)),
+        )
         self.door = Door(
             answer_http=make_http_answer(site),
             answer_signaling=self._answer_signaling,
@@ -189,7 +201,7 @@ async def open_server(network: Network, settings: Settings) -> AsyncIterator[Ser
             maximum_rooms=settings.maximum_rooms,
             maximum_people=settings.maximum_people,
         )
-        server = Server(port, exchange, rooms, handshakes, relay, settings, http_port)
+        server = Server(port, exchange, rooms, handshakes, relay, settings, http_port, network.wall_clock)
         async with trio.open_nursery() as nursery:
             await nursery.start(relay.server.run, name="relay")
             await nursery.start(exchange.run, name="exchange")

@@ -26,7 +26,14 @@ LEEWAY = 30.0  # seconds by which two machines' clocks may differ
 
 
 class TokenRefused(Exception):
-    """The token does not open the door; the text is a sentence for the person who holds it."""
+    """The token does not open the door; the text is a sentence for the person who holds it.
+
+    `is_known`: it is a good one, for another door.
+    """
+
+    def __init__(self, sentence: str, *, is_known: bool = False) -> None:
+        super().__init__(sentence)
+        self.is_known = is_known
 
 
 def read_secret(path: Path) -> bytes:
@@ -85,9 +92,18 @@ def check_token(secret: bytes, token: str | None, *, room: str, name: str, now: 
     if now > ends + LEEWAY:
         raise TokenRefused("The invitation has expired; ask for a new link.")
     if claims["room"] != room:
-        raise TokenRefused("The invitation is for another room.")
+        raise TokenRefused("The invitation is for another room.", is_known=True)
     if claims.get("name") not in (None, name):
-        raise TokenRefused("The invitation is for somebody else.")
+        raise TokenRefused("The invitation is for somebody else.", is_known=True)
+
+
+def name_in(token: str) -> str | None:
+    """Whom a token is for, as it says itself: nobody has checked it yet."""
+    try:
+        name = jwt.decode(token, options={"verify_signature": False}).get("name")
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        return None
+    return name if isinstance(name, str) else None
 
 
 def make_admission(secret: bytes, wall_clock: Callable[[], float]) -> Callable[[Join], None]:
@@ -97,7 +113,7 @@ def make_admission(secret: bytes, wall_clock: Callable[[], float]) -> Callable[[
         try:
             check_token(secret, join.token, room=join.room, name=join.name, now=wall_clock())
         except TokenRefused as refused:
-            raise NotAdmitted(str(refused)) from None
+            raise NotAdmitted(str(refused), is_known=refused.is_known) from None
 
     return admit
 

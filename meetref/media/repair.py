@@ -122,20 +122,32 @@ class PacketCache(Generic[Kept]):
     `round_trip_time` (seconds) is what separates a second request from an impatient repetition of the first.
     """
 
-    __slots__ = ("_fetched_at", "_places", "capacity", "maximum_age", "round_trip_time")
+    __slots__ = ("_fetched_at", "_newest", "_places", "capacity", "maximum_age", "round_trip_time")
 
     def __init__(self, capacity: int = 512, maximum_age: float = 2.0, *, round_trip_time: float = 0.04) -> None:
         self.capacity = capacity
         self.maximum_age = maximum_age
         self.round_trip_time = round_trip_time
         self._places: list[tuple[int, float, Kept] | None] = [None] * capacity
+        self._newest = 0
         self._fetched_at: dict[int, float] = {}  # of the few that were asked for
 
     def store(self, sequence: int, packet: Kept, at: float) -> None:
         """Keep a packet under its number, in the place of an older one."""
         self._places[sequence % self.capacity] = (sequence, at, packet)
+        self._newest = sequence
         if self._fetched_at:
             self._fetched_at.pop(sequence % self.capacity, None)
+
+    def __contains__(self, sequence: int) -> bool:
+        """Whether a packet with this number was stored, and no other in its place."""
+        found = self._places[sequence % self.capacity]
+        return found is not None and found[0] == sequence
+
+    def newest(self, count: int, now: float) -> list[Kept]:
+        """Up to so many packets, the newest first, to be sent once more as padding."""
+        found = (self._places[(self._newest - back) % self.capacity] for back in range(min(count, self.capacity)))
+        return [kept for _, at, kept in filter(None, found) if now - at <= self.maximum_age]
 
     def fetch(self, sequence: int, now: float) -> Kept | None:
         """The packet to send again; None where it is gone, too old, or was fetched less than a round trip ago."""

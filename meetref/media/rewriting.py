@@ -4,17 +4,20 @@ Stands between the publishers' packets (`Incoming`, parsed once for all viewers)
 connection; `meeting/forwarder` calls `rewrite` for every burst and viewer, so this is the hot path.
 Specification: RFC 3550 section 5.1 (what must be continuous), RFC 7741 section 4.2 (VP8 picture id and TL0PICIDX),
 draft-holmer-rmcat-transport-wide-cc-extensions-01 (the number each link gives its packets).
-Leaves out: layers. A source has one encoding here, so nothing is dropped between two of its packets and an offset
-carries every one of them, late or not.
+While nothing is left out of a source, an offset carries every one of its packets, late or not. Leaving out temporal
+layers is a detour (`thin`) that costs nothing while nobody takes it. Which encoding comes is `media/simulcast`'s.
+Read next: `media/thinning.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from struct import Struct
 
 from meetref.media.sequence import Unwrapper
+from meetref.media.thinning import ALL_LAYERS, Thinning
 from meetref.wire import rtp, vp8
 
 HALF_SEQUENCE = 1 << 15
@@ -24,6 +27,7 @@ HALF_TL0 = 1 << 7
 # Version 2 with extension; marker and payload type; sequence; timestamp; SSRC; one-byte extensions of so many words.
 _AUDIO = Struct("!BBHIIHHBHBBBH")
 _PLAIN = Struct("!BBHIIHHBHB")
+_BARE = Struct("!BBHII")
 _PICTURE = Struct("!2sH")
 _PICTURE_TL0 = Struct("!2sHB")
 TRANSPORT_SEQUENCE_AT = 17
@@ -34,9 +38,13 @@ PADDED_FROM = 500
 """Encoders cut a frame into packets that differ by an octet, and only packets of one size leave together in one system
 call. So the parts of large frames are padded to a multiple of `EVEN` octets, which costs 0.3 % of the bandwidth."""
 
+MAXIMUM_KEPT = 128
+"""Numbers, counted back from the newest, that are looked through for those that were kept for latecomers."""
+
 Parts = tuple[bytes, bytes, bytes]
 """A packet that leaves: its header, and its payload in two, of which the second is the same for all viewers."""
 
+_VERSION = 0x80
 _VERSION_AND_EXTENSION = 0x90
 _PADDED = 0x20
 _PADDING = [b"", *(bytes(size - 1) + bytes([size]) for size in range(1, EVEN))]
@@ -64,6 +72,12 @@ class Incoming:
     lead: bytes = b""
     padding: int = 0
     """Octets of RTP padding at the end of `tail`."""
+    temporal: int = 0
+    """The temporal layer; 0 where the packet tells none."""
+    sync: bool = False
+    """Whether its picture needs nothing but layer 0, so that a viewer may begin with its layer here."""
+    size: tuple[int, int] | None = None
+    """Width and height in pixels, which the first packet of a keyframe tells."""
 
 
 def read_audio(data: bytes, sequence: int, level_id: int | None) -> Incoming:
@@ -83,7 +97,11 @@ def read_video(data: bytes, sequence: int, short_pictures: Unwrapper) -> Incomin
     _, second, _, timestamp, _ = rtp.fixed.unpack_from(data)
     offset, end = rtp.payload_bounds(data)
     payload = data[offset:end]
+    if not payload:  # spec: rewriting/padding-keeps-its-number
+        return hollow(sequence, timestamp)
     packet = Incoming(sequence, timestamp, second & 0x80, payload, vp8.is_keyframe(payload))
+    if packet.starts:
+        packet.size = vp8.size_of_keyframe(payload)
     layout = vp8.locate(payload)
     if layout.picture_id is not None:
         is_long = payload[layout.picture_id_at] & 0x80
@@ -91,10 +109,18 @@ def read_video(data: bytes, sequence: int, short_pictures: Unwrapper) -> Incomin
         packet.tl0 = layout.tl0_picture_index
         packet.lead = payload[:2]
         packet.tail = payload[layout.rest :]
+        if payload[1] & vp8.T:
+            packet.temporal = payload[layout.rest] >> 6
+            packet.sync = bool(payload[layout.rest] & vp8.Y)
     if len(packet.tail) >= PADDED_FROM:
         packet.padding = -len(packet.tail) % EVEN
         packet.tail += _PADDING[packet.padding]
     return packet
+
+
+def hollow(sequence: int, timestamp: int) -> Incoming:
+    """A packet of nothing but padding: its number was promised or used, and there is no content that goes with it."""
+    return Incoming(sequence, timestamp, 0, b"\x01", False, padding=1)
 
 
 def without_padding(parts: Parts) -> Parts:
@@ -108,10 +134,12 @@ def without_padding(parts: Parts) -> Parts:
 class Rewriter:
     """The outgoing stream of one slot. Audio and video differ in the header they write, not in how they continue.
 
-    `transport_id` and `level_id` are this connection's extension ids; `level_id` is 0 for video, which has no level.
+    `transport_id` and `level_id` are this connection's extension ids; `level_id` is 0 for video, which has no level,
+    and both where the viewer takes no extension: then the header has none.
     """
 
     __slots__ = (
+        "_begun",
         "_first",
         "_last_at",
         "_level_octet",
@@ -120,7 +148,6 @@ class Rewriter:
         "_tl0_offset",
         "_transport_octet",
         "clock_rate",
-        "frame",
         "last_picture",
         "last_sequence",
         "last_timestamp",
@@ -129,8 +156,8 @@ class Rewriter:
         "packets",
         "payload_type",
         "ssrc",
+        "thinning",
         "timestamp_offset",
-        "waiting",
     )
 
     def __init__(
@@ -147,8 +174,8 @@ class Rewriter:
         self.ssrc = ssrc
         self.payload_type = payload_type
         self.clock_rate = clock_rate
-        self.frame = clock_rate // 50 if level_id else clock_rate // 30
-        self.waiting = True
+        self.thinning: Thinning | None = None
+        """What leaves out temporal layers, or did a moment ago: while it is there, `thin` is called for `rewrite`."""
         self.packets = 0
         self.octets = 0
         self.last_sequence = first_sequence
@@ -156,33 +183,61 @@ class Rewriter:
         self.last_picture = 0
         self.last_tl0 = 0
         self.timestamp_offset = 0
-        self._transport_octet = transport_id << 4 | 1
-        self._level_octet = level_id << 4
+        self._transport_octet = transport_id << 4 | 1 if transport_id else 0
+        self._level_octet = level_id << 4 if transport_id else 0
         self._first = 0
+        self._begun = first_sequence
         self._sequence_offset = 0
         self._picture_offset = 0
         self._tl0_offset = 0
 
-    def switch(self) -> None:
-        """Another source comes: everything waits for a packet that a viewer may begin with."""
-        self.waiting = True
-
-    def begin(self, packet: Incoming, timestamp: int) -> None:
+    def begin(self, packet: Incoming, timestamp: int, step: int) -> None:
         """Continue with `packet` as the next of the stream; `timestamp` is where it should stand on the slot's clock.
 
-        It never stands before the end of what was sent: at least one frame is added.
+        It never stands before the end of what was sent: at least `step` is added.
         """
         ahead = (timestamp - self.last_timestamp) & 0xFFFFFFFF
-        if self.packets and (ahead >= 1 << 31 or ahead < self.frame):
-            timestamp = (self.last_timestamp + self.frame) & 0xFFFFFFFF
+        if self.packets and (ahead >= 1 << 31 or ahead < step):  # spec: rewriting/time-goes-on
+            timestamp = (self.last_timestamp + step) & 0xFFFFFFFF
         self.timestamp_offset = timestamp - packet.timestamp
         self._first = packet.sequence
-        self._sequence_offset = self.last_sequence + 1 - packet.sequence
-        if packet.picture is not None:
+        self._begun = (self.last_sequence + 1) & 0xFFFF
+        self._sequence_offset = self.last_sequence + 1 - packet.sequence  # spec: rewriting/sequence-continues
+        if packet.picture is not None:  # spec: rewriting/pictures-continue
             self._picture_offset = self.last_picture + 1 - packet.picture
         if packet.tl0 is not None:
             self._tl0_offset = self.last_tl0 + 1 - packet.tl0
-        self.waiting = False
+        if self.thinning is not None:
+            self._thin_to(self.thinning.wanted)
+
+    def fill(self, sent: Callable[[int], bool], transport_sequence: int) -> list[Parts]:
+        """Padding under the newest numbers of this source that were not `sent`: they were kept for latecomers.
+
+        To be called before another source begins, for then none of those will come any more.
+        """
+        number, kept = self.last_sequence, list[Incoming]()
+        for _ in range(MAXIMUM_KEPT):
+            if number == self._begun:
+                break
+            number = (number - 1) & 0xFFFF
+            if not sent(number):
+                back = (number - self._sequence_offset - self._first) & 0xFFFF
+                kept.append(hollow(self._first + back, self.last_timestamp - self.timestamp_offset))
+        return self.rewrite(kept, transport_sequence)  # spec: rewriting/kept-numbers-filled
+
+    def keep_layers(self, highest: int) -> None:
+        """Send temporal layers up to `highest`: fewer from the next picture on, more as soon as each can be decoded."""
+        if self.thinning is not None:
+            self.thinning.wanted = highest
+        elif highest < ALL_LAYERS:
+            self._thin_to(highest)
+
+    def _thin_to(self, highest: int) -> None:
+        """Leave out layers from the next picture on."""
+        self.thinning = None
+        if highest < ALL_LAYERS:
+            newest = self.last_picture - self._picture_offset
+            self.thinning = Thinning(highest, self._sequence_offset, self._picture_offset, newest)
 
     def rewrite(self, packets: Sequence[Incoming], transport_sequence: int) -> list[Parts]:
         """What this slot sends of a burst; the link's numbers begin with `transport_sequence`.
@@ -193,13 +248,14 @@ class Rewriter:
         payload_type, ssrc, transport_octet, level_octet = (
             self.payload_type, self.ssrc, self._transport_octet, self._level_octet
         )  # fmt: skip
+        # spec: rewriting/continuing
         number = transport_sequence
         former: Incoming | None = None
         descriptor = b""
         for packet in packets:
             if packet.sequence < self._first:
                 continue
-            sequence = (packet.sequence + self._sequence_offset) & 0xFFFF
+            sequence = (packet.sequence + self._sequence_offset) & 0xFFFF  # spec: rewriting/no-gap-no-repeat
             timestamp = (packet.timestamp + self.timestamp_offset) & 0xFFFFFFFF
             if (sequence - self.last_sequence) & 0xFFFF < HALF_SEQUENCE:
                 self.last_sequence = sequence
@@ -216,14 +272,37 @@ class Rewriter:
                     first, packet.marker | payload_type, sequence, timestamp, ssrc,
                     _ONE_BYTE, 2, transport_octet, number, level_octet, packet.level, 0, 0,
                 )  # fmt: skip
-            else:
+            elif transport_octet:
                 header = _PLAIN.pack(
                     first, packet.marker | payload_type, sequence, timestamp, ssrc,
                     _ONE_BYTE, 1, transport_octet, number, 0,
                 )  # fmt: skip
+            else:
+                first ^= _VERSION ^ _VERSION_AND_EXTENSION  # spec: whip/extensions-as-offered
+                header = _BARE.pack(first, packet.marker | payload_type, sequence, timestamp, ssrc)
             number = (number + 1) & 0xFFFF
             made.append((header, descriptor, tail))
         self.packets += len(made)
+        return made
+
+    def thin(self, packets: Sequence[Incoming], transport_sequence: int) -> list[Parts]:
+        """As `rewrite`, without the temporal layers that are too high; `thinning` must be there."""
+        thinning = self.thinning
+        assert thinning is not None
+        made: list[Parts] = []
+        since = [packet for packet in packets if packet.sequence >= self._first]
+        for place, group in groupby(since, thinning.place):
+            if place is None:
+                continue
+            self._sequence_offset, self._picture_offset, goes = place
+            together = list(group)
+            if not goes:
+                together = [hollow(packet.sequence, packet.timestamp) for packet in together]
+            made += self.rewrite(together, (transport_sequence + len(made)) & 0xFFFF)
+        self._sequence_offset, self._picture_offset = thinning.offsets
+        if thinning.over:
+            self._first = max(self._first, thinning.floor)
+            self.thinning = None
         return made
 
     def _descriptor(self, packet: Incoming, picture: int) -> bytes:

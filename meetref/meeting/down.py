@@ -12,17 +12,23 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from meetref.media.clock import to_ntp
 from meetref.media.rewriting import Parts, Rewriter
-from meetref.meeting.forwarder import Kind, Link, Repair, Retransmission, Slot, Verbatim
+from meetref.meeting.capacity import Capacity
+from meetref.meeting.forwarder import Link, Repair, Retransmission, Slot, Verbatim
+from meetref.meeting.track import Kind
 from meetref.protocol.machine import Datagram, Dice, Event
 from meetref.protocol.negotiation import (
+    AUDIO_LEVEL,
     AUDIO_LEVEL_ID,
     OPUS_PAYLOAD_TYPE,
     RTX_PAYLOAD_TYPE,
+    TRANSPORT_SEQUENCE,
     TRANSPORT_SEQUENCE_ID,
     VP8_PAYLOAD_TYPE,
+    ReceivedTrack,
     TakenAnswer,
 )
 from meetref.protocol.negotiation import Slot as OfferedSlot
@@ -33,11 +39,31 @@ from meetref.wire.reader import Malformed
 REPORT_INTERVAL = 1.0
 MAXIMUM_COMPOUND = 1100
 """Octets of sender reports in one datagram; 38 of them fit."""
+MAXIMUM_UNREAD = 32
+"""Feedbacks that wait to be read; the oldest is forgotten. They come twenty times a second and are read five times."""
+
+
+@dataclass(slots=True, frozen=True)
+class Numbers:
+    """How the packets of a slot are marked: its payload types, and the ids of its header extensions (0: none)."""
+
+    payload_type: int
+    rtx_payload_type: int
+    transport_id: int
+    level_id: int
+
+
+OUR_NUMBERS: dict[Kind, Numbers] = {
+    "audio": Numbers(OPUS_PAYLOAD_TYPE, 0, TRANSPORT_SEQUENCE_ID, AUDIO_LEVEL_ID),
+    "video": Numbers(VP8_PAYLOAD_TYPE, RTX_PAYLOAD_TYPE, TRANSPORT_SEQUENCE_ID, 0),
+}
+"""Of what we offer ourselves."""
 
 
 class Down(Link):
     """A machine. `pending` holds the locked packets of this batch; `touch` tells the exchange about them.
 
+    `wake` tells it that there is something to wait for, or to be sent outside of a batch.
     `wall_offset` is what turns this server's monotonic clock into seconds since 1970, fixed for the process, so that
     sender reports never jump.
     """
@@ -52,6 +78,7 @@ class Down(Link):
         dirty: list[Down],
         on_start: Callable[[Slot, float], None],
         on_failure: Callable[[Exception], None],
+        wake: Callable[[], None],
     ) -> None:
         self.peer = peer
         self.slots: dict[str, Slot] = {}
@@ -61,12 +88,16 @@ class Down(Link):
         self.ignored: Counter[str] = Counter()
         self.connected = False
         self.lock: Callable[[Sequence[Parts]], list[bytes]] = self._not_yet
+        self.capacity = Capacity()
+        self.on_sent = self.capacity.on_sent
         self._cname = cname
         self._dice = dice
         self._dirty = dirty
         self._on_start = on_start
         self._on_failure = on_failure
+        self._wake = wake
         self._report_at = math.inf
+        self._unread: list[bytes] = []
         self._wall_offset = wall_offset
         self._by_ssrc: dict[int, Slot] = {}
         self._accepted: set[str] = set()
@@ -87,23 +118,52 @@ class Down(Link):
                 cname=self._cname,
             )
         )
-        rewriter = Rewriter(
+        self._add_slot(mid, self.offered[-1], OUR_NUMBERS[kind])
+
+    def fill_slot(self, name: str, section: ReceivedTrack, stream: str) -> OfferedSlot:
+        """Add one slot that the viewer's own offer asks for, under the viewer's numbers; it can be used at once.
+
+        `name` is ours for it; the description calls it as the offer does.
+        """
+        kind, codec = section.kind, next(iter(section.codecs.values()))
+        rtx = next(iter(section.rtx), None)
+        ssrc, rtx_ssrc = (int.from_bytes(self._dice(4)) for _ in range(2))
+        described = OfferedSlot(
+            mid=section.mid,
+            kind=kind,
+            stream=stream,
+            track=f"{stream}-{kind}",
             ssrc=ssrc,
-            payload_type=OPUS_PAYLOAD_TYPE if kind == "audio" else VP8_PAYLOAD_TYPE,
+            rtx_ssrc=rtx_ssrc if rtx is not None else None,
+            cname=self._cname,
+        )
+        ids = section.extensions
+        numbers = Numbers(codec.payload_type, rtx or 0, ids.get(TRANSPORT_SEQUENCE, 0), ids.get(AUDIO_LEVEL, 0))
+        self._add_slot(name, described, numbers)
+        self._accepted.add(name)
+        return described
+
+    def _add_slot(self, name: str, described: OfferedSlot, numbers: Numbers) -> None:
+        kind = described.kind
+        rewriter = Rewriter(
+            ssrc=described.ssrc,
+            payload_type=numbers.payload_type,
             clock_rate=48000 if kind == "audio" else 90000,
-            transport_id=TRANSPORT_SEQUENCE_ID,
-            level_id=AUDIO_LEVEL_ID if kind == "audio" else 0,
+            transport_id=numbers.transport_id,
+            level_id=numbers.level_id,
             first_sequence=int.from_bytes(self._dice(2))
             & 0x7FFF,  # RFC 3711 section 3.3.1: a start below half loses no roll-over
             first_timestamp=int.from_bytes(self._dice(4)),
         )
         repair: Repair = Verbatim()
-        if kind == "video":
+        if described.rtx_ssrc is not None:
             repair = Retransmission(
-                ssrc=rtx_ssrc, payload_type=RTX_PAYLOAD_TYPE, first_sequence=int.from_bytes(self._dice(2)) & 0x7FFF
+                ssrc=described.rtx_ssrc,
+                payload_type=numbers.rtx_payload_type,
+                first_sequence=int.from_bytes(self._dice(2)) & 0x7FFF,
             )
-        slot = self.slots[mid] = Slot(mid=mid, kind=kind, link=self, rewriter=rewriter, repair=repair)
-        self._by_ssrc[ssrc] = slot
+        slot = self.slots[name] = Slot(mid=name, kind=kind, link=self, rewriter=rewriter, repair=repair)
+        self._by_ssrc[described.ssrc] = slot
 
     def answered(self, answer: TakenAnswer) -> None:
         """Take what the viewer's answer agreed to."""
@@ -131,6 +191,9 @@ class Down(Link):
         self._report_at = min(self._report_at, now)
         self._on_start(slot, now)
 
+    def switched(self, slot: Slot, now: float) -> None:
+        self._report_at = min(self._report_at, now)
+
     def fail(self, error: Exception) -> None:
         self._on_failure(error)
 
@@ -145,11 +208,33 @@ class Down(Link):
         if plain is None:
             self.ignored["control packet not unlocked"] += 1
             return
+        if _is_nothing_but_feedback(plain):
+            self._unread.append(plain)
+            del self._unread[:-MAXIMUM_UNREAD]
+            return
         try:
             for packet in rtcp.parse(plain):
                 self._on_control(packet, now)
         except Malformed as error:
             self.ignored[error.what] += 1
+
+    def read_feedback(self, now: float) -> None:
+        """Read what came of transport-wide feedback, and send the padding that looks for more room.
+
+        It has no haste, and read for all viewers at once it costs a fraction: what it takes is in the caches then.
+        """
+        if self._unread:
+            feedbacks, self._unread = self._unread, []
+            self.capacity.on_feedback(self._parsed(feedbacks), now)
+        self.capacity.look(now)
+        self._pad(now)
+
+    def _parsed(self, unread: list[bytes]) -> Iterator[transportfeedback.TransportFeedback]:
+        for plain in unread:
+            try:
+                yield from (each for each in rtcp.parse(plain) if isinstance(each, transportfeedback.TransportFeedback))
+            except Malformed as error:
+                self.ignored[error.what] += 1
 
     def _on_control(self, packet: rtcp.Packet, now: float) -> None:
         match packet:
@@ -164,12 +249,20 @@ class Down(Link):
                 for ssrc, _ in entries:
                     self._want_keyframe(ssrc, now)
             case transportfeedback.TransportFeedback():
-                self.ignored["transport-wide feedback"] += 1
+                self.capacity.on_feedback((packet,), now)
+
+    def _pad(self, now: float) -> None:
+        """Send what looks for more room than there seems to be; a video stream carries it."""
+        octets = self.capacity.padding()
+        if octets:
+            for slot in self.slots.values():
+                octets -= slot.pad(octets, now) if octets > 0 else 0
+            self._wake()
 
     def _want_keyframe(self, ssrc: int, now: float) -> None:
         slot = self._by_ssrc.get(ssrc)
-        if slot is not None and slot.track is not None:
-            slot.track.want_keyframe(now)
+        if slot is not None:
+            slot.want_keyframe(now)
 
     # --- the five methods -----------------------------------------------------------------------------
 
@@ -177,11 +270,18 @@ class Down(Link):
         self.peer.receive_datagram(datagram, now)
 
     def next_timeout(self) -> float:
-        return min(self.peer.next_timeout(), self._report_at) if self.connected else self.peer.next_timeout()
+        if not self.connected:
+            return self.peer.next_timeout()
+        return min(self.peer.next_timeout(), self._report_at, self.capacity.next_timeout())
 
     def handle_timeout(self, now: float) -> None:
         self.peer.handle_timeout(now)
-        if self.connected and self._report_at <= now:
+        if not self.connected:
+            return
+        if self.capacity.next_timeout() <= now:
+            self.capacity.handle_timeout(now)
+            self._pad(now)
+        if self._report_at <= now:
             self._report_at = now + REPORT_INTERVAL
             self._report(now)
 
@@ -201,6 +301,8 @@ class Down(Link):
         ntp = to_ntp(now + self._wall_offset)
         packets: list[rtcp.Packet] = []
         round_trip_time = self.peer.round_trip_time
+        if round_trip_time is not None:
+            self.capacity.on_round_trip(round_trip_time)
         for slot in self.slots.values():
             if round_trip_time is not None:
                 slot.repair.expect(round_trip_time)
@@ -214,3 +316,9 @@ class Down(Link):
         step = MAXIMUM_COMPOUND // 60  # a report and its name
         for start in range(0, len(packets), 2 * step):
             self.peer.send_control(rtcp.serialize(packets[start : start + 2 * step]))
+
+
+def _is_nothing_but_feedback(plain: bytes) -> bool:
+    """Whether a compound packet is one transport-wide feedback and nothing that has haste."""
+    kind = plain[1] == rtcpfeedback.TRANSPORT and plain[0] & 0x1F == rtcpfeedback.TRANSPORT_WIDE
+    return kind and int.from_bytes(plain[2:4]) * 4 + 4 == len(plain)

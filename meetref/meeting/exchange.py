@@ -18,7 +18,7 @@ from typing import Protocol
 import trio
 
 from meetref.meeting.down import Down
-from meetref.meeting.forwarder import Track
+from meetref.meeting.track import Encoding
 from meetref.net.driver import Clock, Driver
 from meetref.net.port import Port
 from meetref.protocol.machine import Datagram, Event, Machine
@@ -51,12 +51,12 @@ class Full(Exception):
 class Exchange:
     """Routes the datagrams of `port` to the connections that are being served.
 
-    `arrived` are the tracks that have got packets in this batch, `dirty` the connections with packets for their viewer.
+    `arrived` are the encodings that have got packets in this batch, `dirty` connections with packets for their viewer.
     """
 
     def __init__(self, port: Port) -> None:
         self.port = port
-        self.arrived: list[Track] = []
+        self.arrived: list[Encoding] = []
         self.dirty: list[Down] = []
         self.ignored: Counter[str] = Counter()
         self._clock = Clock(TIMER_PATIENCE)
@@ -159,6 +159,7 @@ class Exchange:
             self._touched[connection] = None
         elif connection in self._drivers:
             self._drivers[connection].turn(trio.current_time())
+            self._flush()
 
     # --- the hot path -----------------------------------------------------------------------------
 
@@ -175,8 +176,8 @@ class Exchange:
 
     def finish(self, now: float) -> None:
         """The batch is over: forward what came, give every connection that it touched its turn, and send."""
-        for track in self.arrived:
-            track.forward(now)
+        for encoding in self.arrived:
+            encoding.forward(now)
         self.arrived.clear()
         self._turn_touched(now)
         self._clock.expire(now)
@@ -234,8 +235,8 @@ class Exchange:
     # --- who is where -----------------------------------------------------------------------------
 
     def _of_check(self, data: bytes) -> Connection | None:
-        """STUN: a request names our ufrag first; an answer names nobody, but its transaction is one of ours."""
-        username = stun.peek_username(data)
+        """STUN: a request names our ufrag first; an answer names nobody (libnice: itself), its transaction is ours."""
+        username = stun.peek_username(data) if data and data[0] == 0 else None
         if username is not None:
             return self._by_ufrag.get(username.partition(":")[0])
         return self._by_transaction.pop(data[8:20], None)

@@ -1,32 +1,37 @@
 """From one publisher's packet to every seat that shows it: the server's hot path.
 
-`meeting/up` unlocks and parses a packet once and gives it to its `Track`. When the batch is over, `meeting/exchange`
-has each track forward what it got: each `Slot` that shows it rewrites, locks and queues its copies, a viewer at a time,
-because whatever belongs to one viewer is then fetched into the processor's caches once. Then all queues are sent. No
-task, no channel, no await in between (docs/architecture.md, "The way of a packet").
+`meeting/up` parses a packet once and gives it to its `Encoding` (`meeting/track`). When the batch is over, that
+forwards what it got: each `Slot` that shows it rewrites, locks and queues its copies, a viewer at a time, because
+whatever belongs to one viewer is then fetched into the processor's caches once. Then all queues are sent. No task, no
+channel, no await in between (docs/architecture.md, "The way of a packet").
 Stands above `media/rewriting` (what changes in a packet) and below `meeting/seats` (which slot shows which track).
 Specification: RFC 7667 section 3.7 (selective forwarding); RFC 4588 for retransmission.
-Leaves out: choosing layers; there is one a track.
+Leaves out: choosing; `Slot.want` is told which encoding and how many temporal layers a viewer should have.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
-from meetref.media.keyframes import KeyframeGate
-from meetref.media.lipsync import TrackClock
 from meetref.media.repair import PacketCache
 from meetref.media.rewriting import TRANSPORT_SEQUENCE_AT, Incoming, Parts, Rewriter, without_padding
+from meetref.media.simulcast import Selection
+from meetref.media.thinning import ALL_LAYERS
+from meetref.meeting.track import NOTHING, Encoding, Kind, Track
 from meetref.wire import rtp
-from meetref.wire.signaling import Source
-
-Kind = Literal["audio", "video"]
 
 SHORTEST_ROUND_TRIP = 0.01  # seconds; on a faster path a viewer still waits so long before it asks again
 
-MAXIMUM_EARLY = 32
-"""Packets of a keyframe that may overtake its first one on the way here: a frame has about so many."""
+MAXIMUM_EARLY = 256
+"""Packets that may overtake the first one of a keyframe on the way here, lost and sent again: its others, and more."""
+
+MAXIMUM_PADDING = 64  # packets that are sent once more at a time, to fill a link
+
+FRAMES = {"audio": 50, "video": 30}  # a second; at least so long is between one source and the next
+SHORTEST_STEP = 0.001
+"""Seconds on the slot's clock between two encodings of one picture: both may have been captured at the same moment."""
 
 
 class Link(Protocol):
@@ -36,6 +41,8 @@ class Link(Protocol):
     pending: list[bytes]
     lock: Callable[[Sequence[Parts]], list[bytes]]
     """See `protocol.lock.Session.lock_run`."""
+    on_sent: Callable[[int, Sequence[bytes], float], None]
+    """Told of every run: its first transport-wide number, and the packets as they leave."""
 
     def touch(self) -> None:
         """Say that `pending` has something to be sent at the end of the batch."""
@@ -43,60 +50,20 @@ class Link(Protocol):
     def started(self, slot: Slot, now: float) -> None:
         """The first packet of a new source has gone out on this slot."""
 
+    def switched(self, slot: Slot, now: float) -> None:
+        """The first packet of another encoding of the same source has."""
+
     def fail(self, error: Exception) -> None:
         """A mistake of ours in one viewer's stream ends that viewer's connection, and no other's."""
-
-
-class Track:
-    """One stream of a publisher, and the slots that show it now."""
-
-    def __init__(
-        self,
-        *,
-        owner: str,
-        source: Source,
-        kind: Kind,
-        clock: TrackClock,
-        ask: Callable[[], None],
-        arrived: list[Track],
-    ) -> None:
-        self.owner = owner
-        self.source = source
-        self.kind = kind
-        self.clock = clock
-        self.slots: list[Slot] = []
-        self.keyframes = KeyframeGate()
-        self.on_level: Callable[[int, float], None] | None = None
-        """Told the level of every audio packet (0 is loudest) while somebody listens: in large rooms."""
-        self._ask = ask
-        self._arrived = arrived
-        self._packets: list[Incoming] = []
-
-    def take(self, packet: Incoming) -> None:
-        """Keep a packet until the batch is over; the first one enters the track in the list `arrived`."""
-        if not self._packets:
-            self._arrived.append(self)
-        self._packets.append(packet)
-
-    def forward(self, now: float) -> None:
-        """Give what came to every slot that shows this track."""
-        packets, self._packets = self._packets, []
-        for slot in self.slots:
-            try:
-                slot.send(packets, now)
-            except Exception as error:
-                slot.link.fail(error)
-
-    def want_keyframe(self, now: float) -> None:
-        """A viewer cannot go on without a keyframe; the requests of all viewers become one (media/keyframes)."""
-        if self.kind == "video" and self.keyframes.ask(now):
-            self._ask()
 
 
 class Slot:
     """One outgoing stream of a viewer's connection; who is seen in it changes, the stream goes on."""
 
-    __slots__ = ("_early", "base", "first_timestamp", "kind", "link", "mid", "repair", "rewriter", "track")
+    __slots__ = (
+        "_early", "_floor", "base", "first_timestamp", "kind", "link", "mid", "repair", "rewriter", "selection",
+        "track",
+    )  # fmt: skip
 
     def __init__(self, *, mid: str, kind: Kind, link: Link, rewriter: Rewriter, repair: Repair) -> None:
         self.mid = mid
@@ -105,11 +72,16 @@ class Slot:
         self.rewriter = rewriter
         self.repair = repair
         self.track: Track | None = None
+        self.selection: Selection[Encoding] = Selection()
+        """Which encoding of the track is shown, and which is waited for."""
         self.first_timestamp: int | None = None
         """The first RTP timestamp of the track that is shown now; None until its first packet has gone."""
         self.base: tuple[float, int] | None = None
         """A moment of this server's clock and the RTP timestamp that stands for it: the slot's one straight line."""
-        self._early: list[Incoming] = []
+        self._early: deque[Incoming] = deque(maxlen=MAXIMUM_EARLY)
+        self._floor = NOTHING  # up to here packets of the awaited encoding have gone by
+
+    # --- what is shown ------------------------------------------------------------------------------
 
     def show(self, track: Track | None, now: float) -> None:
         """Show another track from its next keyframe (audio: next packet) on, or nothing."""
@@ -117,28 +89,87 @@ class Slot:
             return
         if self.track is not None:
             self.track.slots.remove(self)
+            self._choose(self.track, now, lambda: self.selection.lose())
         self.track = track
         self.first_timestamp = None
-        self._early.clear()
-        self.rewriter.switch()
+        self.selection = Selection()
+        self.rewriter.keep_layers(ALL_LAYERS)
         if track is not None:
             track.slots.append(self)
-            track.want_keyframe(now)
+            self.look(now)
+
+    def want(self, encoding: Encoding | Literal["largest", "nothing"], temporal: int, now: float) -> None:
+        """Show this encoding of the track from its next keyframe on, and temporal layers up to `temporal` of it.
+
+        What is shown goes on until then. While the publisher does not send the encoding, the best other one is shown.
+        `"nothing"` pauses at once.
+        """
+        self.selection.wanted = encoding
+        if temporal != self.selection.temporal:
+            self.selection.temporal = temporal
+            self.rewriter.keep_layers(temporal)
+        self.look(now)
+
+    def look(self, now: float) -> None:
+        """Choose anew: what is wanted has changed, or what the publisher sends."""
+        track = self.track
+        if track is None:
+            return
+        self._choose(track, now, lambda: self.selection.look(track.encodings, track.living, now))
+        if self.selection.awaited is not None:
+            self.selection.awaited.want_keyframe(now)
+
+    def lose(self, encoding: Encoding, now: float) -> None:
+        """The stream of an encoding has begun anew, with numbers of its own: what was shown of it is over."""
+        if self.track is not None:
+            self._choose(self.track, now, lambda: self.selection.lose(encoding))
+            self.look(now)
+
+    def _choose(self, track: Track, now: float, change: Callable[[], None]) -> None:
+        """Change the selection, and be with the encodings that it names, and with no other."""
+        selection = self.selection
+        shown, awaited, uses = selection.shown, selection.awaited, selection.uses
+        change()
+        if shown is not None and selection.shown is not shown:
+            shown.slots.remove(self)
+        if selection.awaited is not awaited:
+            self._early.clear()
+            if awaited is not None:
+                awaited.waiting.remove(self)
+            if selection.awaited is not None:
+                selection.awaited.waiting.append(self)
+                self._floor = selection.awaited.forwarded
+        if selection.uses != uses:
+            track.use(self, uses, selection.uses, now)
+
+    def want_keyframe(self, now: float) -> None:
+        """The viewer cannot decode what it gets."""
+        for encoding in (self.selection.shown, self.selection.awaited):
+            if encoding is not None:
+                encoding.want_keyframe(now)
+
+    # --- packets ------------------------------------------------------------------------------------
 
     def send(self, packets: Sequence[Incoming], now: float) -> None:
-        """Rewrite, lock, remember and queue what came of the track in one batch.
+        """Rewrite, lock, remember and queue what came of the encoding in one batch.
 
         What the lock refuses leaves a gap in the link's transport-wide numbers: to the viewer it is lost.
         """
         rewriter, link = self.rewriter, self.link
-        if rewriter.waiting:
-            packets = self._begin(packets, now)
-        run = rewriter.rewrite(packets, link.transport_sequence)
+        # spec: rewriting/decodable
+        rewrite = rewriter.rewrite if rewriter.thinning is None else rewriter.thin
+        run = rewrite(packets, link.transport_sequence)
         if run:
-            link.transport_sequence = (link.transport_sequence + len(run)) & 0xFFFF
-            locked = link.lock(run)
-            self.repair.remember(run, locked, now)
-            self._queue(locked)
+            self._leave(run, now)
+
+    def _leave(self, run: Sequence[Parts], now: float) -> None:
+        link = self.link
+        number = link.transport_sequence
+        link.transport_sequence = (number + len(run)) & 0xFFFF
+        locked = link.lock(run)
+        link.on_sent(number, locked, now)
+        self.repair.remember(run, locked, now)
+        self._queue(locked)
 
     def _queue(self, locked: list[bytes]) -> None:
         pending = self.link.pending
@@ -146,26 +177,49 @@ class Slot:
             self.link.touch()
         pending += locked
 
-    def _begin(self, packets: Sequence[Incoming], now: float) -> Sequence[Incoming]:
-        """Begin at the first packet with which a viewer can; gives what can be sent then.
+    def begin(self, encoding: Encoding, packets: Sequence[Incoming], now: float) -> None:
+        """Go over to the encoding that is waited for, at the first packet with which a viewer can begin.
 
         What overtook the first packet of its frame goes right behind it.
         """
         for place, packet in enumerate(packets):
-            if packet.starts and self.track is not None:
-                early, self._early = self._early, []
-                self._start(packet, self.track.clock.captured_at(packet.timestamp, now), now)
-                return [packet, *early, *packets[place + 1 :]]
-            self._early = [*self._early[1 - MAXIMUM_EARLY :], packet]
-        return []
+            # spec: simulcast/switch-at-keyframe, simulcast/whole-keyframe
+            if packet.starts and packet.sequence > self._floor:
+                self._start(encoding, packet, now)
+                self.send([packet, *self._early, *packets[place + 1 :]], now)
+                self._early.clear()
+                return
+            if packet.starts:  # a latecomer, whose followers have gone without this slot
+                encoding.want_keyframe(now)
+            if len(self._early) == MAXIMUM_EARLY:
+                self._floor = max(self._floor, self._early[0].sequence)
+            self._early.append(packet)
 
-    def _start(self, packet: Incoming, captured: float, now: float) -> None:
-        """The stream goes on with `packet`, which was captured at that moment of this server's clock."""
+    def _start(self, encoding: Encoding, packet: Incoming, now: float) -> None:
+        """The stream goes on with `packet`, which was captured at a moment of this server's clock."""
+        track, selection = encoding.track, self.selection
+        is_new = self.first_timestamp is None
+        captured = encoding.clock.captured_at(packet.timestamp, now)
         if self.base is None:
             self.base = (captured, self.rewriter.last_timestamp)
-        self.rewriter.begin(packet, self.timestamp_at(captured))
-        self.first_timestamp = (packet.timestamp + self.rewriter.timestamp_offset) & 0xFFFFFFFF
-        self.link.started(self, now)
+        run = self.rewriter.fill(self.repair.has, self.link.transport_sequence)
+        if run:
+            self._leave(run, now)
+        step = 1 / FRAMES[self.kind] if is_new else SHORTEST_STEP
+        self.rewriter.begin(packet, self.timestamp_at(captured), round(step * self.rewriter.clock_rate))
+        if selection.shown is not None:
+            selection.shown.slots.remove(self)
+        encoding.waiting.remove(self)
+        encoding.slots.append(self)
+        uses = selection.uses
+        selection.begin(track.encodings, track.living, now)
+        if selection.uses != uses:
+            track.use(self, uses, selection.uses, now)
+        if is_new:
+            self.first_timestamp = (packet.timestamp + self.rewriter.timestamp_offset) & 0xFFFFFFFF
+            self.link.started(self, now)
+        else:
+            self.link.switched(self, now)
 
     def timestamp_at(self, moment: float) -> int:
         """Where a moment of this server's clock stands on the slot's RTP clock (seconds in, RTP units out)."""
@@ -174,7 +228,8 @@ class Slot:
 
     def reported_timestamp(self, now: float) -> int:
         """The RTP timestamp of this moment for a sender report: the source's; when idle, the slot's own line."""
-        theirs = self.track.clock.timestamp_at(now) if self.track is not None and not self.rewriter.waiting else None
+        shown = self.selection.shown
+        theirs = shown.clock.timestamp_at(now) if shown is not None else None
         if theirs is None:
             return self.timestamp_at(now)
         return (theirs + self.rewriter.timestamp_offset) & 0xFFFFFFFF
@@ -182,6 +237,12 @@ class Slot:
     def resend(self, sequence: int, now: float) -> None:
         """Answer one lost packet, when it is still remembered and was not just repeated."""
         self._queue(self.repair.again(sequence, self.link, now))
+
+    def pad(self, octets: int, now: float) -> int:
+        """Send something useless that fills a link; how many octets that was."""
+        padding = self.repair.pad(octets, self.link, now)
+        self._queue(padding)
+        return sum(map(len, padding))
 
 
 class Repair(Protocol):
@@ -191,8 +252,16 @@ class Repair(Protocol):
         """Keep what was sent: in parts, and as much of it as was locked."""
         ...
 
+    def has(self, sequence: int) -> bool:
+        """Whether the packet with this number, one of the newest, was sent."""
+        ...
+
     def again(self, sequence: int, link: Link, now: float) -> list[bytes]:
         """The packet for the wire; nothing where it is gone, or was sent again less than a round trip ago."""
+        ...
+
+    def pad(self, octets: int, link: Link, now: float) -> list[bytes]:
+        """Packets for the wire that the viewer needs not, of about so many octets; nothing where there is no way."""
         ...
 
     def expect(self, round_trip_time: float) -> None:
@@ -215,9 +284,15 @@ class Verbatim:
         for packet in locked:
             self._cache.store(packet[2] << 8 | packet[3], packet, now)
 
+    def has(self, sequence: int) -> bool:
+        return sequence in self._cache
+
     def again(self, sequence: int, link: Link, now: float) -> list[bytes]:
         found = self._cache.fetch(sequence, now)
         return [] if found is None else [found]
+
+    def pad(self, octets: int, link: Link, now: float) -> list[bytes]:
+        return []  # the same packet again would have no transport-wide number of its own
 
 
 class Retransmission:
@@ -239,15 +314,33 @@ class Retransmission:
         for parts in run:
             store(parts[0][2] << 8 | parts[0][3], parts, now)
 
+    def has(self, sequence: int) -> bool:
+        return sequence in self._cache
+
     def again(self, sequence: int, link: Link, now: float) -> list[bytes]:
         found = self._cache.fetch(sequence, now)
-        if found is None:
-            return []
-        sent, descriptor, tail = without_padding(found)
+        return [] if found is None else self._repeat(found, link, now)
+
+    def pad(self, octets: int, link: Link, now: float) -> list[bytes]:
+        """The newest packets once more: of padding, it is the kind that can still repair something."""
+        made: list[bytes] = []
+        for kept in self._cache.newest(MAXIMUM_PADDING, now):
+            if octets <= 0:
+                break
+            made += self._repeat(kept, link, now)
+            octets -= len(made[-1]) if made else 0
+        return made
+
+    def _repeat(self, kept: Parts, link: Link, now: float) -> list[bytes]:
+        sent, descriptor, tail = without_padding(kept)
         header = bytearray(sent)
         timestamp = int.from_bytes(sent[4:8])  # spec: rtp/rtx-same-timestamp
         rtp.fixed.pack_into(header, 0, sent[0], sent[1] & 0x80 | self.payload_type, self.sequence, timestamp, self.ssrc)
-        header[TRANSPORT_SEQUENCE_AT : TRANSPORT_SEQUENCE_AT + 2] = link.transport_sequence.to_bytes(2)
+        number = link.transport_sequence
+        if len(header) > rtp.HEADER_SIZE:
+            header[TRANSPORT_SEQUENCE_AT : TRANSPORT_SEQUENCE_AT + 2] = number.to_bytes(2)
         self.sequence = (self.sequence + 1) & 0xFFFF  # spec: rtp/rtx-own-sequence
-        link.transport_sequence = (link.transport_sequence + 1) & 0xFFFF
-        return link.lock([(bytes(header), sent[2:4] + descriptor, tail)])  # spec: rtp/rtx-original-sequence
+        link.transport_sequence = (number + 1) & 0xFFFF
+        locked = link.lock([(bytes(header), sent[2:4] + descriptor, tail)])  # spec: rtp/rtx-original-sequence
+        link.on_sent(number, locked, now)
+        return locked

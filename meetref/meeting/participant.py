@@ -17,9 +17,10 @@ import trio
 from meetref.meeting.channel import Channel, ChannelClosed
 from meetref.meeting.down import Down
 from meetref.meeting.exchange import Full
-from meetref.meeting.forwarder import Slot, Track
+from meetref.meeting.forwarder import Slot
 from meetref.meeting.place import Place, describe
 from meetref.meeting.seats import Seats
+from meetref.meeting.track import Track
 from meetref.meeting.up import Up
 from meetref.protocol import answering, negotiation, offering
 from meetref.protocol.ice import Credentials
@@ -53,11 +54,19 @@ class Company(Protocol):
     def arrange(self) -> None:
         """What somebody sends or can be shown changed: look who sits where."""
 
+    def arrange_for(self, viewer: Participant) -> None:
+        """One viewer looks at something else: look who sits where for them."""
+
     async def say(self, participant: Participant, message: signaling.SayChat) -> None: ...
 
 
 class Participant:
-    """See the module. `person` is what the others are told; `secret` lets the client come back as itself."""
+    """See the module. `person` is what the others are told; `secret` lets the client come back as itself.
+
+    Without `is_shown` nobody gives this person a seat.
+    """
+
+    is_shown = True
 
     def __init__(self, identity: str, secret: str, join: signaling.Join, place: Place, company: Company) -> None:
         self.id = identity
@@ -68,6 +77,7 @@ class Participant:
         self.up: Up | None = None
         self.down: Down | None = None
         self.seats: Seats | None = None
+        self.look = signaling.Look()
         self.reason: Reason = "left"
         self._place = place
         self._company = company
@@ -86,6 +96,11 @@ class Participant:
     def present(self) -> bool:
         """Whether the client's WebSocket is here now."""
         return self._channel is not None
+
+    @property
+    def remote(self) -> Address:
+        """Where the client is, as far as signaling shows."""
+        return self._channel.remote if self._channel is not None else NOWHERE
 
     # --- lifetime ---------------------------------------------------------------------------------
 
@@ -156,11 +171,16 @@ class Participant:
             self._channel.send(message)
 
     def tell_again(self) -> None:
-        """What may have been lost with the last WebSocket, in either direction: the seats, and *down*'s negotiation."""
+        """What may have been lost with the last WebSocket, in either direction."""
+        if self.up is not None:
+            for mid, track in self.up.tracks.items():
+                if track.kind == "video":
+                    self._tell_layers(mid, track.active)
         if self._down_answered != self._down_number:
             self.offer_down()
         if self.seats is not None:
             self.tell(self.seats.message())
+            self.tell(self.seats.video)
 
     # --- what the client says -----------------------------------------------------------------------
 
@@ -177,6 +197,9 @@ class Participant:
                     await self._restart_down()
                 case signaling.Devices():
                     self._on_devices(message)
+                case signaling.Look():
+                    self.look = message
+                    self._company.arrange_for(self)
                 case signaling.SayChat():
                     await self._company.say(self, message)
                 case signaling.Leave():
@@ -252,10 +275,14 @@ class Participant:
         peer = self._place.peer(controlling=False)
         exchange = self._place.exchange
         up = Up(peer, self.id, self._place.dice, lambda: exchange.touch(up), exchange.arrived)
+        up.on_layers = self._tell_layers
         self.up = up
         await self._start("up", up)
         self._up_connection = connection
         return up
+
+    def _tell_layers(self, mid: str, active: list[str]) -> None:
+        self.tell(signaling.Layers(mid=mid, active=active))
 
     def track(self, source: signaling.Source) -> Track | None:
         """The track that this person publishes as `source`, if it is there."""
@@ -269,19 +296,23 @@ class Participant:
         """Open the connection that carries the seats, and offer it; an older one is closed."""
         self._close("down")
         self._down_connection += 1
-        peer = self._place.peer(controlling=True)
+        self.down = self._make_down(controlling=True)
+        self.seats = Seats(self.down)
+        await self._start("down", self.down)
+        self.offer_down()
+
+    def _make_down(self, *, controlling: bool) -> Down:
         down = Down(
-            peer,
+            self._place.peer(controlling=controlling),
             dice=self._place.dice,
             cname=self.id,
             wall_offset=self._place.wall_offset,
             dirty=self._place.exchange.dirty,
             on_start=self._on_slot_started,
             on_failure=lambda error: self._place.exchange.fail(down, error),
+            wake=lambda: self._place.exchange.touch(down),
         )
-        self.down, self.seats = down, Seats(down)
-        await self._start("down", down)
-        self.offer_down()
+        return down
 
     async def _restart_down(self) -> None:
         """The client lost its path: look for another one, and open a new connection only where there is none."""
@@ -383,7 +414,7 @@ class Participant:
 
     def _begin_handshake(self, way: Way) -> None:
         """Take one of the places for unfinished handshakes, so that strangers who never finish fill nothing else."""
-        remote = self._channel.remote if self._channel is not None else NOWHERE
+        remote = self.remote
         refused = self._place.handshakes.enter(remote)
         if refused is not None:
             whose = "your network" if refused == "full-for-source" else "everybody"

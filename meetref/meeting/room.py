@@ -11,31 +11,35 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
 
 import trio
 
-from meetref.media.speaker import Loudest
+from meetref.meeting.arranging import Arranging
 from meetref.meeting.channel import Channel, ChannelClosed
 from meetref.meeting.chat import Chat, Log
 from meetref.meeting.exchange import Full
-from meetref.meeting.forwarder import Track
+from meetref.meeting.oneway import OneWay
 from meetref.meeting.participant import Participant
 from meetref.meeting.place import Place
-from meetref.meeting.seats import VOICES, Content, step_for
+from meetref.protocol.answering import Offer
 from meetref.wire import signaling
+from meetref.wire.address import Address
 
 logger = logging.getLogger("meetref.meeting")
 
 JOIN_WITHIN = 15.0
 """Seconds a WebSocket may stay without joining a room."""
 
-LISTEN_EVERY = 0.3
-"""Seconds between two looks at who is loudest, in rooms so large that not everybody is heard."""
-
 
 class NotAdmitted(Exception):
-    """The token does not open this room; the text is a sentence for the person."""
+    """The token does not open this room; the text is a sentence for the person.
+
+    `is_known`: it is a good one, yet for another room or for somebody else.
+    """
+
+    def __init__(self, sentence: str, *, is_known: bool = False) -> None:
+        super().__init__(sentence)
+        self.is_known = is_known
 
 
 class Room:
@@ -51,13 +55,15 @@ class Room:
         self.nursery: trio.Nursery | None = None
         self._log_errors = log_errors
         self._behind: dict[str, Channel] = {}  # who is still being told what was said before
-        self._loudest: Loudest[Content] = Loudest(VOICES)
+        self.arranging = Arranging(self.people, self._tell_everybody)
 
     async def live(self) -> None:
         """Be there until the last person has left."""
         async with trio.open_nursery() as nursery:
             self.nursery = nursery
-            nursery.start_soon(self._listen, name="loudest")
+            nursery.start_soon(self.arranging.listen, name="listening")
+            nursery.start_soon(self.arranging.portion, name="portions")
+            nursery.start_soon(self.arranging.gauge, name="quality")
             self.opened.set()
 
     async def hold(
@@ -71,10 +77,8 @@ class Room:
             participant.remove()
         finally:
             del self.people[participant.id]
-            for content in self._sounds_of(participant):
-                self._loudest.leave(content)
             self._tell_everybody(signaling.PersonLeft(id=participant.id, reason=participant.reason))
-            self.arrange()
+            self.arranging.leave(participant)
             if not self.people and self.nursery is not None:
                 self.closing = True
                 self.nursery.cancel_scope.cancel()
@@ -83,7 +87,7 @@ class Room:
 
     def changed(self, participant: Participant) -> None:
         self._tell_everybody(signaling.PersonChanged(person=participant.person))
-        self.arrange()
+        self.arranging.changed(participant)
 
     async def say(self, participant: Participant, message: signaling.SayChat) -> None:
         """Store, then tell; the author of a message that was stored before is told again, the others are not."""
@@ -123,6 +127,7 @@ class Room:
                 participant.tell(message)
             for error in trouble:
                 participant.tell(error)
+            self.arranging.welcome(participant)
             self._behind.pop(participant.id, None)
             if rest is not None:
                 self._behind[participant.id] = channel
@@ -170,56 +175,10 @@ class Room:
     # --- who sits where -----------------------------------------------------------------------------
 
     def arrange(self) -> None:
-        """Look at everybody's seats: cheap, and called whenever somebody came, went, or changed what they send."""
-        now = trio.current_time()
-        for viewer in self.people.values():
-            self._arrange_for(viewer, now)
+        self.arranging.arrange()
 
-    def _arrange_for(self, viewer: Participant, now: float) -> None:
-        seats = viewer.seats
-        if seats is None:
-            return
-        contents = self._contents_for(viewer)
-        grown = seats.grow(step_for(len(contents)))
-        moved = seats.seat(contents)
-        if seats.voices:
-            moved |= seats.hear([content for content in self._loudest.loudest if content.person != viewer.id])
-        if seats.show(self._find, now) or moved or grown:
-            viewer.tell(seats.message())
-        if grown:
-            viewer.offer_down()
-
-    def _contents_for(self, viewer: Participant) -> list[Content]:
-        """Screens first, then people, in the order in which they came; never the viewer."""
-        others = [other for other in self.people.values() if other is not viewer]
-        screens = [Content(other.id, "screen") for other in others if other.person.screen]
-        return screens + [Content(other.id, "camera") for other in others]
-
-    def _find(self, person: str, source: signaling.Source) -> Track | None:
-        participant = self.people.get(person)
-        return participant.track(source) if participant is not None else None
-
-    async def _listen(self) -> None:
-        """Follow the loudest voices, as long as the room is open."""
-        while True:
-            await trio.sleep(LISTEN_EVERY)
-            if not any(viewer.seats is not None and viewer.seats.voices for viewer in self.people.values()):
-                continue
-            for participant in self.people.values():
-                self._listen_to(participant)
-            change = self._loudest.handle_timeout(trio.current_time())
-            if change.left or change.joined:
-                self.arrange()
-
-    def _listen_to(self, participant: Participant) -> None:
-        for content in self._sounds_of(participant):
-            track = participant.track(content.sound)
-            if track is not None and track.on_level is None:
-                track.on_level = partial(self._loudest.hear, content)
-
-    @staticmethod
-    def _sounds_of(participant: Participant) -> tuple[Content, Content]:
-        return Content(participant.id, "camera"), Content(participant.id, "screen")
+    def arrange_for(self, viewer: Participant) -> None:
+        self.arranging.arrange_for(viewer)
 
 
 class Rooms:
@@ -242,7 +201,7 @@ class Rooms:
         self._place = place
         self._log = log
         self._log_errors = log_errors
-        self._admit = admit
+        self.admit = admit
         self._maximum_rooms = maximum_rooms
         self._maximum_people = maximum_people
         self._nursery: trio.Nursery | None = None
@@ -274,10 +233,9 @@ class Rooms:
         participant = _returning(room, join)
         resumed = participant is not None
         if participant is None:
-            participant = self._newcomer(room, join)
-            room.people[participant.id] = participant  # from here on the room does not close
-            assert room.nursery is not None
-            await room.nursery.start(room.hold, participant, name=participant.person.name)
+            identity, secret = (self._place.dice(size).hex() for size in (8, 16))
+            participant = Participant(identity, secret, join, self._place, room)
+            await self._settle(room, participant)
         try:
             rest = await self._welcome(room, participant, channel, join, resumed)
             await room.tell_the_rest(participant, channel, rest)
@@ -300,11 +258,34 @@ class Rooms:
         channel.close("no join came")
         return None
 
+    async def visit(self, join: signaling.Join, offer: Offer, remote: Address) -> OneWay:
+        """Let in somebody who has no WebSocket. Raises `NotAdmitted`, and `Full` where no place is left."""
+        self.admit(join)
+        refusal = self._no_place(join)
+        if refusal is None:
+            room = await self._room(join.room)
+            refusal = self._room_full(room, join)
+        if refusal is not None:
+            raise Full(refusal.message)
+        identity, secret, session = (self._place.dice(size).hex() for size in (8, 16, 16))
+        visitor = OneWay(identity, secret, join, self._place, room, session=session, offer=offer, remote=remote)
+        await self._settle(room, visitor)
+        return visitor
+
+    def visitor(self, room: str, session: str) -> OneWay | None:
+        """Who came by `visit`, if still there."""
+        people = self.rooms[room].people.values() if room in self.rooms else ()
+        found = (person for person in people if isinstance(person, OneWay) and person.is_session(session))
+        return next(found, None)
+
     def _refusal(self, join: signaling.Join) -> signaling.Error | None:
         try:
-            self._admit(join)
+            self.admit(join)
         except NotAdmitted as refused:
             return signaling.Error(code="not-allowed", message=str(refused), about="join")
+        return self._no_place(join)
+
+    def _no_place(self, join: signaling.Join) -> signaling.Error | None:
         room = self._open_room(join.room)
         if room is None and len(self.rooms) >= self._maximum_rooms:
             return signaling.Error(
@@ -340,9 +321,10 @@ class Rooms:
             if self.rooms.get(room.name) is room:  # not, when somebody came back in the moment of its closing
                 del self.rooms[room.name]
 
-    def _newcomer(self, room: Room, join: signaling.Join) -> Participant:
-        identity, secret = (self._place.dice(size).hex() for size in (8, 16))
-        return Participant(identity, secret, join, self._place, room)
+    async def _settle(self, room: Room, participant: Participant) -> None:
+        room.people[participant.id] = participant  # from here on the room does not close
+        assert room.nursery is not None
+        await room.nursery.start(room.hold, participant, name=participant.person.name)
 
     async def _welcome(
         self, room: Room, participant: Participant, channel: Channel, join: signaling.Join, resumed: bool

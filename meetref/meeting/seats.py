@@ -2,20 +2,22 @@
 
 A viewer's *down* connection has a fixed number of seats. People take them as they come and keep them while they
 can be seen; a change of people is a `seats` message and a keyframe, never a renegotiation. Only when a room outgrows
-its step (4, 9, 16, 25) are slots added and offered, one seat ahead of need.
-Stands above `meeting/down` (the slots) and below `meeting/room` (which calls `arrange` when anything changed).
+its step (4, 9, 16, 25) are slots added and offered, one seat ahead of need. In a small room everybody has a seat, for
+everybody is heard, and those whom the viewer does not look at have their video slot rest; in a large room only who is
+seen sits, and the loudest are heard in slots of their own.
+Stands above `meeting/down` (the slots) and `meeting/seating` (who is seen), below `meeting/room`.
 Specification: none; docs/architecture.md, "Seats".
-Leaves out: pinning, pages and priorities; the screens come first, then people in the order in which they came.
+Leaves out: which layer of a picture a slot gets, and whether there is room for any; `sights` say what is wished for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterable, Sequence
 
 from meetref.meeting.down import Down
-from meetref.meeting.forwarder import Slot, Track
+from meetref.meeting.forwarder import Slot
+from meetref.meeting.seating import Content, Seating, Sight
+from meetref.meeting.track import Kind, Track
 from meetref.wire import signaling
 
 STEPS = (4, 9, 16, 25)
@@ -23,18 +25,6 @@ TOGETHER = 9
 """Up to so many seats, each has audio and video slots in one stream, so that the browser keeps lips in sync."""
 VOICES = 5
 """Above that, so many audio slots carry the loudest voices."""
-
-
-@dataclass(slots=True, frozen=True)
-class Content:
-    """What one seat shows: a person, or a person's screen."""
-
-    person: str
-    source: Literal["camera", "screen"]
-
-    @property
-    def sound(self) -> signaling.Source:
-        return "microphone" if self.source == "camera" else "screen-sound"
 
 
 FindTrack = Callable[[str, signaling.Source], Track | None]
@@ -46,54 +36,74 @@ def step_for(contents: int) -> int:
 
 
 class Seats:
-    """The seats of one viewer. `contents[i]` is who sits in seat i; `voices[i]` is who is heard in audio slot i."""
+    """The seats of one viewer. `contents[i]` is who sits in seat i; `voices[i]` is who is heard in audio slot i.
+
+    `sights[i]` is what is seen in seat i, how much it matters and how tall it is; None: nobody sits there, or is only
+    heard. `video` is what the viewer was last told to come in the video slots.
+    """
 
     def __init__(self, down: Down) -> None:
         self.down = down
         self.contents: list[Content | None] = []
+        self.sights: list[Sight | None] = []
         self.voices: list[Content | None] = []
-        self.grow(STEPS[0])
+        self.seating = Seating((), None, 0, 1)
+        self.video = signaling.Video([])
+        self.grow(0, STEPS[-1])
 
-    def grow(self, step: int) -> bool:
-        """Add slots up to `step`; true when there are new ones, which must be offered."""
-        if step <= len(self.contents):
-            return False
-        audio = step if step <= TOGETHER else VOICES
-        for index in range(step):
-            if index < audio and f"a{index}" not in self.down.slots:
-                self.down.offer_slot(f"a{index}", "audio", f"seat-{index}")
-            if f"v{index}" not in self.down.slots:
-                self.down.offer_slot(f"v{index}", "video", f"seat-{index}")
-        self.contents += [None] * (step - len(self.contents))
-        if step > TOGETHER and not self.voices:
+    def grow(self, contents: int, tiles: int) -> bool:
+        """Have seats for a room of so many `contents`, as far as so many `tiles` can show them; true when there are new
+        slots, which must be offered."""
+        before = len(self.down.slots)
+        large = bool(self.voices) or step_for(contents) > TOGETHER
+        step = step_for(contents)
+        if large:
+            step = min(step, next(enough for enough in STEPS if enough >= tiles))
+        step = max(step, len(self.contents))
+        for index in range(max(step, VOICES)):
+            if index < (VOICES if large else step):
+                self._offer(f"a{index}", "audio", index)
+            if index < step:
+                self._offer(f"v{index}", "video", index)
+        for seats in (self.contents, self.sights):
+            seats += [None] * (step - len(seats))
+        if large and not self.voices:
             self.voices = [None] * VOICES
-        return True
+        return len(self.down.slots) > before
 
-    def seat(self, contents: Sequence[Content]) -> bool:
-        """Let `contents` sit down, the first if too many; whoever sits keeps their seat. True on a change."""
-        before = list(self.contents)
-        shown = set(contents[: len(self.contents)])
-        self.contents = [content if content in shown else None for content in self.contents]
-        sitting = set(self.contents)
-        waiting = [content for content in contents[: len(self.contents)] if content not in sitting]
-        for content in waiting:
-            self.contents[self.contents.index(None)] = content
-        return self.contents != before
+    def _offer(self, mid: str, kind: Kind, seat: int) -> None:
+        if mid not in self.down.slots:
+            self.down.offer_slot(mid, kind, f"seat-{seat}")
+
+    def seat(self, seating: Seating, everybody: Iterable[Content]) -> bool:
+        """Let those sit down who are seen, and in a small room everybody; who stays keeps the seat.
+
+        True when the viewer must be told.
+        """
+        before = self._told()
+        seen = {sight.content: sight for sight in seating.sights}
+        wanted = list(dict.fromkeys((*seen, *(() if self.voices else everybody))))
+        self.contents = fill(self.contents, wanted[: len(self.contents)])
+        self.sights = [seen.get(content) if content is not None else None for content in self.contents]
+        self.seating = seating
+        return self._told() != before
+
+    def _told(self) -> tuple[object, ...]:
+        seating = self.seating
+        hidden = [sight is None for sight in self.sights]
+        return self.contents, hidden, seating.large, seating.page, seating.pages
 
     def hear(self, loudest: Sequence[Content]) -> bool:
         """In a large room, let the loudest be heard; whoever is heard keeps their slot. True on a change."""
-        before = list(self.voices)
-        heard = set(loudest[: len(self.voices)])
-        self.voices = [content if content in heard else None for content in self.voices]
-        for content in loudest[: len(self.voices)]:
-            if content not in self.voices:
-                self.voices[self.voices.index(None)] = content
+        before = self.voices
+        self.voices = fill(self.voices, loudest[: len(self.voices)])
         return self.voices != before
 
     def show(self, find: FindTrack, now: float) -> bool:
         """Point every slot at the track that belongs there. True when a slot changed."""
         changed = False
-        for index, content in enumerate(self.contents):
+        for index, sight in enumerate(self.sights):
+            content = sight.content if sight is not None else None
             changed |= self._point(f"v{index}", find(content.person, content.source) if content else None, now)
         sounds = self.voices or self.contents[:TOGETHER]
         for index, content in enumerate(sounds):
@@ -130,7 +140,20 @@ class Seats:
                     audio_from=_since(slot),
                 )
             )
-        return signaling.Seats(seats=seats)
+        large = self.seating.large
+        return signaling.Seats(
+            seats=seats,
+            large=self.contents.index(large) if large in self.contents and large is not None else None,
+            page=self.seating.page,
+            pages=self.seating.pages,
+        )
+
+    def tell_video(self, states: Sequence[signaling.SeatVideo]) -> signaling.Video | None:
+        """What to tell the viewer of what comes in the video slots; None when it was told before."""
+        if states == self.video.seats:
+            return None
+        self.video = signaling.Video(list(states))
+        return self.video
 
     def _describe(self, index: int, content: Content | None) -> signaling.Seat:
         video = self.down.slots[f"v{index}"]
@@ -138,7 +161,7 @@ class Seats:
         return signaling.Seat(
             seat=index,
             audio=audio.mid if audio is not None else None,
-            video=video.mid,
+            video=video.mid if content is None or self.sights[index] is not None else None,
             person=content.person if content else None,
             source=content.source if content else "camera",
             audio_from=_since(audio) if audio is not None else None,
@@ -148,3 +171,14 @@ class Seats:
 
 def _since(slot: Slot) -> int | None:
     return slot.first_timestamp if slot.track is not None else None
+
+
+def fill(places: Sequence[Content | None], wanted: Sequence[Content]) -> list[Content | None]:
+    """`wanted`, each in the place they have, or else in the first that is free."""
+    staying = set(wanted)
+    filled = [content if content in staying else None for content in places]
+    sitting = set(filled)
+    free = [index for index, content in enumerate(filled) if content is None]
+    for index, content in zip(free, (content for content in wanted if content not in sitting), strict=False):
+        filled[index] = content
+    return filled

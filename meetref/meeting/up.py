@@ -4,8 +4,8 @@ A machine (protocol/machine.py) around a `protocol.peer.Peer`: it adds what a re
 namely receiver reports, transport-wide feedback, and requests for lost packets and keyframes.
 Stands below `meeting/exchange` (which brings datagrams) and above `meeting/forwarder` (`Track.take`).
 Specification: RFC 3550 section 6.4 (reports), RFC 4585 (NACK, PLI), RFC 4588 (RTX),
-draft-holmer-rmcat-transport-wide-cc-extensions-01; RFC 9143 section 9.2 (which stream is which section).
-Leaves out: simulcast; a section has one encoding.
+draft-holmer-rmcat-transport-wide-cc-extensions-01; RFC 9143 section 9.2 (which stream is which section), RFC 8852
+(and which encoding). Leaves out: streams that are named in RTCP only. Read next: `meeting/track.py`.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from meetref.media.lipsync import PublisherClock, TrackClock
 from meetref.media.reception import Reception
 from meetref.media.repair import LossDetector
 from meetref.media.sequence import Unwrapper
-from meetref.meeting.forwarder import Track
+from meetref.meeting.track import Encoding, Track
 from meetref.protocol.machine import Datagram, Dice, Event
-from meetref.protocol.negotiation import AUDIO_LEVEL, MID, TRANSPORT_SEQUENCE, ReceivedTrack
+from meetref.protocol.negotiation import AUDIO_LEVEL, MID, REPAIRED_RID, RID, TRANSPORT_SEQUENCE, ReceivedTrack
 from meetref.protocol.peer import Connected, Peer
 from meetref.wire import rtcp, rtcpfeedback, rtp
 from meetref.wire.reader import Malformed
 from meetref.wire.signaling import Source
 
 MAXIMUM_STREAMS = 16
-"""SSRCs that one connection may bring: four tracks, each with a repair stream, and room for a restarted encoder."""
+"""SSRCs of media that one connection may bring, and as many of repair that no description told: two pictures of three
+encodings, two sounds, and room for encoders that begin anew."""
 
 MAXIMUM_TRACKS = 16
 """Sections that one connection may ever describe."""
@@ -42,11 +43,12 @@ replay window of SRTP does not see that it is the same."""
 
 
 class Stream:
-    """One SSRC of the publisher."""
+    """One SSRC of the publisher: the stream of an encoding, until another one takes its place."""
 
-    def __init__(self, ssrc: int, track: Track, described: ReceivedTrack) -> None:
+    def __init__(self, ssrc: int, encoding: Encoding, described: ReceivedTrack) -> None:
         self.ssrc = ssrc
-        self.track = track
+        self.encoding = encoding
+        self.track = track = encoding.track
         self.level_id = described.extensions.get(AUDIO_LEVEL)
         self.transport_id = described.extensions.get(TRANSPORT_SEQUENCE)
         self.reception = Reception(CLOCK_RATES[track.kind])
@@ -62,7 +64,7 @@ class Up:
     `tracks` are what the others can see and hear, by mid; they live as long as the connection.
     """
 
-    def __init__(self, peer: Peer, owner: str, dice: Dice, touch: Callable[[], None], arrived: list[Track]) -> None:
+    def __init__(self, peer: Peer, owner: str, dice: Dice, touch: Callable[[], None], arrived: list[Encoding]) -> None:
         self.peer = peer
         self._arrived = arrived
         self._touch = touch
@@ -72,7 +74,10 @@ class Up:
         self.ignored: Counter[str] = Counter()
         self.connected = False
         self._clock = PublisherClock()
+        self.on_layers: Callable[[str, list[str]], None] = lambda mid, active: None
+        """Told which encodings of a section the publisher is to send from now on, by their names."""
         self._repairs: dict[int, int] = {}
+        self._bound_repairs: dict[int, int] = {}  # those that no description told
         self._described: dict[str, ReceivedTrack] = {}
         self._by_ssrc: dict[int, str] = {}
         self._mid_id = 0
@@ -93,12 +98,13 @@ class Up:
                     self.ignored["too many tracks"] += 1
                     continue
                 self.tracks[section.mid] = self._track(section, sources[section.mid])
+            self.tracks[section.mid].add(section.rids)
             self._described[section.mid] = section
             self._mid_id = section.extensions.get(MID, self._mid_id)
         # Built anew: what an older offer said of a section does not count any more, so that offers fill no memory.
         sections = self._described.values()
         self._by_ssrc = {ssrc: one.mid for one in sections for ssrc in one.ssrcs if ssrc not in one.rtx_of}
-        self._repairs = {repair: of for one in sections for repair, of in one.rtx_of.items()}
+        self._repairs = self._bound_repairs | {repair: of for one in sections for repair, of in one.rtx_of.items()}
 
     def _track(self, section: ReceivedTrack, source: Source) -> Track:
         mid = section.mid
@@ -110,6 +116,7 @@ class Up:
             clock=captured,
             ask=lambda: self._want(mid),
             arrived=self._arrived,
+            rids=section.rids,
         )
 
     def _want(self, mid: str) -> None:
@@ -144,33 +151,63 @@ class Up:
             self.ignored["not unlocked"] += 1
             return
         if stream is None:
-            stream = self._bind(plain, ssrc if repaired is None else repaired)
+            stream = self._bind(plain, ssrc, now)
             if stream is None:
                 if self.peer.srtp is not None:
                     self.peer.srtp.forget(ssrc)
                 self.ignored["belongs to no section"] += 1
                 return
         self._account(stream, plain, now)
-        if repaired is None:
+        if stream.ssrc == ssrc:
             sequence = plain[2] << 8 | plain[3]
             stream.reception.receive(sequence, int.from_bytes(plain[4:8]), now)
             self._forward(stream, plain, sequence, now)
         else:
             self._unwrap_repair(stream, plain, now)
 
-    def _bind(self, plain: bytes, ssrc: int) -> Stream | None:
-        """Which section does a new SSRC belong to? By its description, else by the MID it carries (RFC 9143 9.2)."""
-        mid = self._by_ssrc.get(ssrc)
-        if mid is None and self._mid_id:
-            found = rtp.find_extension(plain, self._mid_id)
-            mid = plain[found[0] : found[0] + found[1]].decode("ascii", "replace") if found else None
+    def _bind(self, plain: bytes, ssrc: int, now: float) -> Stream | None:
+        """What a new SSRC is: the stream of an encoding, or what repairs one.
+
+        By its description, else by the names it carries (RFC 9143 section 9.2, RFC 8852 section 3).
+        """
+        media = self._repairs.get(ssrc, ssrc)
+        mid = self._by_ssrc.get(media) or self._name(plain, self._mid_id)
         described = self._described.get(mid) if mid is not None else None
         if mid is None or described is None:
             return None
-        stream = self.streams[ssrc] = Stream(ssrc, self.tracks[mid], described)
+        repairs = media != ssrc or plain[1] & 0x7F in described.rtx
+        encoding = self._encoding(plain, described, repairs)
+        if encoding is None:
+            return None
+        if media == ssrc and repairs:
+            return self._bind_repair(ssrc, encoding)
+        stream = self.streams[media] = Stream(media, encoding, described)
+        encoding.bind(media, now)
         # libwebrtc takes transport-wide feedback only when it names one of its own sources, though it is about all.
-        self._arrivals.media_ssrc = ssrc
+        self._arrivals.media_ssrc = media
         return stream
+
+    def _encoding(self, plain: bytes, described: ReceivedTrack, repairs: bool) -> Encoding | None:
+        """By the RID of media, and the repaired RID of repair; where there is but one, it needs no name."""
+        track = self.tracks[described.mid]
+        if not described.rids:
+            return track.find("")
+        rid = self._name(
+            plain, described.extensions.get(REPAIRED_RID if repairs else RID, 0)
+        )  # spec: simulcast/repaired-rid
+        return track.find(rid) if rid in described.rids else None  # spec: simulcast/rid-names-stream
+
+    def _bind_repair(self, ssrc: int, encoding: Encoding) -> Stream | None:
+        if encoding.ssrc is None or len(self._bound_repairs) >= MAXIMUM_STREAMS:
+            return None
+        self._bound_repairs[ssrc] = self._repairs[ssrc] = encoding.ssrc
+        return self.streams.get(encoding.ssrc)
+
+    @staticmethod
+    def _name(plain: bytes, number: int) -> str | None:
+        """The text of a header extension."""
+        found = rtp.find_extension(plain, number) if number else None
+        return plain[found[0] : found[0] + found[1]].decode("ascii", "replace") if found else None
 
     def _account(self, stream: Stream, plain: bytes, now: float) -> None:
         if stream.transport_id:
@@ -191,6 +228,10 @@ class Up:
             return
         stream.seen[place] = extended
         stream.losses.receive(extended, now)
+        encoding = stream.encoding
+        if encoding.ssrc != stream.ssrc:
+            self.ignored["of a stream that another one replaced"] += 1
+            return
         track = stream.track
         if track.kind == "audio":
             packet = rewriting.read_audio(plain, extended, stream.level_id)
@@ -198,11 +239,7 @@ class Up:
                 track.on_level(packet.level, now)
         else:
             packet = rewriting.read_video(plain, extended, stream.short_pictures)
-            if packet.starts:
-                track.keyframes.arrived(now)
-        track.clock.on_packet(packet.timestamp, now)
-        if packet.tail:
-            track.take(packet)
+        encoding.receive(packet, now)
 
     def _receive_control(self, data: bytes, now: float) -> None:
         plain = self.peer.unlock_control(data)
@@ -214,7 +251,7 @@ class Up:
                 stream = self.streams.get(packet.ssrc)
                 if stream is not None:
                     stream.reception.on_sender_report(clock.middle(packet.ntp), now)
-                    stream.track.clock.on_sender_report(packet.ntp, packet.rtp_timestamp, now)
+                    stream.encoding.clock.on_sender_report(packet.ntp, packet.rtp_timestamp, now)
 
     # --- the five methods -----------------------------------------------------------------------------
 
@@ -228,7 +265,7 @@ class Up:
         for stream in self.streams.values():
             due = min(due, stream.losses.next_timeout())
         for track in self.tracks.values():
-            due = min(due, track.keyframes.next_timeout())
+            due = min(due, track.next_timeout())
         return due
 
     def handle_timeout(self, now: float) -> None:
@@ -243,22 +280,25 @@ class Up:
                 lost = stream.losses.due(now)
                 if lost:
                     self._send(rtcpfeedback.Nack(self._ssrc, stream.ssrc, lost))
-                if stream.losses.gave_up():
-                    stream.track.want_keyframe(now)
-        for mid, track in self.tracks.items():
-            if track.keyframes.next_timeout() <= now and track.keyframes.repeat(now):
-                self._wanted.add(mid)
+                if stream.losses.gave_up() and stream.encoding.is_used:
+                    stream.encoding.want_keyframe(now)
+        for track in self.tracks.values():
+            track.handle_timeout(now)
         if self._report_at <= now:
             self._report_at = now + REPORT_INTERVAL
             self._report(now)
 
     def transmits(self) -> Iterator[Datagram]:
-        """Keyframe requests of this batch go out as one packet a track, however many viewers asked."""
+        """Keyframe requests of this batch go out as one packet an encoding, however many viewers asked."""
         for mid in self._wanted:
             track = self.tracks[mid]
-            for stream in self.streams.values():
-                if stream.track is track:
-                    self._send(rtcpfeedback.PictureLoss(self._ssrc, stream.ssrc))
+            for encoding in track.encodings:
+                if encoding.asks and encoding.ssrc is not None:
+                    self._send(rtcpfeedback.PictureLoss(self._ssrc, encoding.ssrc))
+                encoding.asks = False
+            if track.layers_changed:
+                track.layers_changed = False
+                self.on_layers(mid, track.active)
         self._wanted.clear()
         yield from self.peer.transmits()
 

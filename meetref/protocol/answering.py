@@ -1,16 +1,18 @@
-"""The receiver's half of a negotiation: read an offer, take what we handle, write the answer.
+"""The answerer's half of a negotiation: read an offer, take what we handle, write the answer.
 
-On *up* this is the server, on *down* the client. Stands above `protocol/description`.
+On *up* this is the server, on *down* the client, and both receive. Where a client offers to watch (`protocol/oneway`)
+the answerer sends. Stands above `protocol/description`.
 Specification: RFC 9429 section 5.3, RFC 9143 section 7.3, RFC 3264 section 6.
-Leaves out: sending anything back (every section is received only) and memory of earlier offers: the same section
-always gets the same answer, so that a second offer keeps what the first one agreed on. Read next: `protocol/peer.py`.
+Leaves out: sections that go both ways, and memory of earlier offers: the same section always gets the same answer, so
+that a second offer keeps what the first one agreed on. Read next: `protocol/peer.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import Literal
 
 from meetref.protocol.description import (
     candidate_attributes,
@@ -28,11 +30,12 @@ from meetref.protocol.description import (
     write_session,
 )
 from meetref.protocol.negotiation import TRANSPORT_SEQUENCE, Codec, Kind, ReceivedTrack, Setup, Transport
+from meetref.protocol.simulcast import ENCODING_EXTENSIONS, choose_encodings, encoding_attributes
 from meetref.wire import sdp
 from meetref.wire import sdpattributes as attributes
 from meetref.wire.reader import Malformed
-from meetref.wire.sdp import Section, Session
-from meetref.wire.sdpattributes import Extension, StreamTrack
+from meetref.wire.sdp import Attribute, Section, Session
+from meetref.wire.sdpattributes import RID, Extension, StreamTrack
 
 MAXIMUM_SOURCES = 16
 """SSRCs that one section may announce."""
@@ -45,6 +48,9 @@ _FITTING_ROLES: dict[Setup, frozenset[Setup]] = {
 }
 _REVERSED = {"sendonly": "recvonly", "recvonly": "sendonly"}
 
+Way = Literal["recvonly", "sendonly"]
+"""What the answerer does."""
+
 
 @dataclass(slots=True, frozen=True)
 class _Taken:
@@ -56,22 +62,31 @@ class _Taken:
     rtx: Codec | None
     extensions: tuple[Extension, ...]
     active: bool
+    encodings: tuple[RID, ...]
 
 
 @dataclass(slots=True, frozen=True)
 class Offer:
-    """An offer that can be answered: the peer's end, and what will arrive on each section that is taken.
+    """An offer that can be answered: the peer's end, and what will flow on each section that is taken.
 
-    `mids` names every section, `tracks` has an entry for each that is taken.
+    `mids` names every section, `tracks` has an entry for each that is taken; `way` is ours. `bundle` has the mids of
+    those in the order of the answer, first the section `tagged`, which has the candidates.
     """
 
     transport: Transport
     tracks: tuple[ReceivedTrack, ...]
     mids: tuple[str, ...]
+    way: Way
+    tagged: Section = field(repr=False)
+    bundle: tuple[str, ...]
     _session: Session = field(repr=False)
-    _tagged: Section = field(repr=False)
-    _bundle: tuple[str, ...] = field(repr=False)
     _taken: dict[str, _Taken] = field(repr=False)
+
+    def without_text(self) -> Offer:
+        """What is worth keeping of it once it is answered: a browser's attributes fill 30 kB."""
+        tagged = replace(self.tagged, lines=(), attributes=(Attribute("mid", self.tagged.mid),))
+        session = replace(self._session, lines=(), attributes=(), sections=())
+        return replace(self, tagged=tagged, _session=session, _taken={})
 
 
 @dataclass(slots=True, frozen=True)
@@ -84,16 +99,16 @@ class GivenAnswer:
     mids: tuple[str, ...]
 
 
-def read_offer(offer_sdp: str) -> Offer:
+def read_offer(offer_sdp: str, way: Way = "recvonly") -> Offer:
     """Read an offer and decide what to take of it: Opus, VP8 and its retransmissions.
 
-    Payload types and extension ids stay the offerer's own. Raises `Malformed`, in words for the offerer, when nothing
-    can come of the offer.
+    With `way` `sendonly` it is we who send. Payload types and extension ids stay the offerer's own. Raises `Malformed`,
+    in words for the offerer, when nothing can come of the offer.
     """
     session = sdp.parse(offer_sdp)
     mids = read_mids(session)
     bundle = read_bundle(session)
-    taken = {found.mid: found for section in session.sections if (found := _take(session, section, bundle))}
+    taken = {found.mid: found for section in session.sections if (found := _take(session, section, bundle, way))}
     if not taken:
         unusable("nothing in the offer can be taken: Opus audio and VP8 video are")
     tagged, remote = _read_remote(session, [mid for mid in bundle if mid in taken], bundle[0])
@@ -101,26 +116,44 @@ def read_offer(offer_sdp: str) -> Offer:
     tracks = [_received_track(section, taken[section.mid]) for section in session.sections if section.mid in taken]
     _check_sources(tracks)
     kept = sorted((mid for mid in bundle if mid in taken), key=lambda mid: mid != tagged.mid)
-    return Offer(remote, tuple(tracks), mids, session, tagged, tuple(kept), taken)
+    return Offer(remote, tuple(tracks), mids, way, tagged, tuple(kept), session, taken)
 
 
-def answer(offer: Offer, local: Transport, *, session_id: int, version: int) -> GivenAnswer:
+def answer(
+    offer: Offer,
+    local: Transport,
+    *,
+    session_id: int,
+    version: int,
+    more: Mapping[str, Sequence[Attribute]] | None = None,
+) -> GivenAnswer:
     """Answer an offer in the DTLS role `local.setup`: `passive` for the server, `active` for clients.
 
-    Raises `Malformed` when the offerer insists on the same role.
+    `more` are further attributes of sections, by mid. Raises `Malformed` when the offerer insists on the same role.
     """
     if local.setup not in _FITTING_ROLES[offer.transport.setup]:  # spec: sdp/answer-setup
         unusable(f"the offer wants to be {offer.transport.setup} in DTLS, and this end {local.setup}")
     candidates = tuple(candidate_attributes(local))
     sections = [
-        _answered_section(section, offer._taken.get(mid), candidates if section is offer._tagged else ())
+        _answered_section(
+            section,
+            offer._taken.get(mid),
+            offer.way,
+            candidates if section is offer.tagged else (),
+            (more or {}).get(mid, ()),
+        )
         for mid, section in zip(offer.mids, offer._session.sections, strict=True)
     ]
+    answering = agreed_transport(offer, local)
+    described = write_session(sections, answering, session_id=session_id, version=version, bundle=offer.bundle)
+    return GivenAnswer(sdp.serialize(described), offer.transport, offer.tracks, offer.mids)
+
+
+def agreed_transport(offer: Offer, local: Transport) -> Transport:
+    """Our end, with those ICE options that the offerer has, too."""
     theirs = offer.transport.ice_options
     options = tuple(option for option in local.ice_options if option in theirs)  # spec: sdp/ice-options-echoed
-    answering = replace(local, ice_options=options)
-    described = write_session(sections, answering, session_id=session_id, version=version, bundle=offer._bundle)
-    return GivenAnswer(sdp.serialize(described), offer.transport, offer.tracks, offer.mids)
+    return replace(local, ice_options=options)
 
 
 def _read_remote(session: Session, taken: Sequence[str], first: str) -> tuple[Section, Transport]:
@@ -137,7 +170,7 @@ def _read_remote(session: Session, taken: Sequence[str], first: str) -> tuple[Se
     return tagged, read_transport(session, places)
 
 
-def _take(session: Session, section: Section, bundle: Sequence[str]) -> _Taken | None:
+def _take(session: Session, section: Section, bundle: Sequence[str], way: Way) -> _Taken | None:
     """What is taken of an offered section; None when it is rejected."""
     kind: Kind | None = "audio" if section.kind == "audio" else "video" if section.kind == "video" else None
     mid = section.mid
@@ -147,15 +180,21 @@ def _take(session: Session, section: Section, bundle: Sequence[str]) -> _Taken |
     codec = choose_codec(offered, kind)
     if codec is None:
         return None  # spec: sdp/reject-section
-    extensions = choose_extensions(session, section, kind, "sends")
+    extensions = choose_extensions(session, section, kind, "sends" if way == "recvonly" else "receives")
     if TRANSPORT_SEQUENCE not in extensions or "transport-cc" not in codec.feedback:  # spec: sdp/transport-wide-both
         extensions.pop(TRANSPORT_SEQUENCE, None)
         codec = replace(codec, feedback=tuple(name for name in codec.feedback if name != "transport-cc"))
-    active = sdp.direction(session, section) in ("sendrecv", "sendonly")
-    return _Taken(mid, kind, codec, choose_rtx(offered, codec), tuple(extensions.values()), active)
+    active = sdp.direction(session, section) in ("sendrecv", _REVERSED[way])
+    encodings = choose_encodings(section, codec, tuple(extensions.values())) if way == "recvonly" else ()
+    if not encodings:
+        for uri in ENCODING_EXTENSIONS:
+            extensions.pop(uri, None)
+    return _Taken(mid, kind, codec, choose_rtx(offered, codec), tuple(extensions.values()), active, encodings)
 
 
-def _answered_section(section: Section, taken: _Taken | None, candidates: tuple[sdp.Attribute, ...]) -> Section:
+def _answered_section(
+    section: Section, taken: _Taken | None, way: Way, candidates: Sequence[Attribute], more: Sequence[Attribute]
+) -> Section:
     if taken is None:
         return write_rejection(section)
     return write_section(
@@ -166,9 +205,10 @@ def _answered_section(section: Section, taken: _Taken | None, candidates: tuple[
             Extension(extension.id, extension.uri, _REVERSED.get(extension.direction or "", extension.direction))
             for extension in taken.extensions
         ],
-        "recvonly" if taken.active else "inactive",  # spec: sdp/answer-direction
+        way if taken.active else "inactive",  # spec: sdp/answer-direction
         protocol=section.protocol,
         candidates=candidates,
+        more=(*encoding_attributes(taken.encodings), *more),
     )
 
 
@@ -214,6 +254,7 @@ def _received_track(section: Section, taken: _Taken) -> ReceivedTrack:
         streams=tuple(msid.stream for msid in msids if msid.stream != "-"),
         track=next((msid.track for msid in msids if msid.track is not None), None),
         active=taken.active,
+        rids=tuple(rid.id for rid in taken.encodings),
     )
 
 

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Literal, NoReturn, cast
 
-from meetref.protocol.negotiation import CODECS, EXTENSIONS, RTX, Codec, Kind, Setup, Transport
+from meetref.protocol.negotiation import CODECS, EXTENSIONS, RECEIVED_EXTENSIONS, RTX, Codec, Kind, Setup, Transport
 from meetref.wire import candidate as candidate_lines
 from meetref.wire import sdpattributes as attributes
 from meetref.wire.candidate import Candidate
 from meetref.wire.reader import Malformed
-from meetref.wire.sdp import Attribute, Direction, Line, Origin, Section, Session
+from meetref.wire.sdp import Attribute, Described, Direction, Line, Origin, Section, Session
 
 PROTOCOL = "UDP/TLS/RTP/SAVPF"
 DISCARD_PORT = 9  # the real addresses are candidates
@@ -31,9 +31,13 @@ _TRUSTED_HASHES = ("sha-256", "sha-384", "sha-512")  # spec: sdp/fingerprint-not
 _NO_ADDRESS = Line("c", "IN IP4 0.0.0.0")
 
 
+class Unusable(Malformed):
+    """A description that can be read, and of which nothing can come."""
+
+
 def unusable(why: str) -> NoReturn:
     """Refuse a description as a whole."""
-    raise Malformed(why)
+    raise Unusable(why)
 
 
 # --- the transport --------------------------------------------------------------------------------
@@ -68,9 +72,7 @@ def read_transport(session: Session, sections: Sequence[Section]) -> Transport:
         return next((value for place in places for value in place.values(name)), "")
 
     ufrag, password = find("ice-ufrag"), find("ice-pwd")
-    for what, word, least in (("ufrag", ufrag, 4), ("password", password, 22)):
-        if not least <= len(word) <= 256 or not _ICE_WORD.match(word):  # spec: sdp/ice-credentials
-            unusable(f"the ICE {what} has {len(word)} characters: {least} to 256 letters, digits, + and / are needed")
+    check_credentials(ufrag, password)
     lines = next((found for place in places if (found := tuple(place.values("fingerprint")))), ())
     fingerprints = tuple(map(attributes.parse_fingerprint, lines[:16]))
     if not any(name in _TRUSTED_HASHES for name, _ in fingerprints):  # spec: sdp/fingerprint-required
@@ -83,14 +85,21 @@ def read_transport(session: Session, sections: Sequence[Section]) -> Transport:
         password=password,
         fingerprints=fingerprints,
         setup=cast(Setup, setup),
-        candidates=tuple(_read_candidates(sections)),
+        candidates=tuple(read_candidates(sections)),
         ice_options=tuple(find("ice-options").split()[:16]),
         end_of_candidates=any(place.has("end-of-candidates") for place in places),
         ice_lite=session.has("ice-lite"),
     )
 
 
-def _read_candidates(sections: Iterable[Section]) -> list[Candidate]:
+def check_credentials(ufrag: str, password: str) -> None:
+    """Raises `Malformed` for what cannot be ICE credentials."""
+    for what, word, least in (("ufrag", ufrag, 4), ("password", password, 22)):
+        if not least <= len(word) <= 256 or not _ICE_WORD.match(word):  # spec: sdp/ice-credentials
+            unusable(f"the ICE {what} has {len(word)} characters: {least} to 256 letters, digits, + and / are needed")
+
+
+def read_candidates(sections: Iterable[Described]) -> list[Candidate]:
     """The candidates that can be read; one of an unknown kind is skipped."""
     found: list[Candidate] = []
     lines = (value for section in sections for value in section.values("candidate"))
@@ -280,10 +289,11 @@ def choose_extensions(
 ) -> dict[str, attributes.Extension]:
     """The header extensions of a section that are ours and may flow from sender to receiver, by uri."""
     ways = (None, "sendrecv", "sendonly" if author == "sends" else "recvonly")  # spec: sdp/extension-direction
+    ours = RECEIVED_EXTENSIONS[kind] if author == "sends" else EXTENSIONS[kind]
     found: dict[str, attributes.Extension] = {}
     for value in (*section.values("extmap"), *session.values("extmap")):
         extension = attributes.parse_extension(value)
         well = 0 < extension.id <= attributes.MAXIMUM_EXTENSION_ID and extension.direction in ways
-        if well and extension.uri in EXTENSIONS[kind]:
+        if well and extension.uri in ours:
             found.setdefault(extension.uri, extension)
     return found

@@ -168,11 +168,12 @@ class LiteAgent:
         why = check.doubt_request(message, datagram.data, self.credentials)
         if why is None and datagram.local not in self._locals:
             why = "request to an address that is no candidate"
-        heard = Heard.of(message)
-        if why is None and self._peer is not None and heard.ufrag not in {self._peer.ufrag, *self._former}:
-            why = "request from somebody else"  # spec: ice/stranger-unanswered
         if why is not None:
             self._ignore(why)
+            return
+        heard = Heard.of(message)
+        if self._peer is not None and heard.ufrag not in {self._peer.ufrag, *self._former}:
+            self._ignore("request from somebody else")  # spec: ice/stranger-unanswered
             return
         if message.unknown_required:
             answer = check.error(message, 420, self.credentials)

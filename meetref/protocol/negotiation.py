@@ -2,8 +2,8 @@
 
 A participant has two connections: on *up* the client offers what it sends, on *down* the server offers its slots.
 So on both the sender offers and the receiver answers: `offering.py` is the one half, `answering.py` the other.
-Specification: RFC 9429 (JSEP), RFC 9143 (BUNDLE), RFC 4588 (RTX), the uris of each header extension below.
-Leaves out: layers (simulcast), data channels, other codecs: each brings its own rows here.
+Specification: RFC 9429 (JSEP), RFC 9143 (BUNDLE), RFC 4588 (RTX), RFC 8853 (simulcast), the uris of each header
+extension below. Leaves out: data channels, other codecs: each brings its own rows here.
 Read next: `protocol/description.py`.
 """
 
@@ -20,6 +20,8 @@ Setup = Literal["active", "passive", "actpass"]
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 TRANSPORT_SEQUENCE = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 
 RENOMINATION = "renomination"
 SPED_OPTIONS = ("sped", "googspedv1", "goog-sped-v1")
@@ -86,6 +88,12 @@ EXTENSIONS: dict[Kind, dict[str, int]] = {  # spec: sdp/mid-extension
     "video": {TRANSPORT_SEQUENCE: TRANSPORT_SEQUENCE_ID, MID: MID_ID},
 }
 """The header extensions of each kind, under the ids of our own offers: one meaning per id in the whole BUNDLE group."""
+
+RECEIVED_EXTENSIONS: dict[Kind, frozenset[str]] = {  # spec: simulcast/rid-extension
+    "audio": frozenset(EXTENSIONS["audio"]),
+    "video": frozenset({*EXTENSIONS["video"], RID, REPAIRED_RID}),
+}
+"""Those that are taken of what others send; none of our own streams has a RID."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -155,6 +163,7 @@ class ReceivedTrack:
 
     `codecs` maps payload types, `rtx` the payload type of retransmissions to the one they repair, `extensions` uri to
     id, `rtx_of` the SSRC of retransmissions to the SSRC they repair. `active` tells whether anything is sent now.
+    `rids` are the names of its encodings, the sender's preferred one first; none: there is one, and it has no name.
     """
 
     mid: str
@@ -168,6 +177,7 @@ class ReceivedTrack:
     streams: tuple[str, ...] = ()
     track: str | None = None
     active: bool = True
+    rids: tuple[str, ...] = ()
 
     @property
     def ssrc(self) -> int | None:

@@ -81,11 +81,11 @@ def _offered_section(track: SentTrack, candidates: tuple[Attribute, ...]) -> Sec
         [Extension(number, uri) for uri, number in EXTENSIONS[track.kind].items()],
         "sendonly" if track.active else "inactive",
         candidates=candidates,
-        more=tuple(_source_attributes(track)),
+        more=tuple(source_attributes(track)),
     )
 
 
-def _source_attributes(track: SentTrack) -> Iterator[Attribute]:
+def source_attributes(track: SentTrack) -> Iterator[Attribute]:
     """What is known beforehand about the SSRCs, so that a receiver can sort the very first packet."""
     msid = serialize_msid(StreamTrack(track.stream, track.track or f"{track.stream}-{track.kind}"))
     yield Attribute("msid", msid)  # spec: sdp/msid

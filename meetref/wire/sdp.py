@@ -133,7 +133,7 @@ def parse(text: str) -> Session:
         origin=_parse_origin(origin.value, origin_at),
         name=name.value,
         lines=tuple(line for line, _ in session[3:] if line.letter != "a"),
-        attributes=tuple(_parse_attribute(line.value, at) for line, at in session if line.letter == "a"),
+        attributes=tuple(parse_attribute(line.value, at) for line, at in session if line.letter == "a"),
         sections=tuple(map(_parse_section, sections)),
     )
 
@@ -213,7 +213,8 @@ def _parse_origin(text: str, offset: int) -> Origin:
     )
 
 
-def _parse_attribute(text: str, offset: int) -> Attribute:
+def parse_attribute(text: str, offset: int) -> Attribute:
+    """What stands behind `a=`. Raises `Malformed` when the name is no token."""
     name, colon, value = text.partition(":")
     if not _TOKEN.match(name):
         raise Malformed(f"an attribute cannot be called {name[:32]!r}", offset)
@@ -235,7 +236,7 @@ def _parse_section(block: _Block) -> Section:
         protocol=protocol,
         formats=tuple(formats),
         lines=tuple(line for line, _ in block[1:] if line.letter != "a"),
-        attributes=tuple(_parse_attribute(line.value, at) for line, at in block if line.letter == "a"),
+        attributes=tuple(parse_attribute(line.value, at) for line, at in block if line.letter == "a"),
     )
 
 
@@ -256,17 +257,18 @@ def serialize(session: Session) -> str:
     """
     origin = session.origin
     rows = ["v=0", f"o={origin.username} {origin.session_id} {origin.version} {origin.address}", f"s={session.name}"]
-    rows += _rows(session)
+    rows += write_rows(session)
     for section in session.sections:
         count = f"/{section.ports}" if section.ports != 1 else ""
         rows.append(f"m={section.kind} {section.port}{count} {section.protocol} {' '.join(section.formats)}")
-        rows += _rows(section)
+        rows += write_rows(section)
     if any(map(_FORBIDDEN.search, rows)):  # spec: sdp/no-injection
         raise Malformed("a line of SDP cannot hold a line break")
     return "\r\n".join(rows) + "\r\n"
 
 
-def _rows(described: Described) -> Iterable[str]:
+def write_rows(described: Described) -> Iterable[str]:
+    """The lines of a session or section, but for those that have a field of their own. Raises `Malformed`."""
     for line in described.lines:
         yield f"{line.letter}={line.value}"
     for name, value in described.attributes:

@@ -2,8 +2,9 @@
 
 Stands above `wire/sdp` (lines); `protocol/negotiation` puts the values together.
 Specification: RFC 8866 section 6 (rtpmap, fmtp), RFC 4585 section 4.2 (rtcp-fb), RFC 8285 section 5 (extmap),
-RFC 5576 (ssrc, ssrc-group), RFC 5888 section 5 (group), RFC 8830 section 2 (msid), RFC 8122 section 5 (fingerprint).
-Leaves out: candidates (`wire/candidate`), rid and simulcast (they come with layers), sctp-port (with data channels).
+RFC 5576 (ssrc, ssrc-group), RFC 5888 section 5 (group), RFC 8830 section 2 (msid), RFC 8122 section 5 (fingerprint),
+RFC 8851 section 10 (rid), RFC 8853 section 5.1 (simulcast).
+Leaves out: candidates (`wire/candidate`), sctp-port (it comes with data channels).
 Read next: `protocol/negotiation.py`.
 """
 
@@ -23,7 +24,12 @@ MAXIMUM_EXTENSION_ID = 255
 FINGERPRINT_SIZES = {"sha-1": 20, "sha-224": 28, "sha-256": 32, "sha-384": 48, "sha-512": 64}
 """Octets of each hash by its name in an `a=fingerprint` line; md2 and md5 are never taken (RFC 8122 section 5.1)."""
 
+MAXIMUM_STREAMS = 16
+"""Streams, alternatives included, that one simulcast line may list in a direction; three are ever taken."""
+
 _FINGERPRINT = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2})*\Z")
+_RID = re.compile(r"[A-Za-z0-9_-]{1,255}\Z")
+_RESTRICTION = re.compile(r"[A-Za-z0-9-]+\Z")
 
 
 class RTPMap(NamedTuple):
@@ -71,6 +77,29 @@ class StreamTrack(NamedTuple):
 
     stream: str
     track: str | None = None
+
+
+class RID(NamedTuple):
+    """One RTP stream of a section: its name, and who sends it (`send`: the author).
+
+    `payload_types` are those it may have (none: all of the section); a restriction without a value has None.
+    """
+
+    id: str
+    direction: str
+    payload_types: tuple[int, ...] = ()
+    restrictions: tuple[tuple[str, str | None], ...] = ()
+
+
+class Simulcast(NamedTuple):
+    """The streams of a section that are encodings of one source, the author's preferred one first.
+
+    Each stream is a tuple of alternatives, of which one is sent at a time. `paused` names those with a `~`.
+    """
+
+    send: tuple[tuple[str, ...], ...] = ()
+    recv: tuple[tuple[str, ...], ...] = ()
+    paused: tuple[str, ...] = ()
 
 
 def parse_rtpmap(value: str) -> RTPMap:
@@ -214,3 +243,59 @@ def parse_fingerprint(value: str) -> tuple[str, str]:
 def serialize_fingerprint(fingerprint: tuple[str, str]) -> str:
     """`sha-256 AB:CD:...`."""
     return " ".join(fingerprint)
+
+
+def parse_rid(value: str) -> RID:
+    """Read `q send`, `1 send pt=96,97;max-width=1280`. Raises `Malformed`."""
+    words = value.split(maxsplit=2)
+    if len(words) < 2 or words[1] not in ("send", "recv") or not _RID.match(words[0]):
+        raise Malformed(f"rid cannot say {value[:64]!r}")
+    payload_types: tuple[int, ...] = ()
+    restrictions: list[tuple[str, str | None]] = []
+    for place, part in enumerate(words[2].strip().split(";") if len(words) == 3 else ()):
+        name, equals, setting = part.strip().partition("=")
+        if name == "pt" and place == 0:
+            payload_types = tuple(number(each, MAXIMUM_PAYLOAD_TYPE, "payload type") for each in setting.split(","))
+        elif not _RESTRICTION.match(name):
+            raise Malformed(f"rid cannot say {value[:64]!r}")
+        else:
+            restrictions.append((name, setting if equals else None))
+    return RID(words[0], words[1], payload_types, tuple(restrictions))
+
+
+def serialize_rid(rid: RID) -> str:
+    """`q send`, with payload types and restrictions where there are any."""
+    parts = [f"pt={','.join(map(str, rid.payload_types))}"] if rid.payload_types else []
+    parts += [name if setting is None else f"{name}={setting}" for name, setting in rid.restrictions]
+    return " ".join((rid.id, rid.direction, *([";".join(parts)] if parts else [])))
+
+
+def parse_simulcast(value: str) -> Simulcast:
+    """Read `send q;h;f`, `recv 1;~2,3 send 4`. Raises `Malformed`."""
+    words = value.split()
+    ways = words[::2]
+    if not ways or len(words) % 2 or len(set(ways)) != len(ways) or not set(ways) <= {"send", "recv"}:
+        # spec: simulcast/direction-once
+        raise Malformed(f"simulcast cannot say {value[:64]!r}")
+    lists = dict(zip(ways, words[1::2], strict=True))
+    marked = [name for text in lists.values() for name in re.split("[;,]", text)]
+    names = [name.removeprefix("~") for name in marked]
+    if len(names) > 2 * MAXIMUM_STREAMS or not all(map(_RID.match, names)) or len(set(names)) != len(names):
+        # spec: simulcast/rid-once
+        raise Malformed(f"simulcast cannot say {value[:64]!r}")
+    send, recv = (
+        tuple(tuple(name.removeprefix("~") for name in stream.split(",")) for stream in text.split(";")) if text else ()
+        for text in (lists.get("send", ""), lists.get("recv", ""))
+    )
+    return Simulcast(send, recv, tuple(name[1:] for name in marked if name.startswith("~")))
+
+
+def serialize_simulcast(simulcast: Simulcast) -> str:
+    """`send q;h;f`, or `send 1 recv 2`: sending comes first."""
+
+    def written(streams: tuple[tuple[str, ...], ...]) -> str:
+        marked = ([f"~{name}" if name in simulcast.paused else name for name in stream] for stream in streams)
+        return ";".join(map(",".join, marked))
+
+    ways = (("send", simulcast.send), ("recv", simulcast.recv))
+    return " ".join(f"{way} {written(streams)}" for way, streams in ways if streams)

@@ -18,6 +18,9 @@ from meetref.wire.reader import Malformed
 
 MAXIMUM_MESSAGE_SIZE = 256 * 1024  # octets; an SDP with 25 seats has about 60,000
 MAXIMUM_CHAT_LENGTH = 4000  # characters
+MAXIMUM_VISIBLE = 25  # people and screens that one viewer sees at a time
+MAXIMUM_PINNED = 9
+MAXIMUM_RECENT = 10  # people who are told to have spoken lately
 
 # A name stands in the log and in front of other people: no line ends, control characters or reversals of direction.
 NAME_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\Z"
@@ -30,6 +33,9 @@ Sequence = Annotated[int, Meta(ge=0, lt=2**53)]
 Source = Literal["microphone", "camera", "screen", "screen-sound"]
 MicrophoneState = Literal["on", "muted", "none"]
 CameraState = Literal["on", "off", "none"]
+Shown = Literal["camera", "screen"]
+Layout = Literal["grid", "speaker"]
+Pixels = Annotated[int, Meta(ge=0, le=16384)]
 
 
 class Message(msgspec.Struct, forbid_unknown_fields=True):
@@ -118,6 +124,31 @@ class SayChat(Message, tag="say"):
     text: Annotated[str, Meta(min_length=1, max_length=MAXIMUM_CHAT_LENGTH)]
 
 
+class Pin(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A person, or a person's screen, that the viewer wants to see whatever happens."""
+
+    person: Identity
+    source: Shown = "camera"
+
+
+class Look(Message, tag="look"):
+    """What the client shows now; the server seats people accordingly. Without it: a grid with room for all.
+
+    `tiles` is how many people and screens fit on the client's stage, the large one included; when there are more, they
+    come in pages, and `page` is the one that is wanted (`seats` answers). The first that is pinned is large, else a
+    screen, and in the layout `speaker` else who speaks. `pinned` is seen on every page, first comes first; who is not
+    there is passed over. `large` and `small` are the heights of the large tile and of the others in pixels of the
+    screen; 0 is not told.
+    """
+
+    layout: Layout = "grid"
+    page: Annotated[int, Meta(ge=0, le=9999)] = 0
+    pinned: Annotated[tuple[Pin, ...], Meta(max_length=MAXIMUM_PINNED)] = ()
+    tiles: Annotated[int, Meta(ge=0, le=MAXIMUM_VISIBLE)] = MAXIMUM_VISIBLE
+    large: Pixels = 0
+    small: Pixels = 0
+
+
 class Pong(Message, tag="pong"):
     """The answer to `ping`, with its number."""
 
@@ -125,7 +156,7 @@ class Pong(Message, tag="pong"):
 
 
 ClientMessage = (
-    Join | Leave | UpOffer | UpCandidate | DownAnswer | DownCandidate | DownRestart | Devices | SayChat | Pong
+    Join | Leave | UpOffer | UpCandidate | DownAnswer | DownCandidate | DownRestart | Devices | Look | SayChat | Pong
 )
 
 
@@ -146,17 +177,18 @@ class Person(Message):
 class Seat(Message):
     """Who sits in one seat of the viewer's *down* connection: an audio and a video slot, or one of the two.
 
-    `audio` and `video` are the slots' mids (null: this seat has no such slot). `person` is null on an empty seat;
-    `source` says whether the seat shows the person (`camera`, with the microphone) or the person's `screen`
-    (with the shared sound). `audio_from` and `video_from` are the first RTP timestamps that belong to
-    this person (null until their first packet has gone); the page changes name and tile there.
+    `audio` and `video` are the slots' mids (null: this seat has no such slot, or the person is only heard, because the
+    viewer looks at others). `person` is null on an empty seat; `source` says whether the seat shows the person
+    (`camera`, with the microphone) or the person's `screen` (with the shared sound). `audio_from` and `video_from` are
+    the first RTP timestamps that belong to this person (null until their first packet has gone); the page changes name
+    and tile there.
     """
 
     seat: int
     audio: str | None = None
     video: str | None = None
     person: Identity | None = None
-    source: Literal["camera", "screen"] = "camera"
+    source: Shown = "camera"
     audio_from: int | None = None
     video_from: int | None = None
 
@@ -207,6 +239,17 @@ class UpAnswer(Message, tag="up-answer"):
     sdp: SDP
 
 
+class Layers(Message, tag="layers"):
+    """Which encodings of the section `mid` of *up* anybody uses: the client sends these and no others.
+
+    They are named by their RIDs; the only one of a section without simulcast is called by the empty text. At first all
+    are used.
+    """
+
+    mid: Annotated[str, Meta(max_length=16)]
+    active: Annotated[list[Annotated[str, Meta(max_length=16)]], Meta(max_length=4)]
+
+
 class DownOffer(Message, tag="down-offer"):
     """The SDP offer of the server's *down* connection. The server's candidates are in it.
 
@@ -220,9 +263,51 @@ class DownOffer(Message, tag="down-offer"):
 
 
 class Seats(Message, tag="seats"):
-    """Who sits where from now on: always the whole list, one entry a seat."""
+    """Who sits where from now on: always the whole list, one entry a seat.
+
+    `large` is the seat that should be the large one, or null where all are alike. `page`, from 0, is the page that is
+    seen, of `pages`; it is the one that `look` asked for, or the last one there is.
+    """
 
     seats: list[Seat]
+    large: int | None = None
+    page: int = 0
+    pages: int = 1
+
+
+class SeatVideo(msgspec.Struct, forbid_unknown_fields=True):
+    """What comes in one seat's video slot: `layer` in words, or why nothing does, in words for the viewer."""
+
+    seat: int
+    state: Literal["playing", "paused"] = "playing"
+    reason: Annotated[str, Meta(max_length=200)] | None = None
+    layer: Annotated[str, Meta(max_length=64)] | None = None
+
+
+class Video(Message, tag="video"):
+    """What comes in the video slots from now on: always the whole list. A seat that is not in it plays what comes."""
+
+    seats: Annotated[list[SeatVideo], Meta(max_length=MAXIMUM_VISIBLE)]
+
+
+class Speaker(Message, tag="speaker"):
+    """Who leads the conversation (null: nobody speaks), and who did before, the latest first."""
+
+    person: Identity | None = None
+    recent: Annotated[tuple[Identity, ...], Meta(max_length=MAXIMUM_RECENT)] = ()
+
+
+class PersonQuality(msgspec.Struct, forbid_unknown_fields=True):
+    """How well a person's connections do: 4 bars are good, 0 is no connection."""
+
+    person: Identity
+    bars: Annotated[int, Meta(ge=0, le=4)]
+
+
+class Quality(Message, tag="quality"):
+    """The people whose bars have changed; a newcomer is told of all that are known."""
+
+    people: list[PersonQuality]
 
 
 class Chat(Message, tag="chat"):
@@ -271,7 +356,21 @@ class Error(Message, tag="error"):
     about: str | None = None
 
 
-ServerMessage = Joined | PersonChanged | PersonLeft | UpAnswer | DownOffer | Seats | Chat | Ping | Error
+ServerMessage = (
+    Joined
+    | PersonChanged
+    | PersonLeft
+    | UpAnswer
+    | Layers
+    | DownOffer
+    | Seats
+    | Video
+    | Speaker
+    | Quality
+    | Chat
+    | Ping
+    | Error
+)
 
 _from_client = msgspec.json.Decoder(ClientMessage)
 _from_server = msgspec.json.Decoder(ServerMessage)

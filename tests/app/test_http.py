@@ -141,6 +141,22 @@ async def test_nothing_takes_a_body(page: Path) -> None:
         assert (await get(doorway, "/", method="HEAD"))[::2] == (200, b"")
 
 
+async def test_rooms_are_told_here_and_to_the_admin_token_only(page: Path) -> None:
+    def rooms(name: str | None) -> object:
+        return {None: {"rooms": ["algebra"]}, "algebra": {"room": "algebra"}}.get(name)
+
+    async with open_site(page, rooms=rooms, admin_token="s3cret") as doorway:
+        status, headers, body = await get(doorway, "/api/rooms")
+        assert (status, headers["content-type"]) == (200, "application/json")
+        assert json.loads(body) == {"rooms": ["algebra"]}
+        assert json.loads((await get(doorway, "/api/rooms/algebra"))[2]) == {"room": "algebra"}
+        assert (await get(doorway, "/api/rooms/biology"))[0] == 404
+        for path in ("/api/rooms", "/api/rooms/algebra", "/api/rooms/biology"):
+            assert (await get(doorway, path, "X-Forwarded-For: 192.0.2.1"))[0] == 401
+            told = await get(doorway, path, "X-Forwarded-For: 192.0.2.1", "Authorization: Bearer s3cret")
+            assert told[0] == (404 if "biology" in path else 200)
+
+
 async def test_foreign_names_are_turned_away(page: Path) -> None:
     async with open_site(page) as doorway:
         assert (await get(doorway, "/api/health", host="127.0.0.1:8080"))[0] == 200

@@ -67,6 +67,20 @@ def test_the_parts_of_a_picture_are_joined_without_their_descriptors(watching: W
     assert watching.frames == [(KEY[1:] + b"more", 6000)]
 
 
+def test_a_picture_that_was_cut_off_is_not_joined_to_the_next_one(watching: Watching) -> None:
+    watching.gets(picture(1, key=True), part(2, b"\x10\x01cut", last=False), part(3, b"", last=False))
+    watching.gets(picture(4, key=True), picture(5))
+    assert watching.numbers == [1, 4, 5]
+    assert watching.frames[1][0] == KEY[1:]
+
+
+def test_a_picture_with_a_hole_is_none(watching: Watching) -> None:
+    """What the server could not send any more it sends as padding."""
+    watching.gets(picture(1, key=True), part(2, b"\x10\x01one", last=False), part(3, b"", last=False))
+    watching.gets(part(4, b"\x00three", last=True), picture(5, key=True))
+    assert watching.numbers == [1, 5]
+
+
 def test_what_comes_out_of_order_is_put_in_order(watching: Watching) -> None:
     watching.gets(picture(1, key=True), picture(4), picture(3))
     assert watching.numbers == [1]
@@ -102,9 +116,12 @@ def test_a_gap_that_stays_is_given_up_for_a_keyframe(watching: Watching) -> None
 
 
 def test_what_waits_is_bounded(watching: Watching) -> None:
-    watching.gets(*[picture(number) for number in range(1, 100)])
+    watching.gets(*[picture(number) for number in range(1, 2 * MAXIMUM_EARLY)])
     assert len(watching.receiver._waiting) <= MAXIMUM_EARLY
-    watching.gets(picture(100, key=True), *[picture(number) for number in range(102, 102 + MAXIMUM_WAITING + 1)])
+    watching.gets(picture(0, key=True))
+    assert not watching.receiver.playing, "what followed this keyframe is forgotten"
+    first = 2 * MAXIMUM_EARLY
+    watching.gets(picture(first, key=True), *[picture(first + 2 + more) for more in range(MAXIMUM_WAITING + 1)])
     assert (watching.receiver.gaps, len(watching.receiver._waiting)) == (1, 0)
 
 

@@ -36,6 +36,7 @@ def test_loopback_needs_nothing(listen: list[str]) -> None:
     assert not protection.hosts.allows("evil.example")
 
 
+@pytest.mark.spec("whip/https")
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

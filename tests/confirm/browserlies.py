@@ -119,8 +119,8 @@ async def _tell(browser: Browser, version: str, role: str, lie: Lie, patience: f
     def hear(data: bytes) -> None:
         telling.hear(data, now())
 
-    async with open_door(browser, _fingerprint(role), _setup(role), hear) as (door, name):
-        await _until_found(door)
+    async with open_door(browser, fingerprint_of_peer(role), setup_of_peer(role), hear) as (door, name):
+        await until_found(door)
         telling.flush()
         asks_at = math.inf
         with trio.move_on_after(patience):
@@ -131,7 +131,7 @@ async def _tell(browser: Browser, version: str, role: str, lie: Lie, patience: f
                     asks_at = trio.current_time() + ALIVE_WITHIN
                     telling.liar.send(init(FIRST), now())
                     telling.flush()
-                await _pass_on(door, said)
+                await pass_on(door, said)
                 with trio.move_on_after(ALIVE_WITHIN / 4) as scope:
                     await door.take()
                 telling.wait(now())
@@ -161,14 +161,14 @@ async def _disturb(browser: Browser, case: Case, patience: float) -> str:
         if end is not None:
             end.hear(data, now())
 
-    async with open_door(browser, _fingerprint(role), _setup(role), hear) as (door, name):
-        await _until_found(door)
+    async with open_door(browser, fingerprint_of_peer(role), setup_of_peer(role), hear) as (door, name):
+        await until_found(door)
         if role == "server":  # what comes earlier is not for its DTLS
             await browser.until(f"doors.get('{name}').sctp.transport.state === 'connecting'", every=0.01)
         end = Disturbed(version, role, moment, stray, said.append, first=True, data=(init(FIRST), init(SECOND)))
         with trio.move_on_after(patience):
             while not end.failed and not any(answers(data, SECOND) for data in end.received):
-                await _pass_on(door, said)
+                await pass_on(door, said)
                 with trio.move_on_after(ALIVE_WITHIN / 4) as scope:
                     await door.take()
                 end.wait(now())
@@ -181,22 +181,25 @@ async def _disturb(browser: Browser, case: Case, patience: float) -> str:
 # --- both -----------------------------------------------------------------------------------------
 
 
-def _setup(role: str) -> str:
+def setup_of_peer(role: str) -> str:
     """What we are, of a browser that is to have that role."""
     return "passive" if role == "client" else "active"
 
 
-def _fingerprint(role: str) -> str:
+def fingerprint_of_peer(role: str) -> str:
+    """Of our certificate, where the browser is to have that role."""
     return CERTIFICATES["server" if role == "client" else "client"].fingerprint("sha-256")
 
 
-async def _until_found(door: Door) -> None:
+async def until_found(door: Door) -> None:
+    """Wait for its first check."""
     with trio.fail_after(FOUND_WITHIN):
         while not door.found.is_set():
             await door.take()
 
 
-async def _pass_on(door: Door, said: list[bytes]) -> None:
+async def pass_on(door: Door, said: list[bytes]) -> None:
+    """Send what our side has said."""
     while said:
         await door.say(said.pop(0))
 

@@ -3,6 +3,7 @@
 How each label, context and step of the ladder is put together is written out here once more, so that not only the
 function but its arguments are judged.
 Stands above `tests/confirm/gnutls_library.py` and `witness.py`.
+Browsers are told the lies of refusals, and have handshakes with us whose secrets are compared.
 Leaves out: tshark, whose release here does not know DTLS 1.3. Whole handshakes with BoringSSL, wolfSSL and dimpl are
 tests/peers/test_dtls_native.py's. Read next: tests/generate/handshake13.py.
 """
@@ -15,7 +16,7 @@ import subprocess
 from collections.abc import Callable
 from typing import Any
 
-from tests.confirm import browserlies, gnutls_library, refusals, transcripts
+from tests.confirm import browserlies, browsersecrets, gnutls_library, refusals, transcripts
 from tests.confirm.witness import Absent, Case, Witness, asked, one_by_one
 
 Expand = Callable[[str, bytes, bytes, int], bytes]
@@ -49,7 +50,7 @@ def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
         Witness("GnuTLS", gnutls_library.version, PROTECTION, one_by_one(_ask_record)),
         Witness("OpenSSL", _openssl_version, {"sequence_mask": "openssl enc gives the same"}, one_by_one(_ask_mask)),
     )
-    return entries + browserlies.refusals(data, "1.3")
+    return entries + browserlies.refusals(data, "1.3") + browsersecrets.confirm(data, _ladder)
 
 
 def _openssl_version() -> str:

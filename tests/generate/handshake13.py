@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import random
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -35,6 +37,14 @@ POLICY = Policy(srtp_profiles=(8, 7, 1))
 SHARE_DICE = {tls.X25519_ML_KEM_768: 2}
 """How often dice are thrown for a share, if more than once."""
 
+RECORDED = Path(__file__).parent.parent / "captured" / "secrets13.json"
+NOTES = {
+    "Logged": (
+        "The browser's own key log has the secrets of both sides for handshake and application, and the exporter's",
+        "what comes out is the browser's, not ours alone",
+    )
+}
+
 PATIENCE = 5.0
 """Seconds that are waited for what is still to come; nothing after that but giving up."""
 
@@ -56,7 +66,7 @@ def _octets(seed: str, size: int) -> bytes:
 
 
 def _keyschedule() -> dict[str, Any]:
-    cases = Cases("handshake13-keyschedule", {})
+    cases = Cases("handshake13-keyschedule", NOTES)
     cases.group("expand_label", "RFC 9846 section 7.1, RFC 9147 section 5.9")
     for suite in SUITES.values():
         for label, size in ((b"key", suite.key_size), (b"iv", 12), (b"sn", suite.key_size), (b"test", 100)):
@@ -99,7 +109,22 @@ def _keyschedule() -> dict[str, Any]:
             out = {"client_key": keys.local_key.hex(), "server_key": keys.remote_key.hex()}
             out |= {"client_salt": keys.local_salt.hex(), "server_salt": keys.remote_salt.hex()}
             cases.valid(f"{name} with {suite.hash_name}", "exporter handshake12/srtp-key-order", given, out)
+    for browser in ("Chromium", "Firefox"):
+        _add_recorded(cases, browser)
     return cases.finish() | {"schema": "crypto"}
+
+
+def _add_recorded(cases: Cases, browser: str) -> None:
+    """A group of handshakes that a browser had with us; what it logged must be what comes out."""
+    cases.group("ladder", f"handshakes of {browser}, tests/captured/record_secrets.py", "captured")
+    for each in json.loads(RECORDED.read_text(encoding="utf-8")):
+        if each["browser"] != browser:
+            continue
+        out = {name: octets.hex() for name, octets in ladder(SUITES[each["in"]["suite"]], each["in"]).items()}
+        assert {name: out[name] for name in each["logged"]} == each["logged"], "the browser computes otherwise"
+        how = f"{tls.GROUPS[each['group']]}, suite {each['in']['suite']:#06x}"
+        comment = f"{browser} {each['version']} as {each['role']}, {how}"
+        cases.valid(comment, "key-schedule label-prefix", each["in"], out, ("Logged",) if each["logged"] else ())
 
 
 def ladder(suite: Suite, given: dict[str, Any]) -> dict[str, bytes]:

@@ -18,6 +18,7 @@ from meetref.wire import rtp, vp8
 from meetref.wire.reader import Malformed
 
 SSRC = 0x5EA7
+FRAME = 3000
 KEY, DELTA = b"\x10\x02\x00\x9d\x01\x2a\x40\x01\xb4\x00", b"\x11\x02\x00"
 
 
@@ -110,13 +111,14 @@ def play(sources: list[Source], dice: random.Random, out: Rewriter) -> list[Sent
     """Each source in turn, as a slot does it; what went out, with the source and the packet from which it was made."""
     sent = []
     for turn, source in enumerate(sources):
-        out.switch()
+        waiting = True
         for data in shuffled([data for _ in range(dice.randint(1, 40)) for data in source.frame()], dice):
             packet = source.read(data)
-            if out.waiting:
+            if waiting:
                 if not packet.starts:
                     continue
-                out.begin(packet, dice.randrange(1 << 32))
+                waiting = False
+                out.begin(packet, dice.randrange(1 << 32), FRAME)
             made = whole(out, packet, len(sent) & 0xFFFF)
             if made is not None:
                 sent.append(Sent(turn, packet, rtp.parse(made), rtp.parse(data).payload))
@@ -155,7 +157,7 @@ def test_time_goes_on_by_a_frame_at_least_at_every_change(seed: int, long_ids: l
         before = [made for of, _, made, _ in sent if of < turn]
         first = next(made for of, _, made, _ in sent if of == turn)
         newest = max(before, key=lambda made: difference(made.sequence, before[0].sequence))
-        assert difference(first.timestamp, newest.timestamp, 32) >= 90000 // 30
+        assert difference(first.timestamp, newest.timestamp, 32) >= FRAME
     for turn in {turn for turn, *_ in sent}:
         mine = [(packet, made) for of, packet, made, _ in sent if of == turn]
         offsets = {(made.timestamp - packet.timestamp) & 0xFFFFFFFF for packet, made in mine}
@@ -192,10 +194,10 @@ def test_pictures_are_counted_on_and_the_rest_is_untouched(seed: int, long_ids: 
 def test_short_picture_ids_go_on_where_they_wrap() -> None:
     source, out = Source(1, long_ids=False), rewriter()
     pictures = []
-    for _ in range(300):
+    for number in range(300):
         packet = source.read(source.frame()[0])
-        if out.waiting:
-            out.begin(packet, 0)
+        if not number:
+            out.begin(packet, 0, FRAME)
         made = whole(out, packet, 0)
         assert made is not None
         picture = vp8.parse(rtp.parse(made).payload).picture_id
@@ -208,7 +210,7 @@ def test_what_is_late_from_before_the_first_packet_is_dropped() -> None:
     source, out = Source(7), rewriter()
     early = [source.read(data) for _ in range(10) for data in source.frame()]
     key = source.read(source.frame()[0])
-    out.begin(key, 90000)
+    out.begin(key, 90000, FRAME)
     assert len(out.rewrite([key], 0)) == 1
     assert out.rewrite(early, 1) == []
     assert out.packets == 1
@@ -221,7 +223,7 @@ def test_sound_keeps_its_level_and_its_octets(level: int, payload: bytes, number
     )
     packet = rewriting.read_audio(rtp.serialize(theirs), 3, 5)
     out = rewriter(audio=True)
-    out.begin(packet, 1234)
+    out.begin(packet, 1234, FRAME)
     made = whole(out, packet, number)
     assert made is not None
     ours = rtp.parse(made)
@@ -237,7 +239,7 @@ def test_any_octets_are_read_or_malformed(data: bytes) -> None:
         except Malformed:
             continue
         out = rewriter()
-        out.begin(packet, 0)
+        out.begin(packet, 0, FRAME)
         made = whole(out, packet, 0)
         assert made is not None
         assert len(rtp.parse(made).payload) >= len(packet.tail)
@@ -250,7 +252,7 @@ def test_parts_of_a_large_frame_leave_with_even_sizes(octets: int) -> None:
     theirs = rtp.Packet(payload_type=96, sequence=1, timestamp=1, ssrc=1, payload=descriptor + KEY.ljust(octets, b"."))
     packet = rewriting.read_video(rtp.serialize(theirs), 1, Unwrapper(7))
     out = rewriter()
-    out.begin(packet, 0)
+    out.begin(packet, 0, FRAME)
     (parts,) = out.rewrite([packet], 1)
     assert len(parts[2]) % EVEN == 0
     for sent in (parts, rewriting.without_padding(parts)):

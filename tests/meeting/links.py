@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 from meetref.meeting.down import Down
-from meetref.meeting.forwarder import Track
+from meetref.meeting.track import Encoding
 from meetref.meeting.up import Up
 from meetref.protocol.negotiation import AUDIO_LEVEL, MID, TRANSPORT_SEQUENCE, ReceivedTrack
 from meetref.protocol.peer import Connected, Peer
@@ -37,7 +37,7 @@ class Publisher:
         self.now = self.peers.now
         self.far: Peer = self.peers.client
         self.touched = 0
-        self.arrived: list[Track] = []
+        self.arrived: list[Encoding] = []
         self.up = Up(self.peers.server, "alice", random.Random(seed).randbytes, self._touch, self.arrived)
         self.up.connected = True
         self.up._report_at = self.now + 1000
@@ -56,8 +56,8 @@ class Publisher:
     def send(self, packet: rtp.Packet) -> None:
         """A batch of one."""
         self.up.receive_media(self.lock(packet), self.now)
-        for track in self.arrived:
-            track.forward(self.now)
+        for encoding in self.arrived:
+            encoding.forward(self.now)
         self.arrived.clear()
 
     def send_control(self, *packets: rtcp.Packet) -> None:
@@ -82,6 +82,7 @@ class Viewer:
         self.dirty: list[Down] = []
         self.started: list[str] = []
         self.failures: list[Exception] = []
+        self.woken = 0
         self.down = Down(
             self.peers.server,
             dice=random.Random(seed).randbytes,
@@ -90,6 +91,7 @@ class Viewer:
             dirty=self.dirty,
             on_start=lambda slot, now: self.started.append(slot.mid),
             on_failure=self.failures.append,
+            wake=self._wake,
         )
         assert self.peers.server.srtp is not None
         self.down.connected = True
@@ -97,6 +99,9 @@ class Viewer:
         self.down.offer_slot("v0", "video", "seat-0")
         self.down.offer_slot("a0", "audio", "seat-0")
         self.down._accepted |= {"v0", "a0"}
+
+    def _wake(self) -> None:
+        self.woken += 1
 
     def locked(self) -> list[bytes]:
         """The ciphertexts that would leave at the end of the batch."""

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from meetref.media.clock import from_ntp
 from meetref.media.lipsync import PublisherClock, TrackClock
 from meetref.media.rewriting import Incoming
-from meetref.meeting.forwarder import Track, Verbatim
+from meetref.meeting.forwarder import Verbatim
+from meetref.meeting.track import Track
 from meetref.protocol.negotiation import RTX_PAYLOAD_TYPE
 from meetref.wire import rtcp, rtcpfeedback
 from tests.meeting.links import DELTA, KEY, Viewer
@@ -26,6 +27,7 @@ class Camera:
             owner="alice", source="camera", kind="video", clock=TrackClock(PublisherClock(), 90000), ask=self._ask,
             arrived=[],
         )  # fmt: skip
+        (self.encoding,) = self.track.encodings
 
     def _ask(self) -> None:
         self.asked += 1
@@ -33,10 +35,10 @@ class Camera:
     def send(self, now: float, *, key: bool = False) -> None:
         self.sequence += 1
         timestamp = (self.start + round(now * 90000)) & 0xFFFFFFFF
-        self.track.clock.on_packet(timestamp, now)
+        self.encoding.clock.on_packet(timestamp, now)
         payload = KEY if key else DELTA
-        self.track.take(Incoming(self.sequence, timestamp, 0x80, payload, key))
-        self.track.forward(now)
+        self.encoding.take(Incoming(self.sequence, timestamp, 0x80, payload, key))
+        self.encoding.forward(now)
 
 
 def showing(*, rtx: bool = True) -> tuple[Viewer, Camera]:
@@ -90,7 +92,7 @@ def test_many_viewers_ask_and_the_source_is_asked_once() -> None:
     for viewer in viewers:
         viewer.down.slots["v0"].show(camera.track, 0.0)
     assert camera.asked == 1
-    camera.track.keyframes.arrived(0.1)
+    camera.encoding.keyframes.arrived(0.1)
     for viewer in viewers:
         ssrc = viewer.down.slots["v0"].rewriter.ssrc
         viewer.says(rtcpfeedback.PictureLoss(1, ssrc), rtcpfeedback.FullIntra(1, [(ssrc, 7)]), now=1.0)

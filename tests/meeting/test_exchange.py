@@ -17,8 +17,10 @@ from meetref.meeting import exchange as module
 from meetref.meeting.exchange import MAXIMUM_PATHS, MAXIMUM_TRANSACTIONS, Exchange, Full
 from meetref.meeting.up import Up
 from meetref.net.port import Port
+from meetref.protocol.ice import Agent, Credentials
 from meetref.protocol.machine import Datagram
-from meetref.protocol.peer import PathOpened, Peer
+from meetref.protocol.pair import State
+from meetref.protocol.peer import PathOpened, Peer, Remote
 from meetref.wire import attribute, stun
 from meetref.wire.address import Address
 from tests.protocol.dtls_pairs import CERTIFICATES
@@ -276,6 +278,28 @@ async def test_answers_are_routed_by_transaction_and_these_are_bounded(autojump_
         assert scene.ignored() == 1
         scene.receive(stun.serialize(newest), ALICE)
         assert scene.ignored() == 2, "an answer is expected once"
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_answer_with_names_in_it_goes_by_its_transaction(autojump_clock: MockClock) -> None:
+    """libnice repeats the USERNAME of the request, which begins with its own ufrag and not with ours."""
+    scene = Scene()
+    async with trio.open_nursery() as nursery:
+        (up,) = await serving(nursery, scene, 1)
+        peer = up.peer
+        remote = Remote(Credentials("them", "p" * 22), (("sha-256", "00"),), "active")
+        peer.set_remote(remote, trio.current_time())
+        scene.receive(check(up), ALICE)
+        request = next(stun.parse(data) for data, _ in scene.socket.sent if data[:2] == b"\x00\x01")
+        named = [
+            attribute.Attribute(attribute.XOR_MAPPED_ADDRESS, LOCAL),
+            attribute.Attribute(attribute.USERNAME, f"them:{peer.credentials.ufrag}"),
+        ]
+        answer = stun.Message(stun.Class.SUCCESS, stun.BINDING, request.transaction, named)
+        scene.receive(stun.serialize(answer, integrity_key=b"p" * 22), ALICE)
+        assert scene.ignored() == 0
+        assert isinstance(peer.ice, Agent)
+        assert [pair.state for pair in peer.ice._checklist.pairs.values()] == [State.SUCCEEDED]
         nursery.cancel_scope.cancel()
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meetref.media.rewriting import Incoming
+from meetref.meeting.track import Encoding
 from meetref.meeting.up import MAXIMUM_STREAMS, MAXIMUM_TRACKS
 from meetref.wire import rtcp, rtcpfeedback, rtp
 from meetref.wire.transportfeedback import TransportFeedback
@@ -24,11 +25,14 @@ class Listener:
     def send(self, packets: Sequence[Incoming], now: float) -> None:
         self.heard += [(packet.sequence, packet.tail) for packet in packets]
 
+    def lose(self, encoding: Encoding, now: float) -> None:
+        """The stream began anew."""
+
 
 def publisher(seed: int = 1) -> tuple[Publisher, Listener]:
     alice, listener = Publisher(seed), Listener()
     for track in alice.up.tracks.values():
-        track.slots.append(listener)  # type: ignore[arg-type]
+        track.encodings[0].slots.append(listener)  # type: ignore[arg-type]
     return alice, listener
 
 
@@ -61,11 +65,11 @@ def test_the_requests_of_many_viewers_become_one() -> None:
     alice, _ = publisher()
     alice.send(picture(1, key=True))
     for _ in range(25):
-        alice.up.tracks["v"].want_keyframe(alice.now)
+        alice.up.tracks["v"].encodings[0].want_keyframe(alice.now)
     losses = [packet for packet in alice.hears() if isinstance(packet, rtcpfeedback.PictureLoss)]
     assert [loss.media_ssrc for loss in losses] == [VIDEO]
     alice.now += 0.05
-    alice.up.tracks["v"].want_keyframe(alice.now)
+    alice.up.tracks["v"].encodings[0].want_keyframe(alice.now)
     assert not alice.hears()
 
 

@@ -1,7 +1,7 @@
 // Where the tiles go: nothing overlaps, nothing leaves the stage, everything has one shape.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bestColumns, duet, fit, grid, SHAPE, spotlight } from "../../meetref/app/page/layout.js";
+import { bestColumns, duet, fit, grid, gridRoom, SHAPE, spotlight, stripRoom } from "../../meetref/app/page/layout.js";
 
 const STAGES = { desktop: [1368, 784], laptop: [1000, 560], phone: [374, 716], turned: [700, 300] };
 const area = ([width, height]) => ({ x: 16, y: 16, width, height });
@@ -88,6 +88,34 @@ test("a shared screen takes most of the stage, and the strip says how many it ha
       );
     }
   }
+});
+
+test("a page holds as many as can be known by their faces, without scrolling", () => {
+  for (const [name, size] of Object.entries(STAGES)) {
+    const room = gridRoom(area(size), 8, 26);
+    const { tiles, height } = grid(room, area(size), 8);
+    assert.ok(room >= 6 && height === size[1], `${name}: ${room}`);
+    assert.ok(tiles[0].width >= 148);
+  }
+  assert.equal(gridRoom(area(STAGES.phone), 8, 26), 8);
+  assert.equal(gridRoom(area(STAGES.desktop), 12, 26), 26);
+  assert.equal(gridRoom(area([50, 50]), 8, 26), 1, "there is always room for one");
+});
+
+test("a face is large with the others in a strip, as tall as a tall stage lets it", () => {
+  for (const size of Object.values(STAGES)) {
+    const room = stripRoom(area(size), 8, true);
+    assert.ok(room >= 2);
+    for (let count = 0; count <= room; count += 1) {
+      const { main, tiles, shown, height } = spotlight(count, area(size), 8, true);
+      assert.equal(shown, count, "what there is room for is shown");
+      proper(tiles, area(size), height);
+      for (const tile of tiles) assert.ok(apart(main, tile), "not over the face");
+      assert.ok(main.width * main.height > 0.45 * size[0] * size[1]);
+    }
+  }
+  const { main } = spotlight(3, area(STAGES.phone), 8, true);
+  assert.ok(main.height > 600);
 });
 
 test("no stage, no tiles, no trouble", () => {

@@ -180,3 +180,34 @@ test("seats that the list does not name are gone", () => {
   seats.assign([entry("ann")]);
   assert.deepEqual([...seats.all.keys()], [0]);
 });
+test("who is looked at again begins with a new picture, and keeps seat and sound", async () => {
+  const seats = new Seats(() => 0);
+  seats.assign([entry("ann")]);
+  const ann = seats.all.get(0);
+  ann.receivers = { audio: receiver(), video: receiver() };
+  await settled();
+  ann.measure(...count(20), 0.2);
+  assert.ok(ann.begun);
+  let changes = 0;
+  seats.addEventListener("changed", () => (changes += 1));
+  seats.assign([entry("ann", { video: null })]);
+  assert.deepEqual([seats.of("ann").video, seats.of("ann").audio.number, changes], [null, 0, 1]);
+  seats.assign([entry("ann", { video_from: 9000 })]);
+  assert.deepEqual([seats.of("ann").video.begun, changes], [false, 2]);
+  assert.equal(ann.presented(8000, 3), false);
+  assert.equal(ann.presented(9000, 3), true);
+});
+
+test("the server's reasons are kept for the seats it names, until it names them no more", () => {
+  const seats = new Seats(() => 0);
+  seats.assign([entry("ann"), entry("ben", { seat: 1 })]);
+  seats.explain([
+    { seat: 0, state: "paused", reason: "paused: 180 of 220 kbit/s", layer: null },
+    { seat: 1, state: "playing", reason: null, layer: "half" },
+    { seat: 7, state: "paused", reason: null, layer: null },
+  ]);
+  const told = () => [...seats.all.values()].map(({ paused, layer }) => [paused, layer]);
+  assert.deepEqual(told(), [["paused: 180 of 220 kbit/s", null], [null, "half"]]);
+  seats.explain([]);
+  assert.deepEqual(told(), [[null, null], [null, null]]);
+});

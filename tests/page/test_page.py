@@ -26,7 +26,8 @@ def test_every_name_on_the_page_is_documented() -> None:
     for text in MODULES.values():
         names |= set(re.findall(r'\btest: "([a-z-]+)"', text))
         names |= set(re.findall(r'\bbutton\("([a-z]+)"', text))
-    names |= {f"{page}-tab" for page in ("chat", "people")}
+    names |= {f"{page}-tab" for page in ("chat", "people", "connection", "xray")}
+    names |= {f"xray-{name}" for name in re.findall(r'\["([a-z-]+)", "', MODULES["xrayrows.js"])}
     names |= {f"{kind}-select" for kind in ("microphone", "camera", "speaker")}
     assert len(names) > 50
     assert not {name for name in names if f"`{name}`" not in DOCUMENT}
@@ -75,6 +76,8 @@ def test_the_page_knows_every_message_of_the_server() -> None:
 
 def test_the_page_agrees_with_the_server_on_numbers() -> None:
     assert f"LONGEST_MESSAGE = {signaling.MAXIMUM_CHAT_LENGTH};" in MODULES["conversation.js"]
+    assert f"MOST_TILES = {signaling.MAXIMUM_VISIBLE};" in MODULES["view.js"]
+    assert f"MOST_PINNED = {signaling.MAXIMUM_PINNED};" in MODULES["view.js"]
     assert f'VERSION = "{meetref.__version__}"' in MODULES["state.js"]
     longest = msgspec.json.schema(signaling.Join)["$defs"]["Join"]["properties"]["name"]["maxLength"]
     assert f'maxlength: "{longest}"' in MODULES["lobby.js"]

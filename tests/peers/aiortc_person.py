@@ -83,6 +83,20 @@ class AiortcPerson:
         await self.down.setLocalDescription(await self.down.createAnswer())
         return str(self.down.localDescription.sdp)
 
+    async def request(self) -> str:
+        """An offer to watch: one picture and one sound."""
+        self.down = RTCPeerConnection()
+        self.down.on("track", lambda track: self.readers.append(asyncio.ensure_future(self.read(track))))
+        self.down.addTransceiver("audio", direction="recvonly")
+        self.down.addTransceiver("video", direction="recvonly")
+        await self.down.setLocalDescription(await self.down.createOffer())
+        return str(self.down.localDescription.sdp)
+
+    async def take_filling(self, sdp: str) -> None:
+        """The answer to `request`."""
+        assert self.down is not None
+        await self.down.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+
     async def read(self, track: Any) -> None:
         while True:
             frame = await track.recv()

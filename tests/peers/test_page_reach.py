@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,8 @@ FOCUSED = """() => {
   const seen = outlineStyle !== "none" && parseFloat(outlineWidth) >= 1 && !/, 0\\)$/.test(outlineColor);
   const box = at.getBoundingClientRect();
   const inside = box.right > 0 && box.bottom > 0 && box.left < innerWidth && box.top < innerHeight;
-  return {name: at === document.body ? null : (at.dataset.test ?? at.tagName), seen, inside};
+  const name = [at.dataset.test ?? at.tagName, at.ariaLabel].filter(Boolean).join(": ");
+  return {name: at === document.body ? null : name, seen, inside};
 }"""
 
 
@@ -98,7 +100,10 @@ async def walk(browser: Browser) -> list[dict[str, Any]]:
     steps: list[dict[str, Any]] = []
     await browser.evaluate("(app.tabIndex = -1, app.focus(), app.removeAttribute('tabindex'))")  # from the beginning
     for _ in range(60):
+        await browser.evaluate("(window.focusBefore = document.activeElement, 0)")
         await browser.type(TAB)
+        with suppress(TimeoutError):  # it may have nowhere to go
+            await browser.until("document.activeElement !== window.focusBefore", limit=2, every=0.02)
         step = await browser.call(FOCUSED)
         if step["name"] is None or (steps and step == steps[0]):
             break
@@ -144,6 +149,11 @@ async def test_names_focus_size_and_contrast(tmp_path: Path) -> None:
         for number, name in enumerate(("Ada", "Blaise", "Cora")):
             await sees_bot(browser, name, number)
         await check(browser, "meeting")
+        await browser.click("[data-test=layout]")
+        await browser.until("!!document.querySelector('[data-large=true]')")
+        await browser.click("[data-test=seat] [data-test=pin]")
+        await browser.until("!!document.querySelector('.tile.pinned')")
+        await check(browser, "speaker, one pinned")
         await browser.click("[data-test=chat]")
         await browser.type(f"Hello, everybody{ENTER}")
         await browser.until("window.meetref.state().chat.length == 1")
@@ -153,6 +163,9 @@ async def test_names_focus_size_and_contrast(tmp_path: Path) -> None:
         await browser.click("[data-test=connection-tab]")
         await browser.until("!!document.querySelector('[data-test=pair]')")
         await check(browser, "connection")
+        await browser.click("[data-test=xray-tab]")
+        await browser.until("!!document.querySelector('[data-test=xray-person]')")
+        await check(browser, "xray")
         await browser.click("[data-test=panel-close]")
         await browser.click("[data-test=settings]")
         await browser.until("!!document.querySelector('dialog[open] .fact')")

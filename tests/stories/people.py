@@ -36,17 +36,23 @@ class Meeting:
         return Address(self.host.addresses()[0], PORT)
 
     async def join(
-        self, name: str, *, room: str = "algebra", way: Impairments | None = None, sends: bool = True
+        self,
+        name: str,
+        *,
+        room: str = "algebra",
+        way: Impairments | None = None,
+        sends: bool = True,
+        hums: bool = True,
     ) -> Client:
         """Somebody comes in, perhaps again, over their own way to the server, and shows and says something."""
         person = self.network.hosts.get(name) or self.network.host(name)
         if way is not None:
             self.network.connect(person, self.host, way)
-        client: Client = await self.nursery.start(self._stay, person, name, room, sends)
+        client: Client = await self.nursery.start(self._stay, person, name, room, sends, hums)
         return client
 
     async def _stay(
-        self, host: VirtualHost, name: str, room: str, sends: bool, *, task_status: trio.TaskStatus[Client]
+        self, host: VirtualHost, name: str, room: str, sends: bool, hums: bool, *, task_status: trio.TaskStatus[Client]
     ) -> None:
         behaviour = Behaviour(name=name, light=True)
         microphone, camera = ("on", "on") if sends else ("none", "none")
@@ -58,7 +64,8 @@ class Meeting:
                 if sends:
                     await client.publish(["microphone", "camera"])
                     nursery.start_soon(show_light, client.senders["camera"], behaviour)
-                    nursery.start_soon(hum_light, client.senders["microphone"], behaviour)
+                    if hums:
+                        nursery.start_soon(hum_light, client.senders["microphone"], behaviour)
                 task_status.started(client)
                 await trio.sleep_forever()
 

@@ -5,17 +5,13 @@
  * microphone, camera, and from the first shared screen on, screen and screen sound; a track that comes or goes
  * replaces another, without a new offer. Both heal themselves by an ICE restart when their path dies.
  * Specification: W3C WebRTC 1.0; RFC 8829 (what an offer says), RFC 8838 (trickled candidates).
- * Leaves out: who is seen where on *down* (`seats.js`).
+ * Leaves out: who is seen where on *down* (`seats.js`), in how many encodings a source goes up (`layers.js`).
  * Read next: `session.js`, `stats.js`.
  */
 
+import { addSource, Encodings, SOURCES } from "./layers.js";
+
 const CODECS = { audio: ["audio/opus"], video: ["video/vp8", "video/rtx"] };
-const SOURCES = {
-  microphone: { kind: "audio", encodings: [{}] },
-  camera: { kind: "video", encodings: [{ maxBitrate: 1_500_000, maxFramerate: 30 }] },
-  screen: { kind: "video", encodings: [{ maxBitrate: 2_500_000, maxFramerate: 30 }] },
-  "screen-sound": { kind: "audio", encodings: [{ maxBitrate: 96_000 }] },
-};
 
 /** What *up* and *down* share: candidates that wait for their description, and the watch over the path. */
 class Connection extends EventTarget {
@@ -75,6 +71,7 @@ export class Up extends Connection {
   constructor(send) {
     super("up", send);
     this.slots = new Map();
+    this.encodings = new Map();
     this.connection = ++upConnections;
     this.number = 0;
     this.offered = false; // an offer is out and not answered
@@ -85,7 +82,14 @@ export class Up extends Connection {
 
   /** Is there anything that must be going out now? */
   get sends() {
-    return this.state === "connected" && [...this.slots.values()].some(({ sender }) => sender.track?.readyState === "live");
+    const sent = [...this.encodings.values()].filter(({ used }) => used);
+    return this.state === "connected" && sent.some(({ sender }) => sender.track?.readyState === "live");
+  }
+
+  /** The server uses these encodings of a section, and no others. */
+  async layers({ mid, active }) {
+    for (const [source, transceiver] of this.slots)
+      if (transceiver.mid === mid) await this.encodings.get(source).keep(active);
   }
 
   /** Send this track as the given source from now on; null sends nothing. */
@@ -99,7 +103,9 @@ export class Up extends Connection {
     const { sender } = this.slots.get(source);
     if (sender.track === track || this.closed) return;
     await sender.replaceTrack(track);
-    if (source === "screen" && track) await preferDetail(sender);
+    if (!track) return;
+    await this.encodings.get(source).fit(track.getSettings());
+    if (source === "screen") await this.encodings.get(source).change(preferDetail);
   }
 
   /** Make an offer and send it; while one is out, the next waits for its answer. */
@@ -135,6 +141,7 @@ export class Up extends Connection {
     if (!this.offered || connection !== this.connection || number !== this.number || this.closed) return;
     await this.pc.setRemoteDescription({ type: "answer", sdp });
     this.offered = false;
+    for (const encodings of this.encodings.values()) encodings.apply();
     if (this.again) await this.negotiate();
   }
 
@@ -145,10 +152,10 @@ export class Up extends Connection {
   }
 
   #add(source) {
-    const { kind, encodings } = SOURCES[source];
-    const transceiver = this.pc.addTransceiver(kind, { direction: "sendonly", sendEncodings: encodings });
-    keepCodecs(transceiver, kind);
+    const transceiver = addSource(this.pc, source);
+    keepCodecs(transceiver, SOURCES[source].kind);
     this.slots.set(source, transceiver);
+    this.encodings.set(source, new Encodings(transceiver.sender, source));
   }
 }
 
@@ -196,14 +203,10 @@ function keepCodecs(transceiver, kind) {
   }
 }
 
-async function preferDetail(sender) {
-  try {
-    const parameters = sender.getParameters();
-    parameters.degradationPreference = "maintain-resolution";
-    await sender.setParameters(parameters);
-  } catch {
-    // A wish: browsers without it choose by the track's content hint.
-  }
+/** A wish: browsers without it choose by the track's content hint. */
+function preferDetail(parameters) {
+  parameters.degradationPreference = "maintain-resolution";
+  return true;
 }
 
 const FIRST_GAP = 3; // seconds between two restarts, doubling: Chromium takes two to find out about a new address

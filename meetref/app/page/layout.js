@@ -3,8 +3,8 @@
  *
  * All tiles of a grid have one shape: 16:9, or square where the stage is tall and squares have room. A grid takes the
  * number of columns that makes the tiles largest; two people on a wide stage are one large tile and one small (a duet);
- * a shared screen gets most of the stage and the people a strip beside or below it. Where tiles would become too small
- * to know a face, the grid takes fewer columns and scrolls.
+ * a shared screen, or who is looked at, gets most of the stage and the people a strip beside or below. `gridRoom` and
+ * `stripRoom` say how many tiles there are before faces become too small to know; who is beyond that is on another page.
  * Leaves out: who goes where, and the DOM; that is `stage.js`.
  * Read next: `stage.js`, tests/page/layout.test.mjs.
  */
@@ -14,6 +14,7 @@ const TALL = 1.2; // heights of a stage to its width, above which squares use it
 const SCREEN_SHAPE = 1.5; // the room for a shared screen on a tall stage
 const LEVEL = 0.97; // tiles almost as large in more columns: wide rows look calmer than a tall heap
 const SMALLEST = 148; // pixels of width; below, a grid scrolls instead
+const COMFORTABLE = 176; // pixels of width on a wide stage, down to which tiles share a page
 
 /** The largest 16:9 rectangle inside another, centred. */
 export function fit({ x, y, width, height }, shape = SHAPE) {
@@ -59,6 +60,24 @@ export function grid(count, area, gap) {
   return { tiles, height: Math.max(area.height, used) };
 }
 
+/** How many tiles of a grid fit on one page, at most `most`. */
+export function gridRoom(area, gap, most) {
+  const tall = area.height > area.width * TALL;
+  for (let count = most; count > 1; count -= 1) {
+    const { width } = bestColumns(count, area.width, area.height, gap, tall ? 1 : SHAPE);
+    if (width >= (tall || area.width < 900 ? SMALLEST : COMFORTABLE)) return count;
+  }
+  return 1;
+}
+
+/** How many tiles the strip has beside or below the large one. */
+export function stripRoom(area, gap, face) {
+  const { columns, rows } = isWide(area) ? stripBeside(Infinity, area, gap) : stripBelow(Infinity, area, gap, face);
+  return columns * rows;
+}
+
+const isWide = ({ width, height }) => width > height * 1.05;
+
 /** One person large and oneself small in the corner: for two on a wide stage. The small one comes last. */
 export function duet(area, gap) {
   const large = fit(area);
@@ -74,19 +93,20 @@ export function duet(area, gap) {
 }
 
 /**
- * A shared screen with people beside it (wide stage) or below it (tall stage).
+ * A shared screen, or a `face`, with people beside it (wide stage) or below it (tall stage), where a face is as tall as
+ * it can be.
  *
  * `shown` says how many tiles the strip has room for: if not all, one place is kept free for "and N more".
  */
-export function spotlight(count, area, gap) {
-  const wide = area.width > area.height * 1.05;
-  const strip = wide ? stripBeside(count, area, gap) : stripBelow(count, area, gap);
+export function spotlight(count, area, gap, face = false) {
+  const wide = isWide(area);
+  const strip = wide ? stripBeside(count, area, gap) : stripBelow(count, area, gap, face);
   const { columns, rows, width, height } = strip;
   const room = columns * rows;
   const places = Math.min(count, room);
   const main = wide
     ? { ...area, width: area.width - (count ? columns * (width + gap) : 0) }
-    : { ...area, height: Math.min(area.width / SCREEN_SHAPE, area.height - (count ? rows * (height + gap) : 0)) };
+    : { ...area, height: Math.min(face ? Infinity : area.width / SCREEN_SHAPE, area.height - (count ? rows * (height + gap) : 0)) };
   const tiles = [];
   for (let index = 0; index < places; index += 1) {
     const row = Math.floor(index / columns);
@@ -116,11 +136,19 @@ function stripBeside(count, area, gap) {
   };
 }
 
-function stripBelow(count, area, gap) {
+function stripBelow(count, area, gap, face) {
+  if (face) return rowsBelow(count, area, gap);
   const columns = Math.max(1, Math.min(count, Math.max(2, Math.floor((area.width + gap) / (140 + gap)))));
   const width = Math.min(200, (area.width - gap * (columns - 1)) / Math.max(2, columns));
   const height = width / SHAPE;
   const screen = Math.min(area.height * 0.6, area.width / SCREEN_SHAPE);
   const most = Math.max(1, Math.floor((area.height - screen) / (height + gap)));
   return { columns, rows: Math.min(most, Math.ceil(count / columns) || 1), width, height };
+}
+
+/** Below a face: one row of small tiles, two when there are more. */
+function rowsBelow(count, area, gap) {
+  const columns = Math.max(3, Math.floor((area.width + gap) / (150 + gap)));
+  const width = (area.width - gap * (columns - 1)) / columns;
+  return { columns, rows: count > columns ? 2 : 1, width, height: width / SHAPE };
 }

@@ -35,8 +35,10 @@ export class Listener {
     if (!this.reading && now >= this.statsAt + every) this.#read(now);
   }
 
-  /** Is this person speaking now? */
+  /** Is this person speaking now? Of those who are not heard here, only the server knows. */
   speaking(id) {
+    const { connection, seats, view, identity } = this.session;
+    if (id !== identity?.participant && !seats.of(id).audio) return connection === "connected" && view.speaker === id;
     return this.detectors.get(id)?.speaking ?? false;
   }
 

@@ -9,6 +9,7 @@ import { element, write } from "./elements.js";
 import { icon } from "./icons.js";
 import { copyButton } from "./invite.js";
 import { listenToKeys } from "./keys.js";
+import { remember } from "./memory.js";
 import { Notices } from "./notices.js";
 import { Panel } from "./panel.js";
 import { Settings } from "./settings.js";
@@ -90,6 +91,7 @@ export class Meeting {
     this.session.devices.removeEventListener("changed", this.onDevices);
     this.settings.close();
     this.stage.close();
+    this.panel.close();
     this.sounds.close();
   }
 
@@ -121,6 +123,10 @@ export class Meeting {
       chat: () => panel.toggle("chat"),
       people: () => panel.toggle("people"),
       settings: () => settings.show(),
+      layout: () => {
+        session.view.toggle();
+        remember("layout", session.view.layout);
+      },
     };
   }
 
@@ -130,6 +136,7 @@ export class Meeting {
     for (const event of ["people", "connection", "sharing", "heard", "measured"])
       session.addEventListener(event, this.soon);
     session.seats.addEventListener("changed", this.soon);
+    session.view.addEventListener("changed", this.soon);
     panel.addEventListener("changed", () => {
       if (panel.open === "chat") this.notices.clear("chat");
       this.soon();
@@ -149,6 +156,10 @@ export class Meeting {
       s: actions.screen,
       c: actions.chat,
       p: actions.people,
+      l: actions.layout,
+      x: () => panel.toggle("xray"),
+      PageUp: () => session.view.turn(-1),
+      PageDown: () => session.view.turn(1),
       Escape: () => panel.show(null),
     });
     this.clock = setInterval(this.soon, 1000);

@@ -1,8 +1,8 @@
 /**
- * The side panel with chat, people and the connection; on a phone it is a sheet that comes from below.
+ * The side panel with chat, people, the connection and the X-ray; on a phone it is a sheet that comes from below.
  *
- * One of the three is open, or none. Closing gives the focus back to where it was.
- * Read next: `chat.js`, `people.js`, `paths.js`.
+ * One of the four is open, or none; the X-ray makes the panel wide. Closing gives the focus back to where it was.
+ * Read next: `chat.js`, `people.js`, `paths.js`, `xray.js`.
  */
 
 import { Chat } from "./chat.js";
@@ -10,8 +10,9 @@ import { element, write } from "./elements.js";
 import { icon } from "./icons.js";
 import { Paths } from "./paths.js";
 import { People } from "./people.js";
+import { XRay } from "./xray.js";
 
-const LABEL = "Chat, people and connection";
+const LABEL = "Chat, people, connection and X-ray";
 
 /** Events: `changed` when it opens, closes, or the number of unread messages changes. */
 export class Panel extends EventTarget {
@@ -21,11 +22,17 @@ export class Panel extends EventTarget {
     this.open = null;
     this.unread = 0;
     this.seen = 0;
-    this.pages = { chat: new Chat(session), people: new People(session), connection: new Paths(session) };
+    this.pages = {
+      chat: new Chat(session),
+      people: new People(session),
+      connection: new Paths(session),
+      xray: new XRay(session),
+    };
     this.tabs = {
       chat: this.#tab("chat", "Chat"),
       people: this.#tab("people", "People"),
       connection: this.#tab("connection", "Connection"),
+      xray: this.#tab("xray", "X-ray"),
     };
     const close = element(
       "button",
@@ -63,17 +70,23 @@ export class Panel extends EventTarget {
     if (!this.open) this.before = document.activeElement;
     this.open = page;
     this.root.hidden = !page;
+    this.root.classList.toggle("wide", page === "xray");
     for (const [name, { root }] of Object.entries(this.pages)) root.hidden = name !== page;
     for (const [name, tab] of Object.entries(this.tabs)) {
       tab.setAttribute("aria-selected", String(name === page));
       tab.tabIndex = name === page ? 0 : -1;
     }
+    this.pages.xray.open = page === "xray";
     this.#count();
     this.draw();
     if (page === "chat") this.pages.chat.focus();
     else if (page) this.tabs[page].focus({ preventScroll: true });
     else this.#giveBack();
     this.dispatchEvent(new Event("changed"));
+  }
+
+  close() {
+    this.pages.xray.close();
   }
 
   /** What is hidden keeps the focus until the next frame, and a field would swallow a key that comes before it. */
@@ -85,7 +98,7 @@ export class Panel extends EventTarget {
   draw() {
     write(this.tabs.people.lastChild, `People (${this.session.people.size})`);
     this.pages.people.draw();
-    if (this.open === "connection") this.pages.connection.draw();
+    if (this.open === "connection" || this.open === "xray") this.pages[this.open].draw();
   }
 
   #tab(page, words) {

@@ -6,6 +6,7 @@
  */
 
 import { avatar } from "./avatar.js";
+import { barsMark } from "./bars.js";
 import { copyButton } from "./invite.js";
 import { element, write } from "./elements.js";
 import { change, icon } from "./icons.js";
@@ -45,16 +46,18 @@ export class People {
     const microphone = icon("microphone");
     const camera = icon("camera");
     const words = element("span", { class: "hidden-words" });
+    const bars = barsMark();
     const root = element(
       "li",
       { class: "person", test: "person", data: { person: id } },
       face.node,
       element("span", { class: "names" }, name, kind),
       words,
+      bars.node,
       camera,
       microphone,
     );
-    const row = { root, face, name, kind, microphone, camera, words };
+    const row = { root, face, name, kind, microphone, camera, words, bars };
     this.rows.set(id, row);
     return row;
   }
@@ -74,6 +77,7 @@ export class People {
     row.microphone.classList.toggle("off", !heard);
     row.camera.classList.toggle("off", !seen);
     write(row.words, `, microphone ${heard ? "on" : "off"}, camera ${seen ? "on" : "off"}`);
+    row.bars.show(session.view.bars.get(person.id) ?? null);
     row.root.classList.toggle("speaking", session.listener.speaking(person.id));
   }
 }

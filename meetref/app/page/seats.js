@@ -25,11 +25,14 @@ export class Seat {
   constructor(number) {
     Object.assign(this, { number, audio: null, video: null, occupant: null, next: null, deadline: 0 });
     this.receivers = { audio: null, video: null };
+    this.paused = null; // why the server sends no picture, in its words
+    this.layer = null;
     this.#sit(null, 0);
   }
 
   /** What the server says about this seat; true when somebody else is shown from now on. */
   assign(entry, now) {
+    const turned = (this.video === null) !== (entry.video === null); // the viewer looks at this person again, or not
     this.audio = entry.audio;
     this.video = entry.video;
     const occupant = entry.person === null ? null : entry;
@@ -38,7 +41,8 @@ export class Seat {
       const cancelled = this.next !== null;
       this.occupant = occupant;
       this.next = null;
-      return cancelled;
+      if (turned) this.rewind(now);
+      return cancelled || turned;
     }
     if (this.next && same(this.next.occupant, occupant)) {
       this.next.occupant = occupant;
@@ -168,6 +172,17 @@ export class Seats extends EventTarget {
     }
     this.#connect();
     if (changed) this.#changed();
+  }
+
+  /** The server's `video` message: what comes in the video slots, and why nothing does. */
+  explain(states) {
+    const told = new Map(states.map((state) => [state.seat, state]));
+    for (const seat of this.all.values()) {
+      const { state = "playing", reason = null, layer = null } = told.get(seat.number) ?? {};
+      seat.paused = state === "paused" ? (reason ?? "paused") : null;
+      seat.layer = layer;
+    }
+    this.#changed();
   }
 
   /** The connection has (new) sections: find each slot's receiver. */

@@ -11,11 +11,14 @@
 import { Down, Healer, Up } from "./connections.js";
 import { Conversation } from "./conversation.js";
 import { Listener } from "./listener.js";
+import { recall } from "./memory.js";
+import { arrivals, arrived, gone } from "./news.js";
 import { healBy, Pulse } from "./pulse.js";
 import { Seats } from "./seats.js";
 import { Sharing } from "./sharing.js";
 import { Signaling } from "./signaling.js";
 import { connectionWords, ending, lostWords } from "./trouble.js";
+import { View } from "./view.js";
 
 const BEAT = 50; // milliseconds
 
@@ -33,6 +36,7 @@ export class Session extends EventTarget {
     this.told = null;
     this.chat = new Conversation({ send: (message) => this.send(message) });
     this.seats = new Seats();
+    this.view = new View({ send: (message) => this.send(message), layout: recall("layout", "grid") });
     this.sharing = new Sharing();
     this.listener = new Listener(this);
     this.pulse = new Pulse();
@@ -170,12 +174,21 @@ export class Session extends EventTarget {
         this.up
           .answer(message)
           .catch((error) => this.notice(`The server's answer could not be used: ${error.message}`, "trouble")),
+      layers: () => this.up.layers(message),
       "down-offer": () => this.#downOffer(message),
-      seats: () => this.seats.assign(message.seats),
+      seats: () => this.#seats(message),
+      video: () => this.seats.explain(message.seats),
+      speaker: () => this.view.hear(message),
+      quality: () => this.view.rate(message),
       chat: () => this.chat.receive(message),
       error: () => this.#error(message),
     }[message.type];
     act?.(); // an unknown type is from a newer server, and not for us
+  }
+
+  #seats(message) {
+    this.seats.assign(message.seats);
+    this.view.seat(message);
   }
 
   /** An offer of a connection that the server made anew needs a new one here, too. */
@@ -194,25 +207,20 @@ export class Session extends EventTarget {
     if (!resumed && !first) this.#build();
     else if (!resumed) for (const connection of [this.up, this.down]) connection.configure(iceServers);
     this.up.repeat();
+    this.view.repeat();
     this.#tell();
     this.chat.repeat();
     for (const healer of Object.values(this.healers)) healer.hurry();
-    if (resumed) this.#compare(before);
+    if (resumed) for (const words of arrivals(before, this.people)) this.notice(words);
     this.#assess();
     this.#changed("people");
-  }
-
-  #compare(before) {
-    for (const { id, name } of this.people.values()) if (!before.has(id)) this.notice(`${name} joined`);
-    for (const { id, name } of before.values()) if (!this.people.has(id)) this.notice(`${name} left`);
   }
 
   #person(person) {
     const before = this.people.get(person.id);
     this.people.set(person.id, person);
-    if (!before) this.notice(`${person.name} joined`);
-    if (person.screen && !before?.screen && person.id !== this.identity?.participant)
-      this.notice(`${person.name} shares a screen`);
+    for (const words of arrived(before, person, person.id === this.identity?.participant)) this.notice(words);
+    if (!person.screen) this.view.forgetScreen(person.id);
     if (person.camera === "on" && before?.camera !== "on") this.seats.of(person.id).video?.rewind(this.seats.clock());
     this.#changed("people");
   }
@@ -221,14 +229,8 @@ export class Session extends EventTarget {
     const person = this.people.get(id);
     this.people.delete(id);
     this.listener.forget(id);
-    if (person)
-      this.notice(
-        {
-          left: `${person.name} left`,
-          lost: `${person.name} lost the connection`,
-          removed: `${person.name} was removed`,
-        }[reason],
-      );
+    this.view.forget(id);
+    if (person) this.notice(gone(person, reason));
     this.#changed("people");
   }
 

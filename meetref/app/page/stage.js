@@ -1,34 +1,37 @@
 /**
- * The stage: which tiles there are, and where each one stands.
+ * The stage: where each tile stands, and what that means for the server.
  *
- * First comes one's own tile, then everybody in the order of their seats, so that nobody moves when somebody comes; a
- * person who changes seats takes the tile of the new one. Who has no seat with a picture gets a tile with an avatar. A
- * shared screen takes the middle.
- * Leaves out: arithmetic (`layout.js`), what a tile looks like (`tiles.js`).
- * Read next: `layout.js`, `seats.js`.
+ * All tiles are alike in a grid; a shared screen, who is pinned, or in the speaker's view who speaks, is large, and the
+ * others stand in a strip. How many tiles fit and how tall they are is told to the view, which tells the server; those
+ * beyond come on other pages. Tiles move, they are not made anew, when somebody becomes large.
+ * Leaves out: who is seen (`sights.js`), arithmetic (`layout.js`), what a tile looks like (`tiles.js`).
+ * Read next: `layout.js`, `sights.js`.
  */
 
 import { attribute, element, write } from "./elements.js";
-import { duet, grid, spotlight } from "./layout.js";
-import { pauseReason } from "./state.js";
-import { Tile, watchFrames } from "./tiles.js";
+import { duet, grid, gridRoom, spotlight, stripRoom } from "./layout.js";
+import { Pager } from "./pager.js";
+import { Sights } from "./sights.js";
+import { Tile } from "./tiles.js";
+import { MOST_TILES } from "./view.js";
 
-const MOST = 25; // tiles in the grid
-const WORDS_AFTER = 2.5; // seconds before a missing picture is spoken of
-const REASONS = {
-  "no seat": "",
-  "no frames": "Paused",
-  reconnecting: "Reconnecting …",
-  "waiting for the first frame": "Waiting for the picture …",
-};
+const PAGER = 52; // pixels below the tiles for the arrows
 
 export class Stage {
   constructor(session) {
     this.session = session;
+    this.sights = new Sights(session, () => this.update());
     this.tiles = new Map();
+    this.pager = new Pager(session.view);
     this.more = element("div", { class: "tile more", test: "more", hidden: true });
     this.field = element("div", { class: "field" }, this.more);
-    this.root = element("main", { class: "stage", test: "stage", "aria-label": "People in the meeting" }, this.field);
+    this.root = element(
+      "main",
+      { class: "stage", test: "stage", "aria-label": "People in the meeting" },
+      this.field,
+      this.pager.root,
+    );
+    this.pager.swipe(this.root);
     this.observer = new ResizeObserver(() => this.arrange());
     this.observer.observe(this.root);
   }
@@ -40,8 +43,7 @@ export class Stage {
 
   /** Bring every tile up to date: after any change of people, seats, devices or speech. */
   update() {
-    const wanted = this.#wanted();
-    const keys = wanted.map(({ key }) => key).join(" ");
+    const wanted = this.sights.all();
     for (const [key, { tile }] of this.tiles) {
       if (wanted.some((entry) => entry.key === key)) continue;
       tile.play(null);
@@ -49,8 +51,12 @@ export class Stage {
       this.tiles.delete(key);
     }
     for (const entry of wanted) entry.show(this.#tile(entry));
-    if (keys === this.keys) return;
-    this.keys = keys;
+    this.pager.draw();
+    const { layout, pinned, seated } = this.session.view;
+    const keys = wanted.map(({ key, large }) => (large ? `${key}!` : key)).join(" ");
+    const scene = [keys, layout, pinned.length, seated.pages, this.sights.others].join();
+    if (scene === this.scene) return;
+    this.scene = scene;
     this.order = wanted;
     this.arrange();
   }
@@ -62,22 +68,48 @@ export class Stage {
     const phone = clientWidth < 640;
     const gap = phone ? 8 : 12;
     const edge = phone ? 8 : 16;
-    const area = { x: edge, y: edge, width: clientWidth - 2 * edge, height: clientHeight - 2 * edge };
-    const large = this.order.find(({ screen }) => screen);
+    const whole = { x: edge, y: edge, width: clientWidth - 2 * edge, height: clientHeight - 2 * edge };
+    const paged = { ...whole, height: whole.height - PAGER + edge };
+    const area = this.pager.shown ? paged : whole;
+    const large = this.order.find((entry) => entry.large);
     const rest = this.order.filter((entry) => entry !== large);
-    const plan = large ? spotlight(rest.length, area, gap) : this.#plan(rest, area, gap);
+    const plan = this.#plan(large, rest, area, gap);
     if (large) this.#place(large, plan.main);
-    const shown = plan.shown ?? (rest.length > MOST ? MOST - 1 : rest.length);
+    const shown = plan.shown ?? Math.min(rest.length, MOST_TILES + 1);
     rest.forEach((entry, index) => this.#place(entry, index < shown ? plan.tiles[index] : null));
     this.#placeMore(rest.length - shown, plan.tiles[shown]);
     this.field.style.height = `${Math.max(clientHeight, plan.height + 2 * edge)}px`;
+    this.#tell({ whole, paged, gap }, plan, large);
   }
 
-  #plan(rest, area, gap) {
-    if (rest.length !== 2 || rest[0].key !== "me" || area.width < area.height * 1.2)
-      return grid(Math.min(MOST, rest.length), area, gap);
-    const { tiles, height } = duet(area, gap);
-    return { tiles: tiles.reverse(), height };
+  #plan(large, rest, area, gap) {
+    const two = rest.length + (large ? 1 : 0) === 2 && rest.some(({ own }) => own);
+    if (two && large?.source !== "screen" && area.width > area.height * 1.2) {
+      const [main, small] = duet(area, gap).tiles;
+      // The small one is oneself.
+      return { main, tiles: rest.map(({ own }) => (own ? small : main)), height: area.height };
+    }
+    if (large) return spotlight(rest.length, area, gap, large.source !== "screen");
+    return grid(Math.min(MOST_TILES + 1, rest.length), area, gap);
+  }
+
+  /** What fits, with the pages' arrows only where they are needed, and how tall it is. */
+  #tell({ whole, paged, gap }, plan, large) {
+    const { view, others } = this.session;
+    const own = this.order.filter((entry) => entry.own).length;
+    const screens = others.some(({ screen }) => screen);
+    const room = (area) =>
+      view.layout === "speaker" || view.pinned.length || screens
+        ? 1 + stripRoom(area, gap, !screens) - own
+        : gridRoom(area, gap, MOST_TILES + own) - own;
+    const fitting = room(whole);
+    const tiles = Math.max(1, this.sights.others > fitting ? room(paged) : fitting);
+    const small = Math.max(0, ...plan.tiles.map(({ height }) => height));
+    view.fits({
+      tiles,
+      large: (large ? plan.main.height : small) * devicePixelRatio,
+      small: small * devicePixelRatio,
+    });
   }
 
   #place(entry, rectangle) {
@@ -86,7 +118,7 @@ export class Stage {
     if (!rectangle) return;
     const floating = entry.key === "me" && this.order.length === 2 && rectangle.width < this.root.clientWidth * 0.4;
     tile.root.classList.toggle("floating", floating);
-    tile.root.classList.toggle("large", Boolean(entry.screen));
+    attribute(tile.root, "data-large", Boolean(entry.large) && "true");
     tile.place(rectangle);
   }
 
@@ -105,114 +137,5 @@ export class Stage {
     this.tiles.set(entry.key, { tile });
     this.field.append(tile.root);
     return tile;
-  }
-
-  /** What should be on the stage, in order: `{key, look, show(tile), screen}`. */
-  #wanted() {
-    const { session } = this;
-    const shown = ({ occupant, video }) => occupant && video !== null && this.#sends(occupant);
-    const seats = [...session.seats.all.values()].filter(shown);
-    seats.sort((one, other) => one.number - other.number);
-    const seated = new Set(
-      seats.filter(({ occupant }) => occupant.source === "camera").map(({ occupant }) => occupant.person),
-    );
-    const others = session.others.filter(({ id }) => !seated.has(id));
-    const own = [this.#own()];
-    if (session.sharing.active) own.push(this.#ownScreen());
-    const screens = seats.filter(({ occupant }) => occupant.source === "screen");
-    const faces = seats.filter(({ occupant }) => occupant.source !== "screen");
-    return [
-      ...screens.map((seat) => this.#seat(seat)),
-      ...own,
-      ...faces.map((seat) => this.#seat(seat)),
-      ...others.map((person) => this.#standing(person)),
-    ];
-  }
-
-  /** Is this person here, and still sharing if it is about a screen? */
-  #sends({ person, source }) {
-    const about = this.session.people.get(person);
-    return about !== undefined && (source !== "screen" || about.screen);
-  }
-
-  #own() {
-    const { session } = this;
-    const { track } = session.devices.camera;
-    return {
-      key: "me",
-      look: { test: "self", mirrored: true },
-      show: (tile) => {
-        tile.play(track);
-        tile.show({ ...this.#about(session.self), name: `${session.self.name} (you)`, picture: Boolean(track) });
-      },
-    };
-  }
-
-  #ownScreen() {
-    const { session } = this;
-    return {
-      key: "my-screen",
-      look: { test: "own-screen", fitted: true },
-      show: (tile) => {
-        tile.play(session.sharing.video);
-        tile.show({ id: session.self.id, name: "Your screen", muted: false, speaking: false, picture: true });
-      },
-    };
-  }
-
-  #standing(person) {
-    return {
-      key: `person-${person.id}`,
-      look: { test: "seat" },
-      show: (tile) => tile.show({ ...this.#about(person), picture: false }),
-    };
-  }
-
-  #seat(seat) {
-    const { person: id, source } = seat.occupant;
-    const screen = source === "screen";
-    return {
-      key: `seat-${seat.number}-${source}`,
-      screen,
-      look: { test: "seat", fitted: screen },
-      show: (tile) => this.#showSeat(tile, seat, this.session.people.get(id), screen),
-    };
-  }
-
-  #showSeat(tile, seat, person, screen) {
-    const { session } = this;
-    const on = screen || person.camera === "on";
-    tile.play(seat.receivers.video?.track ?? null);
-    if (on && !seat.begun && tile.watched !== seat.episode) {
-      const { episode } = seat;
-      tile.watched = episode;
-      watchFrames(tile.video, (timestamp) => {
-        if (seat.episode !== episode) return true;
-        const begun = seat.presented(timestamp, session.seats.clock());
-        if (begun) this.update();
-        return begun;
-      });
-    }
-    const now = session.seats.clock();
-    const late = on && !seat.flows(now) && now - seat.awaitedAt > WORDS_AFTER;
-    const about = this.#about(person);
-    tile.show({
-      ...about,
-      ...(screen ? { name: `${person.name}'s screen`, muted: false, speaking: false } : {}),
-      seat: seat.number,
-      picture: on && seat.begun,
-      words: late ? REASONS[pauseReason(session, seat)] : "",
-    });
-    tile.root.classList.toggle("paused", late && seat.begun);
-  }
-
-  #about(person) {
-    const { listener } = this.session;
-    return {
-      id: person.id,
-      name: person.name,
-      muted: person.microphone !== "on",
-      speaking: listener.speaking(person.id),
-    };
   }
 }

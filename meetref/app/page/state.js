@@ -11,7 +11,16 @@ import { transport } from "./stats.js";
 /** The version of the page, which is that of the project. */
 export const VERSION = "0.1.0";
 
-const EMPTY = { connection: "left", reason: null, room: null, sound: "playing", people: [], chat: [], transports: [] };
+const EMPTY = {
+  connection: "left",
+  reason: null,
+  room: null,
+  sound: "playing",
+  view: null,
+  people: [],
+  chat: [],
+  transports: [],
+};
 
 /** The whole state of a session; `sound` is told by the page, which knows what the browser lets it play. */
 export function describe(session, sound) {
@@ -21,6 +30,7 @@ export function describe(session, sound) {
     reason: session.reason,
     room: session.room,
     sound,
+    view: describeView(session.view, session.seats),
     people: [...session.people.values()].map((person) => describePerson(session, person)),
     chat: session.chat.messages.map(({ sequence, name, person, text, sent_at }) => ({
       sequence,
@@ -35,6 +45,19 @@ export function describe(session, sound) {
   };
 }
 
+function describeView({ layout, pinned, seated, speaker, recent }, seats) {
+  const { person = null, source = null } = seats.all.get(seated.large)?.occupant ?? {};
+  return {
+    layout,
+    page: seated.page,
+    pages: seated.pages,
+    pinned: pinned.map((each) => ({ ...each })),
+    large: person === null ? null : { person, source },
+    speaker,
+    recent: [...recent],
+  };
+}
+
 function describePerson(session, person) {
   const me = person.id === session.identity?.participant;
   return {
@@ -43,6 +66,7 @@ function describePerson(session, person) {
     me,
     bot: person.bot ?? false,
     speaking: session.listener.speaking(person.id),
+    bars: session.view.bars.get(person.id) ?? null,
     audio: {
       muted: person.microphone !== "on",
       level: session.listener.level(person.id),
@@ -56,21 +80,22 @@ function describePerson(session, person) {
 function video(session, id, source, on) {
   const seat = session.seats.of(id, source).video;
   const { width, height, frames } = seat ? seat.figures() : { width: 0, height: 0, frames: 0 };
-  const playing = Boolean(seat?.flows(session.seats.clock()));
+  const playing = Boolean(seat?.flows(session.seats.clock())) && seat.paused === null;
   return {
     state: !on ? "off" : playing ? "playing" : "paused",
     reason: !on || playing ? null : pauseReason(session, seat),
     width,
     height,
     frames_decoded: frames,
-    layer: "single",
+    layer: seat?.layer ?? "single",
   };
 }
 
 /** Why no picture of somebody is shown although there should be one. */
 export function pauseReason(session, seat) {
-  if (!seat) return "no seat";
+  if (!seat) return session.view.seated.pages > 1 ? "on another page" : "no seat";
   if (session.connection !== "connected") return "reconnecting";
+  if (seat.paused !== null) return seat.paused;
   return seat.begun ? "no frames" : "waiting for the first frame";
 }
 

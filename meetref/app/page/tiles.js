@@ -8,7 +8,8 @@
  */
 
 import { avatar } from "./avatar.js";
-import { element, write } from "./elements.js";
+import { barsMark } from "./bars.js";
+import { attribute, element, write } from "./elements.js";
 import { icon } from "./icons.js";
 
 export class Tile {
@@ -30,12 +31,19 @@ export class Tile {
       icon("microphone-off"),
     );
     this.voice = element("span", { class: "voice", "aria-hidden": "true" }, element("i"), element("i"), element("i"));
+    this.bars = barsMark();
+    this.pin = element(
+      "button",
+      { class: "pin", type: "button", test: "pin", hidden: true, on: { click: () => this.onPin?.() } },
+      element("span", { class: "pin-mark" }, icon("pin")),
+    );
     this.root = element(
       "div",
       { class: `tile${fitted ? " fitted" : ""}${mirrored ? " mirrored" : ""}`, role: "group" },
       this.video,
       element("div", { class: "face" }, this.avatar.node, this.words),
-      element("div", { class: "label" }, this.muted, this.voice, this.name),
+      element("div", { class: "label" }, this.muted, this.voice, this.name, this.bars.node),
+      this.pin,
     );
     this.test = test;
     this.track = null;
@@ -54,15 +62,24 @@ export class Tile {
     this.video.play().catch(() => {});
   }
 
-  show({ id, name, muted, speaking, picture, words = "", seat }) {
+  /** `pin` is what pressing the button does; without it there is none. `bars` is null where nothing is known. */
+  show({ id, name, muted, speaking, picture, words = "", seat, bars = null, pinned = false, pin = null }) {
     const { root } = this;
     root.dataset.test = this.test;
     root.dataset.person = id;
     if (seat !== undefined) root.dataset.seat = seat;
     root.setAttribute(
       "aria-label",
-      [name, muted && "microphone off", speaking && "speaking", words].filter(Boolean).join(", "),
+      [name, muted && "microphone off", speaking && "speaking", words, bars !== null && bars < 3 && "weak connection"]
+        .filter(Boolean)
+        .join(", "),
     );
+    this.bars.show(bars);
+    this.onPin = pin;
+    this.pin.hidden = !pin;
+    attribute(this.pin, "aria-pressed", String(pinned));
+    attribute(this.pin, "aria-label", `${pinned ? "Unpin" : "Pin"} ${name}`);
+    root.classList.toggle("pinned", pinned);
     root.classList.toggle("with-picture", picture);
     root.classList.toggle("speaking", speaking);
     write(this.name, name);

@@ -1,7 +1,8 @@
 /**
- * The buttons of a meeting, in reach of a thumb: microphone, camera, screen, chat, people, settings, leave.
+ * The buttons of a meeting, in reach of a thumb: microphone, camera, screen, layout, chat, people, settings, leave.
  *
- * Every button says in words what it does now, shows its key in the tooltip, and has one fixed place.
+ * Every button says in words what it does now, shows its key in the tooltip, and has one fixed place; on a phone that of
+ * the layout is at the top, beside the name of the room.
  * Read next: `meeting.js`, `keys.js`.
  */
 
@@ -23,6 +24,7 @@ export class Toolbar {
     const side = element(
       "div",
       { class: "side" },
+      button("layout", "focus"),
       button("chat", "chat"),
       button("people", "people"),
       button("settings", "settings"),
@@ -59,6 +61,8 @@ export class Toolbar {
       attribute(this.buttons.screen, "aria-pressed", String(session.sharing.active));
       this.buttons.screen.classList.toggle("active", session.sharing.active);
     }
+    const grid = session.view.layout === "grid";
+    this.#label("layout", grid ? "Show who speaks large" : "Show everybody alike", "l", grid ? "focus" : "grid");
     for (const page of ["chat", "people"]) {
       this.buttons[page].classList.toggle("active", panel.open === page);
       attribute(this.buttons[page], "aria-expanded", String(panel.open === page));

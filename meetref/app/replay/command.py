@@ -1,7 +1,7 @@
 """`meetref vectors replay`: drives somebody's running server with the vectors.
 
-Stands above `net`, `app/vectorset` and the kinds of targets (`app/replay/stun`, `app/replay/turn`, `app/replay/ice`),
-beside `app/vectors`. What a case asks of a target, and whether the target is still sane, a `Target` says.
+Stands above `net`, `app/vectorset` and the kinds of targets (`app/replay/stun`, `turn`, `ice`, `whip`), beside
+`app/vectors`. What a case asks of a target, and whether the target is still sane, a `Target` says.
 Specification: docs/vectors.md. Before the first case and after the last the target must give a sane answer.
 Leaves out: machines that ask by themselves, for which the other side would have to be told what to do.
 Read next: `app/replay/stun.py`, the simplest target.
@@ -26,6 +26,7 @@ from meetref.app.replay.settings import add_arguments as add_settings
 from meetref.app.replay.stun import StunTarget
 from meetref.app.replay.turn import TurnTarget
 from meetref.app.replay.verdict import Case, Outcome, Target, untried
+from meetref.app.replay.whip import WhipTarget
 from meetref.app.vectorset import groups_of, read_sets
 from meetref.net.network import KernelNetwork, Network
 
@@ -33,6 +34,7 @@ TARGETS: dict[str, Callable[[Network, Settings], Awaitable[Target]]] = {
     "stun": StunTarget.open,
     "turn": TurnTarget.open,
     "ice": IceTarget.open,
+    "whip": WhipTarget.open,
 }
 QUICK = 1.0  # seconds; cases that wait longer are played side by side
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -23,6 +24,7 @@ from meetref.wire.reader import Malformed
 
 TURN_OPTIONS = ("over", "user", "secret_file", "user_quota", "total_quota", "nonce_lasts")
 ICE_OPTIONS = ("ufrag", "password", "own_ufrag")
+WHIP_OPTIONS = ("whip", "whep", "token")
 PATIENCE = 10.0  # seconds that a case may take unless told otherwise
 LONGEST_TEXT = 60
 
@@ -42,6 +44,8 @@ class Settings:
     nonce_lasts: float | None = None
     credentials: Credentials | None = None
     own_ufrag: str | None = None
+    paths: tuple[tuple[str, str], ...] = ()
+    token: str | None = field(default=None, repr=False)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +68,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ice.add_argument("--ufrag", metavar="UFRAG", help="its user fragment")
     ice.add_argument("--password", metavar="PASSWORD", help="its password")
     ice.add_argument("--own-ufrag", metavar="UFRAG", help="the user fragment that it was told is ours (made up)")
+    whip = parser.add_argument_group("a server of WHIP or WHEP")
+    whip.add_argument("--whip", metavar="PATH", help="where one publishes there, such as /whip/ROOM")
+    whip.add_argument("--whep", metavar="PATH", help="where one watches")
+    whip.add_argument("--token", metavar="TOKEN", help="a bearer token that it wants")
 
 
 def read_settings(arguments: argparse.Namespace) -> Settings:
@@ -84,6 +92,8 @@ def read_settings(arguments: argparse.Namespace) -> Settings:
         nonce_lasts=None if arguments.nonce_lasts is None else _seconds("--nonce-lasts", arguments.nonce_lasts),
         credentials=_credentials(arguments) if stem == "ice" else None,
         own_ufrag=arguments.own_ufrag,
+        paths=_paths(arguments) if stem == "whip" else (),
+        token=arguments.token,
     )
 
 
@@ -103,7 +113,7 @@ def read_target(text: str, *, anywhere: bool) -> Address:
 
 def _refuse_foreign(arguments: argparse.Namespace) -> None:
     """An option that is for another kind of target is a mistake, and would be silently without effect."""
-    for stem, options in (("turn", TURN_OPTIONS), ("ice", ICE_OPTIONS)):
+    for stem, options in (("turn", TURN_OPTIONS), ("ice", ICE_OPTIONS), ("whip", WHIP_OPTIONS)):
         for name in options:
             if arguments.stem != stem and getattr(arguments, name) is not None:
                 raise _wrong(f"--{name.replace('_', '-')} is for {stem}, not for {arguments.stem}")
@@ -127,6 +137,16 @@ def _credentials(arguments: argparse.Namespace) -> Credentials:
         sentence = "a user fragment has 4 to 256 letters, digits, + and /, a password 22 to 256 of them"
         raise _wrong(sentence)
     return credentials
+
+
+def _paths(arguments: argparse.Namespace) -> tuple[tuple[str, str], ...]:
+    paths = tuple((kind, path) for kind in ("whip", "whep") if (path := getattr(arguments, kind)) is not None)
+    if not paths:
+        raise _wrong("say where: --whip PATH, --whep PATH, or both")
+    for kind, path in paths:
+        if not re.fullmatch(r"/[!-~]{0,500}", path):
+            raise _wrong(f"--{kind}: {_short(path)} is no path such as /{kind}/algebra")
+    return paths
 
 
 def _count(option: str, text: str | None) -> int | None:

@@ -1,0 +1,89 @@
+"""What one stream takes: octets and pictures a second of the last two seconds, for each temporal layer.
+
+Stands below `meeting/track`, which feeds it with every packet that comes; asked a few times a second, for
+`media/ladder`. Specification: none. Two seconds, so that one keyframe does not look like a stream twice as dear.
+Leaves out: what a link carries in all (`media/bandwidth`).
+Read next: `media/ladder.py`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+WINDOW = 2.0  # seconds
+STEP = 0.1  # seconds of one bucket
+LAYERS = 4
+HEADERS = 48
+"""Octets of a packet on its way to a viewer that are not payload: RTP with an extension, SRTP's tag, the descriptor."""
+
+
+class Rate(NamedTuple):
+    """What it takes to send the layers up to one of them."""
+
+    bitrate_bps: int
+    frame_rate: float
+
+
+@dataclass(slots=True)
+class _Bucket:
+    number: int
+    octets: list[int] = field(default_factory=lambda: [0] * LAYERS)
+    pictures: list[int] = field(default_factory=lambda: [0] * LAYERS)
+
+
+class Sized(Protocol):
+    """What is looked at of a packet (`media/rewriting.Incoming`)."""
+
+    tail: bytes
+    marker: int
+    temporal: int
+
+
+class LayerRates:
+    """One stream. `add` what comes; `rates` tells of each layer with all below it, the lowest first."""
+
+    __slots__ = ("_buckets", "_since")
+
+    def __init__(self) -> None:
+        self._buckets: deque[_Bucket] = deque()
+        self._since: float | None = None
+
+    def add(self, packets: Iterable[Sized], now: float) -> int:
+        """Count the packets of a batch; how many pictures ended in it."""
+        number = int(now / STEP)
+        buckets = self._buckets
+        if not buckets:
+            self._since = now
+        if not buckets or buckets[-1].number < number:
+            buckets.append(_Bucket(number))
+            self._forget(now)
+        octets, pictures = buckets[-1].octets, buckets[-1].pictures
+        ended = 0
+        for packet in packets:
+            octets[packet.temporal] += len(packet.tail) + HEADERS
+            if packet.marker:
+                pictures[packet.temporal] += 1
+                ended += 1
+        return ended
+
+    def _forget(self, now: float) -> None:
+        oldest = int((now - WINDOW) / STEP)
+        while self._buckets and self._buckets[0].number <= oldest:
+            self._buckets.popleft()
+
+    def rates(self, now: float) -> list[Rate]:
+        """An entry for each layer up to the highest that came lately; none while nothing comes."""
+        self._forget(now)
+        if not self._buckets or self._since is None:
+            return []
+        lasted = max(min(now - self._since, WINDOW), STEP)
+        octets = [sum(bucket.octets[layer] for bucket in self._buckets) for layer in range(LAYERS)]
+        pictures = [sum(bucket.pictures[layer] for bucket in self._buckets) for layer in range(LAYERS)]
+        highest = max((layer for layer in range(LAYERS) if octets[layer]), default=-1)
+        return [
+            Rate(round(8 * sum(octets[: layer + 1]) / lasted), sum(pictures[: layer + 1]) / lasted)
+            for layer in range(highest + 1)
+        ]

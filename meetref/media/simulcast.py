@@ -1,0 +1,137 @@
+"""Several encodings of one source, and one slot that shows one of them: which it has, wants and waits for.
+
+A switch is a wait: the slot goes on with what it shows until the encoding it waits for begins a keyframe. Which
+encodings live is seen from what comes: a publisher switches them off and on as its bandwidth goes, without a word.
+Stands above nothing of this floor; `meeting/track` and `meeting/forwarder` do what is decided here.
+Specification: RFC 8853 section 6 leaves the choice to the receiver; the rules are ours.
+Leaves out: what a viewer can afford (`media/allocation`), and temporal layers below the choice (`media/thinning`).
+Read next: `media/demand.py`, what publishers hear of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Collection, Hashable, Sequence
+from typing import Generic, Literal, TypeVar
+
+from meetref.media.thinning import ALL_LAYERS
+
+Encoding = TypeVar("Encoding", bound=Hashable)
+
+SILENT_FOR = 0.6
+"""Seconds after which an encoding is taken for switched off, when at the same time another one has"""
+PICTURES = 8
+"""shown so many pictures. So one that rests, as a screen does, rests together with the others and lives."""
+
+
+class Activity:
+    """When packets of one encoding came. `living`: it is being sent, as far as can be seen."""
+
+    __slots__ = ("_pictures", "living", "newest_at")
+
+    def __init__(self) -> None:
+        self.living = False
+        self.newest_at = -math.inf
+        self._pictures: deque[float] = deque(maxlen=PICTURES)
+
+    def receive(self, pictures: int, now: float) -> bool:
+        """Packets came, and so many pictures ended with them. True when the encoding begins to live."""
+        self.newest_at = now
+        if pictures:
+            self._pictures.append(now)
+        if self.living:
+            return False
+        self.living = True
+        return True
+
+    def look(self, others: Collection[Activity], now: float) -> bool:
+        """True when the encoding has died."""
+        if not self.living or now - self.newest_at < SILENT_FOR:
+            return False
+        # spec: simulcast/silent-encoding
+        self.living = not any(other.has_shown(self.newest_at) for other in others)
+        return not self.living
+
+    def has_shown(self, since: float) -> bool:
+        """Whether there were enough pictures since then to say that who showed none is off."""
+        return len(self._pictures) == PICTURES and self._pictures[0] > since
+
+
+def order(sizes: Sequence[tuple[int, int] | None]) -> list[int]:
+    """The places of encodings from small to large.
+
+    Those whose size is known are sorted among the places they have; the others stay where the offer put them.
+    """
+    known = [place for place, size in enumerate(sizes) if size is not None]  # spec: simulcast/order-by-size
+    by_size = sorted(known, key=lambda place: math.prod(sizes[place] or ()))
+    moved = dict(zip(known, by_size, strict=True))
+    return [moved.get(place, place) for place in range(len(sizes))]
+
+
+class Selection(Generic[Encoding]):
+    """What one slot shows of one source. The owner calls `look` after every change, and `begin` at a keyframe.
+
+    `shown` is what goes out now, `awaited` takes over at its next keyframe, each since `..._since`; None: there is
+    none. `wanted` is an encoding, or "largest", or "nothing". `temporal` is the highest temporal layer that goes.
+    """
+
+    __slots__ = ("awaited", "awaited_since", "shown", "shown_since", "temporal", "uses", "wanted")
+
+    def __init__(self) -> None:
+        self.wanted: Encoding | Literal["largest", "nothing"] = "largest"
+        self.temporal = ALL_LAYERS
+        self.shown: Encoding | None = None
+        self.shown_since = -math.inf
+        self.awaited: Encoding | None = None
+        self.awaited_since = -math.inf
+        self.uses: frozenset[Encoding] = frozenset()
+        """The encodings that must be sent for this slot; the publisher may switch off what no slot uses."""
+
+    def look(self, encodings: Sequence[Encoding], living: Collection[Encoding], now: float) -> None:
+        """Choose what to wait for, out of `encodings` from small to large."""
+        if self.wanted == "nothing" or not encodings:
+            self.shown = self.awaited = None
+            self.uses = frozenset()
+            return
+        target = self._target(encodings, living)
+        awaited = None if target == self.shown else target
+        if awaited != self.awaited:
+            self.awaited, self.awaited_since = awaited, now
+        self.uses = self._needed(encodings, living)
+
+    def _place(self, encodings: Sequence[Encoding]) -> int:
+        """Where the wanted encoding is; one that is gone was the largest."""
+        found = [place for place, each in enumerate(encodings) if each == self.wanted]
+        return found[0] if found else len(encodings) - 1
+
+    def _target(self, encodings: Sequence[Encoding], living: Collection[Encoding]) -> Encoding:
+        """The wanted one; while it is not sent, the next smaller one that is, or else the next larger one."""
+        place = self._place(encodings)
+        # spec: simulcast/best-living
+        nearest = (*reversed(encodings[: place + 1]), *encodings[place + 1 :])
+        return next((each for each in nearest if each in living), encodings[place])
+
+    def _needed(self, encodings: Sequence[Encoding], living: Collection[Encoding]) -> frozenset[Encoding]:
+        """The wanted one and what is seen until it comes; also what is better than that, for want of the wanted one."""
+        # spec: simulcast/uses
+        wanted, target = self._place(encodings), encodings.index(self._target(encodings, living))
+        if encodings[target] not in living:
+            return frozenset(encodings)
+        seen = (each for each in (self.shown, self.awaited) if each is not None)
+        return frozenset((encodings[wanted], *encodings[target : wanted + 1], *seen))
+
+    def begin(self, encodings: Sequence[Encoding], living: Collection[Encoding], now: float) -> None:
+        """The awaited encoding begins a keyframe: it is the one that is shown."""
+        self.shown, self.shown_since = self.awaited, now
+        self.awaited = None
+        self.uses = self._needed(encodings, living)
+
+    def lose(self, encoding: Encoding | None = None) -> None:
+        """What was shown or awaited of an encoding is over; None: all of it, because another source comes."""
+        if encoding in (None, self.shown):
+            self.shown = None
+        if encoding in (None, self.awaited):
+            self.awaited = None
+        if encoding is None:
+            self.uses = frozenset()

@@ -1,0 +1,216 @@
+"""Leaving temporal layers out of a VP8 stream, so that what is left is a whole stream: the numbers close up behind it.
+
+Which layer a packet has is seen when it comes, and the numbers of those behind it are given away then. So a packet that
+is still missing keeps its number free, unless its neighbours show that it belongs to a picture that is left out. A
+latecomer that was not wanted goes out hollow, under the number that was kept for it.
+Stands below `media/rewriting`. Specification: RFC 7741 section 4.2 (TID, Y). doc/svc.md of the Jitsi bridge has four
+examples of the gap to leave; that a picture goes whole or not at all, and hollow packets, are ours.
+Leaves out: streams without picture ids, which go whole. Read next: `media/simulcast.py`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from typing import Protocol
+
+from meetref.media.sequence import Unwrapper
+
+ALL_LAYERS = 3
+"""The highest temporal layer that VP8 can tell."""
+
+MAXIMUM_OMITTED = 256
+"""Numbers that are remembered to have been left out; what comes from before them comes too late."""
+
+MAXIMUM_GAP = 64
+"""Packets missing in a row that are still judged by their neighbours."""
+
+MAXIMUM_CHANGES = 16
+"""Changes of the layer that are remembered, for latecomers."""
+
+SETTLED_AFTER = 128
+"""Packets after the last one that was left out, when all layers go: then nothing from before it is waited for."""
+
+
+class Layered(Protocol):
+    """What is looked at of a packet (`media/rewriting.Incoming`)."""
+
+    sequence: int
+    marker: int
+    starts: bool
+    picture: int | None
+    tl0: int | None
+    temporal: int
+    sync: bool
+    lead: bytes
+
+
+class Omissions:
+    """Numbers that were left out of a count, in their order, and what that makes of those behind them."""
+
+    __slots__ = ("_before", "_numbers", "floor")
+
+    def __init__(self, offset: int) -> None:
+        self.floor: int | None = None
+        """The lowest number of which is known what becomes of it; None: of all."""
+        self._before = offset  # what is added to a number in front of all that are remembered
+        self._numbers: list[int] = []
+
+    def omit(self, number: int) -> None:
+        """Leave out a number that is higher than all before."""
+        self._numbers.append(number)
+        if len(self._numbers) > MAXIMUM_OMITTED:
+            self.floor = self._numbers.pop(0) + 1
+            self._before -= 1
+
+    def __contains__(self, number: int) -> bool:
+        place = bisect_left(self._numbers, number)
+        return place < len(self._numbers) and self._numbers[place] == number
+
+    def offset_at(self, number: int) -> int:
+        """What is added to a number that is not left out."""
+        if not self._numbers or number > self._numbers[-1]:
+            return self.offset
+        return self._before - bisect_left(self._numbers, number)
+
+    @property
+    def offset(self) -> int:
+        """What is added to the numbers behind all that were left out."""
+        return self._before - len(self._numbers)
+
+    @property
+    def last(self) -> int | None:
+        """The highest number that was left out."""
+        return self._numbers[-1] if self._numbers else None
+
+
+Place = tuple[int, int, bool]
+"""What to add to a packet's sequence number and to its picture id, and whether its content goes."""
+
+
+class Thinning:
+    """One source on its way into one slot. `wanted` is the highest temporal layer that should go.
+
+    It begins with the offsets that hold for the newest packet so far, and that packet's picture id.
+    """
+
+    __slots__ = (
+        "_changes", "_highest", "_kept", "_marker", "_newest", "_pictures", "_sequences", "_tl0", "_unwrapper",
+        "wanted",
+    )  # fmt: skip
+
+    def __init__(self, wanted: int, sequence_offset: int, picture_offset: int, newest: int) -> None:
+        self.wanted = wanted
+        self._sequences = Omissions(sequence_offset)
+        self._pictures = Omissions(picture_offset)
+        self._unwrapper = Unwrapper(15)
+        self._newest = self._unwrapper.unwrap(newest & 0x7FFF)
+        self._kept, self._marker = True, 0  # of the newest picture: whether it goes, and whether its end was seen
+        self._highest: int | None = None
+        self._tl0: int | None = None
+        self._changes = deque([(self._newest, ALL_LAYERS)], MAXIMUM_CHANGES)  # from which picture on which layer goes
+
+    def place(self, packet: Layered) -> Place | None:
+        """Where a packet goes, or None: nowhere. Each packet is asked for once, as it comes."""
+        number = packet.sequence
+        latest = self._highest is None or number > self._highest
+        if packet.picture is None:  # padding: its number was used all the same
+            if not latest and self._is_gone(number):
+                return None
+            self._highest = number if latest else self._highest
+            return self._sequences.offset_at(number), self._pictures.offset, True
+        picture = self._unwrapper.unwrap(packet.picture & 0x7FFF)
+        floor = self._pictures.floor
+        if latest:
+            goes = self._advance(packet, picture)
+            if not goes:
+                self._sequences.omit(number)  # spec: rewriting/numbers-close-up
+                return None
+        elif self._is_gone(number) or (floor is not None and picture < floor):
+            return None
+        else:
+            goes = self._goes(packet, picture)  # spec: rewriting/late-and-unwanted
+        return self._sequences.offset_at(number), self._pictures.offset_at(picture), goes
+
+    def _is_gone(self, number: int) -> bool:
+        """Whether a latecomer has no place any more: it was counted as left out, or nobody knows."""
+        floor = self._sequences.floor
+        return number in self._sequences or (floor is not None and number < floor)
+
+    def _advance(self, packet: Layered, picture: int) -> bool:
+        """The next packet, or one further on: whether it goes. A picture goes whole or not at all."""
+        before, newest, kept, ended = self._highest, self._newest, self._kept, self._marker
+        nothing_between = self._nothing_between(packet, picture)
+        if picture > newest:
+            self._change(packet, picture)
+            goes = self._kept = self._goes(packet, picture)
+            self._newest, self._marker = picture, packet.marker
+            for omitted in range(newest + 1 if nothing_between else picture, picture if goes else picture + 1):
+                self._pictures.omit(omitted)  # spec: rewriting/pictures-close-up
+        else:
+            goes = self._goes(packet, picture)
+            if picture == newest:
+                self._marker |= packet.marker
+        self._highest = packet.sequence
+        self._tl0 = packet.tl0
+        if before is not None and nothing_between and 1 < packet.sequence - before <= MAXIMUM_GAP:
+            owners = [False] if picture > newest + 1 else []
+            owners += [goes] if picture == newest or not _begins(packet) else []
+            owners += [kept] if picture > newest and not ended else []
+            if owners and not any(owners):  # spec: rewriting/gap-judged
+                for missing in range(before + 1, packet.sequence):
+                    self._sequences.omit(missing)
+        return goes
+
+    def _nothing_between(self, packet: Layered, picture: int) -> bool:
+        """Whether no picture that goes can be missing between the newest one and this one.
+
+        They are neighbours, or only layer 0 goes and TL0PICIDX, which counts its pictures, has not missed one.
+        """
+        if self._newest <= picture <= self._newest + 1:
+            return True
+        if picture < self._newest or picture > self._newest + MAXIMUM_GAP or packet.tl0 is None or self._tl0 is None:
+            return False
+        return self._layer_at(self._newest) == 0 and (packet.tl0 - self._tl0) & 0xFF == (packet.temporal == 0)
+
+    def _change(self, packet: Layered, picture: int) -> None:
+        """With a new picture, and only there, other layers may go."""
+        layer = self._changes[-1][1]
+        if packet.starts or self.wanted < layer:  # spec: rewriting/temporal-down
+            layer = self.wanted
+        elif packet.temporal == layer + 1 <= self.wanted and packet.sync:  # spec: rewriting/temporal-up-at-sync
+            layer += 1
+        if layer != self._changes[-1][1]:
+            self._changes.append((picture, layer))
+
+    def _goes(self, packet: Layered, picture: int) -> bool:
+        """Whether the content of a packet goes."""
+        return packet.temporal <= self._layer_at(picture)  # spec: rewriting/whole-pictures
+
+    def _layer_at(self, picture: int) -> int:
+        """The highest layer that went when a picture had its turn."""
+        return next((layer for since, layer in reversed(self._changes) if since <= picture), self._changes[0][1])
+
+    @property
+    def over(self) -> bool:
+        """Whether everything goes again, and has done so for so long that nothing from before is on its way."""
+        last = self._sequences.last
+        if self.wanted < ALL_LAYERS or self._highest is None:
+            return False
+        return last is None or self._highest - last > SETTLED_AFTER
+
+    @property
+    def floor(self) -> int:
+        """The lowest number to which `offsets` belong."""
+        last = self._sequences.last
+        return last + 1 if last is not None else -(1 << 62)
+
+    @property
+    def offsets(self) -> tuple[int, int]:
+        """What is added to the newest sequence number and picture id."""
+        return self._sequences.offset, self._pictures.offset
+
+
+def _begins(packet: Layered) -> bool:
+    """Whether this is the first packet of its picture."""
+    return packet.lead[0] & 0x17 == 0x10

@@ -1,0 +1,168 @@
+"""What all viewers of one room see by the same rules: who sits where, who speaks, how well connections do.
+
+Everything that changes what somebody could see ends in `arrange`; three tasks of the room look at voices, at what each
+viewer's connection carries, and at how well it does.
+Stands above `meeting/seating` (whom one viewer sees), `meeting/seats`, `meeting/portions`, `meeting/listening` and
+`meeting/quality`; below `meeting/room`. Specification: none; docs/architecture.md, "Seats".
+Leaves out: who is in the room, and what they write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+import trio
+
+from meetref.meeting.listening import Listening
+from meetref.meeting.participant import Participant
+from meetref.meeting.portions import Offers, Portions
+from meetref.meeting.quality import Gauge
+from meetref.meeting.seating import Content, Scene, choose
+from meetref.meeting.seats import VOICES, Seats
+from meetref.meeting.track import Track
+from meetref.wire import signaling
+
+LISTEN_EVERY = 0.3
+"""Seconds between two looks at who speaks."""
+
+PORTION_EVERY = 0.2
+"""Seconds between two looks at what everybody's connection carries."""
+
+GAUGE_EVERY = 2.0
+"""Seconds between two looks at how well everybody's connections do."""
+
+
+class Arranging:
+    """For the `people` of one room, whoever is there; `tell` says something to all of them."""
+
+    def __init__(self, people: Mapping[str, Participant], tell: Callable[[signaling.ServerMessage], None]) -> None:
+        self.listening = Listening(VOICES)
+        self.gauges: dict[str, Gauge] = {}
+        self.portions: dict[str, Portions] = {}
+        self._people = people
+        self._tell = tell
+
+    def welcome(self, participant: Participant) -> None:
+        """Tell somebody who came, perhaps again, what the others know."""
+        participant.tell(self.listening.message())
+        participant.tell(self._bars(self.gauges))
+
+    def changed(self, participant: Participant) -> None:
+        """Somebody's devices are others."""
+        if participant.person.microphone != "on":
+            self.listening.mute(Content(participant.id, "camera"))
+        if not participant.person.screen:
+            self.listening.mute(Content(participant.id, "screen"))
+        self.arrange()
+
+    def leave(self, participant: Participant) -> None:
+        """Somebody has left."""
+        before = self.listening.message()
+        self.listening.leave(participant.id)
+        self.gauges.pop(participant.id, None)
+        self.portions.pop(participant.id, None)
+        self._tell_speaker(before)
+        self.arrange()
+
+    # --- who sits where -----------------------------------------------------------------------------
+
+    def arrange(self) -> None:
+        """Look at everybody's seats: cheap, and called whenever somebody came, went, spoke or sends something else."""
+        now, scene = trio.current_time(), self._scene()
+        for viewer in self._people.values():
+            self._arrange_for(viewer, scene, now)
+
+    def arrange_for(self, viewer: Participant) -> None:
+        """Look at the seats of one who looks at something else."""
+        self._arrange_for(viewer, self._scene(), trio.current_time())
+
+    def _arrange_for(self, viewer: Participant, scene: Scene, now: float) -> None:
+        seats = viewer.seats
+        if seats is None:
+            return
+        grown = seats.grow(scene.count(viewer.id), viewer.look.tiles)
+        moved = seats.seat(choose(scene, viewer.look, viewer.id), scene.for_viewer(viewer.id))
+        if seats.voices:
+            moved |= seats.hear([content for content in self.listening.loudest if content.person != viewer.id])
+        if seats.show(self._find, now) or moved or grown:
+            viewer.tell(seats.message())
+            if viewer.id in self.portions:
+                self.portions[viewer.id].changed()
+        if grown:
+            viewer.offer_down()
+
+    def _scene(self) -> Scene:
+        people = (person.id for person in self._people.values() if person.is_shown)
+        screens = (person.id for person in self._people.values() if person.person.screen)
+        return Scene(people, screens, self.listening.speaker, self.listening.recent)
+
+    def _find(self, person: str, source: signaling.Source) -> Track | None:
+        participant = self._people.get(person)
+        return participant.track(source) if participant is not None else None
+
+    # --- who speaks ---------------------------------------------------------------------------------
+
+    async def listen(self) -> None:
+        """Follow the voices until cancelled."""
+        while True:
+            await trio.sleep(LISTEN_EVERY)
+            for participant in self._people.values():
+                self._listen_to(participant)
+            before = self.listening.message()
+            if self.listening.decide(trio.current_time()):
+                self._tell_speaker(before)
+                self.arrange()
+
+    def _tell_speaker(self, before: signaling.Speaker) -> None:
+        message = self.listening.message()
+        if message != before:
+            self._tell(message)
+
+    def _listen_to(self, participant: Participant) -> None:
+        for content in (Content(participant.id, "camera"), Content(participant.id, "screen")):
+            track = participant.track(content.sound)
+            if track is not None and track.on_level is None:
+                track.on_level = partial(self.listening.hear, content)
+
+    # --- what each connection carries ---------------------------------------------------------------
+
+    async def portion(self) -> None:
+        """Divide what everybody's connection carries among their seats, until cancelled."""
+        while True:
+            await trio.sleep(PORTION_EVERY)
+            offers: Offers = {}
+            now = trio.current_time()
+            for viewer in self._people.values():
+                if viewer.down is not None:
+                    viewer.down.read_feedback(now)
+            for viewer in self._people.values():
+                if viewer.seats is not None:
+                    self._portion_for(viewer, viewer.seats, offers, now)
+
+    def _portion_for(self, viewer: Participant, seats: Seats, offers: Offers, now: float) -> None:
+        portions = self.portions.get(viewer.id)
+        if portions is None or portions.seats is not seats:
+            portions = self.portions[viewer.id] = Portions(seats, self.listening.loudness)
+        news = portions.look(offers, now)
+        if news is not None:
+            viewer.tell(news)
+
+    # --- how well the connections do ----------------------------------------------------------------
+
+    async def gauge(self) -> None:
+        """Look at the connections until cancelled, and tell whose bars have changed."""
+        while True:
+            await trio.sleep(GAUGE_EVERY)
+            others = [participant.id for participant in self._people.values() if self._gauge_one(participant)]
+            if others:
+                self._tell(self._bars(others))
+
+    def _gauge_one(self, participant: Participant) -> bool:
+        gauge = self.gauges.setdefault(participant.id, Gauge())
+        states = participant.seats.video.seats if participant.seats is not None else []
+        return gauge.look(participant.up, participant.down, any(each.state == "paused" for each in states))
+
+    def _bars(self, people: Iterable[str]) -> signaling.Quality:
+        known = ((person, self.gauges[person].bars) for person in people)
+        return signaling.Quality([signaling.PersonQuality(person, few) for person, few in known if few is not None])

@@ -1,0 +1,85 @@
+"""How much one viewer's connection carries: what left, what its feedback says of that, and bursts that look for more.
+
+A machine in the manner of `protocol/machine`, owned by `meeting/down`, which tells it every run of packets that leaves
+(one call a run, on the hot path) and every transport-wide feedback, and sends the padding that it asks for.
+Stands above `media/bandwidth` (the estimate) and `media/probing` (the bursts); `meeting/portions` spends what it finds.
+Specification: draft-ietf-rmcat-gcc-02; draft-holmer-rmcat-transport-wide-cc-extensions-01.
+Leaves out: pacing. Publishers pace what they send, and it leaves as it came.
+Read next: `meeting/portions.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from meetref.media.bandwidth import Estimator
+from meetref.media.departures import PacketReport
+from meetref.media.feedback import DepartureHistory
+from meetref.media.probing import Prober
+from meetref.wire.transportfeedback import TransportFeedback
+
+START_BPS = 2_500_000
+"""Before anything is known: as the Jitsi bridge begins. A thinner line shows within seconds."""
+MAXIMUM_BPS = 50_000_000
+
+
+class Capacity:
+    """`budget_bps` may be spent; it is `MAXIMUM_BPS` until the viewer's first feedback, for some never send any."""
+
+    def __init__(self, start_bps: float = START_BPS) -> None:
+        self.departures = DepartureHistory()
+        self.estimator = Estimator(start_bps, maximum_bps=MAXIMUM_BPS)
+        self.prober = Prober(start_bps, maximum_bps=MAXIMUM_BPS)
+        self.feedbacks = 0
+
+    @property
+    def budget_bps(self) -> float:
+        return self.estimator.target_bps if self.feedbacks else MAXIMUM_BPS
+
+    def on_sent(self, first_number: int, packets: Sequence[bytes], now: float) -> None:
+        """These packets leave together; their transport-wide numbers go up by one from `first_number`."""
+        sizes = [len(packet) for packet in packets]
+        self.departures.record_run(first_number, sizes, now)
+        if self.prober.sending:
+            self.prober.on_sent(sum(sizes), len(sizes), now)
+
+    def on_feedback(self, feedbacks: Iterable[TransportFeedback], now: float) -> None:
+        """What became of them, as one or several feedbacks tell."""
+        reports: list[PacketReport] = []
+        for feedback in feedbacks:
+            reports += self.departures.match(feedback)
+        if not reports:
+            return
+        self.feedbacks += 1
+        if self.feedbacks == 1:
+            self.prober.begin(now)
+        self.estimator.on_reports(reports, now)
+        found = self.prober.on_reports(reports, now)
+        if found is not None:
+            self.estimator.on_probe(found, now)
+        self.prober.on_estimate(self.estimator, now)
+
+    def on_round_trip(self, seconds: float) -> None:
+        self.estimator.on_round_trip(seconds)
+
+    def on_demand(self, bitrate_bps: float) -> None:
+        """What would be sent if there were room for everything: more than that is not looked for."""
+        self.prober.on_demand(bitrate_bps)
+
+    def padding(self) -> int:
+        """Octets of padding that are to leave now."""
+        return self.prober.take()
+
+    def next_timeout(self) -> float:
+        """When a burst goes on; that the viewer has fallen silent is seen when `look` is called."""
+        return self.prober.next_timeout()
+
+    def handle_timeout(self, now: float) -> None:
+        self.prober.handle_timeout(now)
+
+    def look(self, now: float) -> None:
+        """To be called a few times a second: what is sent and nobody acknowledges may not arrive."""
+        if self.estimator.next_timeout() <= now:
+            if self.departures.newest_at is not None:
+                self.estimator.on_departure(self.departures.newest_at)
+            self.estimator.handle_timeout(now)

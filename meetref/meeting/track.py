@@ -1,0 +1,254 @@
+"""What a publisher sends as one source: a track, and its encodings, each with the slots that show it.
+
+`meeting/up` unlocks and parses a packet once and gives it to its `Encoding`. When the batch is over, `meeting/exchange`
+has each encoding forward what it got to its slots. A slot that switches is with two encodings: it shows one, and waits
+for a keyframe of the other; so nobody asks packet by packet which layer goes.
+Stands above `media/simulcast` (which encodings live) and `media/demand` (which are used), below `meeting/forwarder`.
+Specification: RFC 8853 (a source in several encodings), RFC 7667 section 3.7 (selective forwarding).
+Leaves out: which encoding a slot should have: `Slot.want` is told. Read next: `meeting/forwarder.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from meetref.media.bitrate import LayerRates, Rate
+from meetref.media.demand import Demand
+from meetref.media.keyframes import KeyframeGate
+from meetref.media.ladder import Layer
+from meetref.media.lipsync import TrackClock
+from meetref.media.rewriting import Incoming
+from meetref.media.simulcast import Activity, order
+from meetref.wire.signaling import Source
+
+if TYPE_CHECKING:
+    from meetref.meeting.forwarder import Slot
+
+Kind = Literal["audio", "video"]
+
+NOTHING = -(1 << 62)  # lower than any sequence number, extended as they are
+
+LOOK_EVERY = 0.2
+"""Seconds between two looks at which encodings live, while something comes."""
+
+
+class Encoding:
+    """One RTP stream of a track: the whole of a track without simulcast.
+
+    `number` is its place in the offer, `rid` its name there; `size` is the newest keyframe's, in pixels.
+    """
+
+    def __init__(self, track: Track, number: int, rid: str, clock: TrackClock) -> None:
+        self.track = track
+        self.number = number
+        self.rid = rid
+        self.clock = clock
+        self.ssrc: int | None = None
+        self.size: tuple[int, int] | None = None
+        self.slots: list[Slot] = []
+        """Those that show it: all of the hot path."""
+        self.waiting: list[Slot] = []
+        """Those that will, from its next keyframe on."""
+        self.keyframes = KeyframeGate()
+        self.asks = False
+        """A keyframe request is to be sent."""
+        self.activity = Activity()
+        self._rates = LayerRates()
+        self._measured: list[Rate] = []
+        self.forwarded = NOTHING
+        """The highest sequence number that slots have been given."""
+        self._packets: list[Incoming] = []
+
+    def bind(self, ssrc: int, now: float) -> None:
+        """The SSRC of the stream. Another than before is another stream: who shows the old one waits for a keyframe."""
+        if self.ssrc is not None:
+            self.clock = TrackClock(self.clock.publisher, self.clock.clock_rate)
+            self.forwarded = NOTHING
+            for slot in [*self.slots, *self.waiting]:
+                slot.lose(self, now)
+        self.ssrc = ssrc
+
+    def receive(self, packet: Incoming, now: float) -> None:
+        """A packet came; it is kept until the batch is over."""
+        self.clock.on_packet(packet.timestamp, now)
+        if packet.starts and self.track.kind == "video":
+            self.keyframes.arrived(now)
+            if packet.size not in (None, self.size):
+                self.size = packet.size
+                self.track.sort(now)
+        if packet.tail:
+            self.take(packet)
+
+    def take(self, packet: Incoming) -> None:
+        """Keep a packet until the batch is over; the first one enters the encoding in the list `arrived`."""
+        if not self._packets:
+            self.track.arrived.append(self)
+        self._packets.append(packet)
+
+    def forward(self, now: float) -> None:
+        """Give what came to every slot that shows this encoding, and to those that wait for its keyframe."""
+        packets, self._packets = self._packets, []
+        if self.track.kind == "video":
+            self._account(packets, now)
+        for slot in self.slots:
+            try:
+                slot.send(packets, now)
+            except Exception as error:
+                slot.link.fail(error)
+        for slot in tuple(self.waiting):
+            try:
+                slot.begin(self, packets, now)
+            except Exception as error:
+                slot.link.fail(error)
+        if not self.waiting and any(packet.starts for packet in packets):
+            self.keyframes.arrived(now)  # whoever asked while it came has it now
+        self.forwarded = max(self.forwarded, max((packet.sequence for packet in packets), default=NOTHING))
+
+    def _account(self, packets: Sequence[Incoming], now: float) -> None:
+        track = self.track
+        pictures = self._rates.add(packets, now)
+        if self.activity.receive(pictures, now):
+            track.look(now, changed=True)
+        elif now >= track.look_at:
+            track.look(now)
+
+    def want_keyframe(self, now: float) -> None:
+        """A viewer cannot go on without a keyframe; the requests of all viewers become one (media/keyframes)."""
+        if self.track.kind == "video" and self.keyframes.ask(now):
+            self.ask()
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anybody shows it, or waits for it."""
+        return bool(self.slots or self.waiting)
+
+    def ask(self) -> None:
+        """Have a request sent."""
+        self.asks = True
+        self.track.ask()
+
+    def rates(self, now: float) -> list[Rate]:
+        """What each temporal layer takes, with all below it; what is not sent now keeps the rates that it had."""
+        if self.activity.living:
+            self._measured = self._rates.rates(now) or self._measured
+        return self._measured
+
+
+class Track:
+    """One source of a publisher, in one encoding or, where `rids` name them, in several.
+
+    `encodings` go from small to large, as far as is known. `ask` has the publisher told what there is to tell;
+    `arrived` is where encodings with packets are put.
+    """
+
+    def __init__(
+        self,
+        *,
+        owner: str,
+        source: Source,
+        kind: Kind,
+        clock: TrackClock,
+        ask: Callable[[], None],
+        arrived: list[Encoding],
+        rids: Sequence[str] = (),
+    ) -> None:
+        self.owner = owner
+        self.source = source
+        self.kind = kind
+        self.ask = ask
+        self.arrived = arrived
+        self.slots: list[Slot] = []
+        """All that show it or wait for it."""
+        self.on_level: Callable[[int, float], None] | None = None
+        """Told the level of every audio packet (0 is loudest) while somebody listens: in large rooms."""
+        self.look_at = -math.inf
+        self.layers_changed = False
+        """The publisher is to be told which encodings are `active`."""
+        self.demand: Demand[tuple[Slot, Encoding], Track] = Demand()
+        """Which encodings are used, by their numbers: what the publisher is to be told."""
+        self._offered: list[Encoding] = []
+        self._counted = False
+        self.add(rids or ("",), clock)
+
+    def add(self, rids: Sequence[str], clock: TrackClock | None = None) -> None:
+        """Have encodings of these names, those that are there already included; offers may only add some."""
+        for rid in rids:
+            if self.find(rid) is None:
+                of = clock or TrackClock(self._offered[0].clock.publisher, self._offered[0].clock.clock_rate)
+                self._offered.append(Encoding(self, len(self._offered), rid, of))
+                clock, self._counted = None, False
+        self.encodings = list(self._offered)
+
+    def find(self, rid: str) -> Encoding | None:
+        """The encoding of that name."""
+        return next((encoding for encoding in self._offered if encoding.rid == rid), None)
+
+    @property
+    def living(self) -> list[Encoding]:
+        """The encodings that are being sent, as far as can be seen."""
+        return [encoding for encoding in self.encodings if encoding.activity.living]
+
+    def layers(self, now: float) -> list[Layer]:
+        """What the source offers, for `media/ladder`: the temporal layers of each encoding, which is its place in
+        `encodings`. One that was never seen is not in the list."""
+        return [
+            Layer(place, temporal, rate.bitrate_bps, encoding.size[1] if encoding.size else 0, rate.frame_rate)
+            for place, encoding in enumerate(self.encodings)
+            for temporal, rate in enumerate(encoding.rates(now))
+        ]
+
+    def sort(self, now: float) -> None:
+        """A size is known, or another one."""
+        places = order([encoding.size for encoding in self._offered])
+        self.encodings = [self._offered[place] for place in places]
+        self.look(now, changed=True)
+
+    def look(self, now: float, *, changed: bool = False) -> None:
+        """See which encodings live; where that has changed, or slots have waited too long, they choose anew."""
+        self.look_at = now + LOOK_EVERY
+        activities = [encoding.activity for encoding in self._offered]
+        for activity in activities:
+            changed |= activity.look(activities, now)
+        slots = self.slots if changed else [slot for encoding in self._offered for slot in encoding.waiting]
+        for slot in tuple(slots):
+            slot.look(now)
+
+    def use(self, slot: Slot, before: frozenset[Encoding], after: frozenset[Encoding], now: float) -> None:
+        """A slot uses other encodings than before; a picture that nobody sees need not be sent."""
+        if self.kind == "audio":
+            return  # it is listened to here, for who speaks
+        if not self._counted:
+            self._counted = True
+            self.demand.add(self, range(len(self._offered)), now)
+        for encoding in after - before:
+            self.demand.watch((slot, encoding), {self: encoding.number}, now)
+        for encoding in before - after:
+            self.demand.leave((slot, encoding), now)
+        self.review()
+
+    def review(self) -> None:
+        """Where the encodings that the publisher is to send are others than before, have it told."""
+        if list(self.demand.changes()):  # spec: simulcast/layers-told
+            self.layers_changed = True
+            self.ask()
+
+    def next_timeout(self) -> float:
+        """When `handle_timeout` wants to be called."""
+        return min(self.demand.next_timeout(), *(encoding.keyframes.next_timeout() for encoding in self.encodings))
+
+    def handle_timeout(self, now: float) -> None:
+        """Ask once more for keyframes that did not come; switch off encodings that nobody uses."""
+        for encoding in self.encodings:
+            if encoding.keyframes.repeat(now):
+                encoding.ask()
+        if self.demand.next_timeout() <= now:
+            self.demand.handle_timeout(now)
+            self.review()
+
+    @property
+    def active(self) -> list[str]:
+        """The names of the encodings that the publisher is to send."""
+        wanted = self.demand.active(self) if self._counted else range(len(self._offered))
+        return [encoding.rid for encoding in self._offered if encoding.number in wanted]

@@ -1,0 +1,69 @@
+"""What a stream takes, layer by layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meetref.media.bitrate import HEADERS, STEP, WINDOW, LayerRates
+
+
+@dataclass
+class Packet:
+    tail: bytes
+    marker: int = 0x80
+    temporal: int = 0
+
+
+def fill(rates: LayerRates, seconds: float, octets: int) -> float:
+    """Thirty pictures a second of one packet each, in the pattern 0 2 1 2."""
+    now = 100.0
+    for number in range(round(seconds * 30)):
+        now = 100.0 + number / 30
+        rates.add([Packet(bytes(octets - HEADERS), 0x80, (0, 2, 1, 2)[number % 4])], now)
+    return now
+
+
+@pytest.mark.parametrize("seconds", [2.0, 10.0])
+def test_each_layer_is_told_with_those_below_it(seconds: float) -> None:
+    rates = LayerRates()
+    now = fill(rates, seconds, 1000)
+    told = rates.rates(now)
+    assert [rate.frame_rate for rate in told] == pytest.approx([7.5, 15, 30], rel=0.1)
+    assert [rate.bitrate_bps for rate in told] == pytest.approx([60_000, 120_000, 240_000], rel=0.1)
+
+
+def test_a_stream_that_has_just_begun_is_not_told_as_smaller_than_it_is() -> None:
+    rates = LayerRates()
+    now = fill(rates, 0.5, 1000)
+    assert rates.rates(now)[-1].bitrate_bps == pytest.approx(240_000, rel=0.15)
+
+
+def test_what_is_long_ago_does_not_count() -> None:
+    rates = LayerRates()
+    now = fill(rates, 3.0, 1000)
+    assert rates.rates(now + WINDOW + 2 * STEP) == []
+    rates.add([Packet(b"x")], now + 60)
+    assert len(rates.rates(now + 60)) == 1
+
+
+def test_pictures_are_counted_by_their_ends() -> None:
+    rates = LayerRates()
+    assert rates.add([Packet(b"a", 0), Packet(b"b", 0), Packet(b"c")], 1.0) == 1
+    assert rates.add([Packet(b"a", 0)], 1.0) == 0
+    assert rates.rates(1.05)[0].frame_rate == pytest.approx(1 / STEP)
+
+
+@given(st.lists(st.tuples(st.floats(0, 5), st.integers(0, 3), st.integers(0, 1500)), max_size=200))
+def test_memory_is_bounded_and_layers_add_up(steps: list[tuple[float, int, int]]) -> None:
+    rates, now = LayerRates(), 0.0
+    for pause, layer, octets in steps:
+        now += pause
+        rates.add([Packet(bytes(octets), 0x80, layer)], now)
+        assert len(rates._buckets) <= WINDOW / STEP + 1
+        told = [rate.bitrate_bps for rate in rates.rates(now)]
+        assert told == sorted(told)
+        assert told

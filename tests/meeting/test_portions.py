@@ -1,0 +1,153 @@
+"""A viewer's bandwidth is divided, and the seats get what they were given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from meetref.media.lipsync import PublisherClock, TrackClock
+from meetref.media.rewriting import Incoming
+from meetref.meeting.portions import VOICE_BPS, Portions
+from meetref.meeting.seating import Content, Scene, Sight, choose
+from meetref.meeting.seats import Seats
+from meetref.meeting.track import Track
+from meetref.wire import signaling
+from tests.meeting.links import DELTA, KEY, Viewer
+
+SMALL, LARGE = 150_000, 1_200_000  # bit/s of the two encodings
+
+
+def camera(owner: str) -> Track:
+    clock = TrackClock(PublisherClock(), 90000)
+    return Track(owner=owner, source="camera", kind="video", clock=clock, ask=lambda: None, arrived=[], rids=("q", "f"))
+
+
+def microphone(owner: str) -> Track:
+    clock = TrackClock(PublisherClock(), 48000)
+    return Track(owner=owner, source="microphone", kind="audio", clock=clock, ask=lambda: None, arrived=[])
+
+
+class Stage:
+    """One viewer before some publishers with two encodings each; time goes in steps of a frame."""
+
+    def __init__(self, people: int, pinned: str | None = None) -> None:
+        self.viewer = Viewer()
+        self.down = self.viewer.down
+        self.seats = Seats(self.down)
+        self.down._accepted |= set(self.down.slots)
+        self.names = [f"p{number}" for number in range(people)]
+        self.cameras = {name: camera(name) for name in self.names}
+        self.microphones = {name: microphone(name) for name in self.names}
+        pins = (signaling.Pin(pinned),) if pinned else ()
+        self.scene = Scene(self.names)
+        self.seats.seat(choose(self.scene, signaling.Look(pinned=pins), "viewer"), self.scene.for_viewer("viewer"))
+        self.portions = Portions(self.seats, lambda content: 0.0)
+        self.now = 0.0
+        self.frame = 0
+        self.told: list[signaling.Video] = []
+        self.seats.show(self._find, self.now)
+
+    def _find(self, person: str, source: signaling.Source) -> Track | None:
+        return {"camera": self.cameras, "microphone": self.microphones}.get(source, {}).get(person)
+
+    def run(self, seconds: float, budget_bps: float) -> None:
+        """Everybody sends; the link's budget is what it is said to be."""
+        self.down.capacity = Fixed(budget_bps)  # type: ignore[assignment]
+        end = self.now + seconds
+        while self.now < end:
+            self.frame += 1
+            self.now += 1 / 30
+            for track in self.cameras.values():
+                for encoding, rate, height in zip(track.encodings, (SMALL, LARGE), (180, 720), strict=True):
+                    key = self.frame % 15 == 1
+                    size = round(rate / 30 / 8) - 48
+                    payload = (KEY if key else DELTA) + bytes(max(size, 0))
+                    picture = Incoming(
+                        self.frame, self.frame * 3000, 0x80, payload, key, size=(16 * height // 9, height)
+                    )
+                    encoding.receive(picture, self.now)
+                    encoding.forward(self.now)
+            self.viewer.locked()
+            if self.frame % 6 == 0:
+                news = self.portions.look({}, self.now)
+                if news is not None:
+                    self.told.append(news)
+
+    def shown(self) -> dict[str, str | None]:
+        """The encoding that each person is shown in."""
+        found: dict[str, str | None] = {}
+        for index, content in enumerate(self.seats.contents):
+            if content is not None:
+                selection = self.down.slots[f"v{index}"].selection
+                found[content.person] = selection.shown.rid if selection.shown is not None else None
+        return found
+
+
+class Fixed:
+    """A capacity that somebody decides."""
+
+    def __init__(self, budget_bps: float) -> None:
+        self.budget_bps = budget_bps
+        self.demand_bps = 0.0
+
+    def on_demand(self, bitrate_bps: float) -> None:
+        self.demand_bps = bitrate_bps
+
+
+def test_where_there_is_room_everybody_is_seen_at_their_best() -> None:
+    stage = Stage(3)
+    stage.run(6, 20_000_000)
+    assert stage.shown() == {"p0": "f", "p1": "f", "p2": "f"}
+    assert [each.state for each in stage.told[-1].seats] == ["playing"] * 3
+    capacity: Any = stage.down.capacity
+    assert capacity.demand_bps > 3 * LARGE * 0.9
+
+
+def test_a_narrow_link_has_everybody_small_and_who_is_pinned_large() -> None:
+    stage = Stage(3, pinned="p1")
+    stage.run(6, 2_200_000)
+    assert stage.shown() == {"p0": "q", "p1": "f", "p2": "q"}
+
+
+def test_who_does_not_fit_pauses_and_the_viewer_is_told_why() -> None:
+    stage = Stage(4)
+    stage.run(2, 20_000_000)
+    stage.run(4, 4 * VOICE_BPS + 350_000)
+    shown = stage.shown()
+    assert sorted(map(str, shown.values())) == ["None", "None", "q", "q"]
+    paused = [each for each in stage.told[-1].seats if each.state == "paused"]
+    assert len(paused) == 2
+    assert all(each.reason is not None and each.reason.startswith("paused: ") for each in paused)
+    stage.run(20, 20_000_000)
+    assert set(stage.shown().values()) == {"f"}, "and comes back"
+
+
+def test_sound_is_never_given_up_for_a_picture() -> None:
+    stage = Stage(3)
+    stage.run(2, 20_000_000)
+    stage.run(4, 3 * VOICE_BPS + 10_000)
+    assert set(stage.shown().values()) == {None}
+    for index in range(3):
+        assert stage.down.slots[f"a{index}"].selection.wanted == "largest"
+    stage.run(4, 100_000)
+    assert [stage.down.slots[f"a{index}"].selection.wanted for index in range(3)].count("largest") == 1
+
+
+@pytest.mark.parametrize("budget", [300_000, 1_000_000, 5_000_000])
+def test_what_is_shown_fits(budget: float) -> None:
+    stage = Stage(5)
+    stage.run(8, budget)
+    rates = {"q": SMALL, "f": LARGE, None: 0}
+    voices = 5 * VOICE_BPS
+    assert sum(rates[rid] for rid in stage.shown().values()) <= max(budget - voices, 0)
+
+
+def test_a_seat_whose_person_changed_is_given_its_portion_anew() -> None:
+    stage = Stage(2)
+    stage.run(3, 1_000_000)
+    stage.cameras["p0"] = camera("p0")
+    stage.seats.show(stage._find, stage.now)
+    stage.run(6, 20_000_000)
+    assert stage.shown()["p0"] == "f"
+    assert Sight(Content("p0", "camera"), "rest") in stage.seats.sights
