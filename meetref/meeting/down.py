@@ -160,6 +160,7 @@ class Down(Link):
             repair = Retransmission(
                 ssrc=described.rtx_ssrc,
                 payload_type=numbers.rtx_payload_type,
+                transport_id=numbers.transport_id,
                 first_sequence=int.from_bytes(self._dice(2)) & 0x7FFF,
             )
         slot = self.slots[name] = Slot(mid=name, kind=kind, link=self, rewriter=rewriter, repair=repair)

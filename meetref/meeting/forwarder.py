@@ -298,11 +298,12 @@ class Verbatim:
 class Retransmission:
     """With RTX (RFC 4588): the packet travels anew in a stream of its own, its old sequence number in front."""
 
-    __slots__ = ("_cache", "payload_type", "sequence", "ssrc")
+    __slots__ = ("_cache", "payload_type", "sequence", "ssrc", "transport_id")
 
-    def __init__(self, *, ssrc: int, payload_type: int, first_sequence: int) -> None:
+    def __init__(self, *, ssrc: int, payload_type: int, transport_id: int, first_sequence: int) -> None:
         self.ssrc = ssrc
         self.payload_type = payload_type
+        self.transport_id = transport_id
         self.sequence = first_sequence
         self._cache: PacketCache[Parts] = PacketCache()
 
@@ -322,14 +323,34 @@ class Retransmission:
         return [] if found is None else self._repeat(found, link, now)
 
     def pad(self, octets: int, link: Link, now: float) -> list[bytes]:
-        """The newest packets once more: of padding, it is the kind that can still repair something."""
+        """The newest packets once more, for they may still repair something; then packets of nothing but padding.
+
+        These are what is left where all pictures pause, and without them nobody would ever find out that there is room.
+        """
         made: list[bytes] = []
-        for kept in self._cache.newest(MAXIMUM_PADDING, now):
-            if octets <= 0:
+        kept = iter(self._cache.newest(MAXIMUM_PADDING, now))
+        while octets > 0 and len(made) < MAXIMUM_PADDING:
+            packet = next(kept, None)
+            sent = self._empty(link, now) if packet is None else self._repeat(packet, link, now)
+            if not sent:
                 break
-            made += self._repeat(kept, link, now)
-            octets -= len(made[-1]) if made else 0
+            made += sent
+            octets -= len(sent[0])
         return made
+
+    def _empty(self, link: Link, now: float) -> list[bytes]:
+        number, sequence = link.transport_sequence, self.sequence
+        link.transport_sequence, self.sequence = (number + 1) & 0xFFFF, (sequence + 1) & 0xFFFF
+        extensions = {self.transport_id: number.to_bytes(2)} if self.transport_id else {}
+        packet = rtp.Packet(
+            payload_type=self.payload_type, sequence=sequence, timestamp=0, ssrc=self.ssrc,
+            payload=b"", extensions=extensions, padding_size=255,
+        )  # fmt: skip
+        octets = rtp.serialize(packet)
+        header = octets[: -packet.padding_size]
+        locked = link.lock([(header, b"", octets[len(header) :])])
+        link.on_sent(number, locked, now)
+        return locked
 
     def _repeat(self, kept: Parts, link: Link, now: float) -> list[bytes]:
         sent, descriptor, tail = without_padding(kept)

@@ -35,13 +35,14 @@ class Line:
             self.number += 1
 
     def run(self, seconds: float, offered_bps: float) -> None:
-        """Send as much as is offered, in bursts of a frame, and the padding that is asked for."""
+        """Send as much as is offered and may be sent, in bursts of a frame, and the padding that is asked for."""
         end = self.now + seconds
         frame_at = self.now
         while self.now < end:
             if self.now >= frame_at:
                 frame_at += 1 / 30
-                self.send([bytes(PACKET)] * max(1, round(offered_bps / 30 / 8 / PACKET)))
+                allowed = min(offered_bps, self.capacity.budget_bps)
+                self.send([bytes(PACKET)] * max(1, round(allowed / 30 / 8 / PACKET)))
             self._arrive()
             if self.capacity.next_timeout() <= self.now:
                 self.capacity.handle_timeout(self.now)
@@ -82,6 +83,18 @@ def test_a_line_that_falls_silent_is_trusted_less_and_less() -> None:
     assert line.capacity.budget_bps < before / 4
 
 
+def test_a_line_that_is_wide_again_is_found_out_though_little_is_sent() -> None:
+    line = Line(Capacity(), 10_000_000)
+    line.capacity.on_demand(3_000_000)
+    line.run(5, 2_000_000)
+    line.bitrate_bps = 400_000
+    line.run(8, 2_000_000)
+    assert line.capacity.budget_bps < 600_000
+    line.bitrate_bps = 10_000_000
+    line.run(25, 100_000)
+    assert line.capacity.budget_bps > 2_000_000
+
+
 def test_a_wide_line_is_looked_for_as_far_as_anybody_wants() -> None:
     line = Line(Capacity(), 40_000_000)
     line.capacity.on_demand(12_000_000)
@@ -116,3 +129,16 @@ def test_padding_is_what_was_sent_before_in_the_repair_stream() -> None:
     numbers = [int.from_bytes(packet.extensions[3]) for packet in (*sent, *padding)]
     assert [(number - numbers[0]) & 0xFFFF for number in numbers] == list(range(len(numbers)))
     assert viewer.down.slots["a0"].pad(1000, 0.2) == 0
+
+
+def test_padding_needs_no_picture_that_was_sent_lately() -> None:
+    """Else a viewer whose pictures all pause could never show that there is room again."""
+    viewer = Viewer()
+    slot = viewer.down.slots["v0"]
+    assert slot.pad(600, 100.0) >= 600
+    padding = viewer.gets()
+    assert [packet.payload_type for packet in padding] == [97] * len(padding)
+    assert all(packet.payload == b"" and packet.padding_size for packet in padding)
+    numbers = [int.from_bytes(packet.extensions[3]) for packet in padding]
+    assert [(number - numbers[0]) & 0xFFFF for number in numbers] == list(range(len(numbers)))
+    assert len({packet.sequence for packet in padding}) == len(padding)
