@@ -106,7 +106,7 @@ async def test_a_full_agent_that_is_controlled_answers_the_same_and_asks_besides
 
 
 async def test_a_case_for_which_there_is_no_time_is_not_tried(autojump_clock: MockClock) -> None:
-    outcomes = await outcomes_against("lite", time=1.0)
+    outcomes = await outcomes_against("lite", own_ufrag="tester", time=1.0)
     assert differences(outcomes) == {"ice-nominations-0008": "takes 5 seconds, granted by --time 5"}
 
 

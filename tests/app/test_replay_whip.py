@@ -27,7 +27,7 @@ PATHS = (("whip", "/whip/replay"), ("whep", "/whep/replay"))
 
 
 async def test_our_server_agrees_over_http() -> None:
-    served = Served(port=0, inline_log=True, maximum_handshakes_per_source=8)
+    served = Served(port=0, media_port=0, inline_log=True, maximum_handshakes_per_source=8)
     async with open_server(KernelNetwork(), served) as server:
         at = Address("127.0.0.1", server.http_port)
         target = await WhipTarget.open(KernelNetwork(), Settings(stem="whip", target=at, paths=PATHS))

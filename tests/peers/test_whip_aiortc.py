@@ -25,7 +25,7 @@ PATIENCE = 200  # tenths of a second
 
 @pytest.mark.peer("aiortc")
 async def test_what_one_aiortc_publishes_another_one_watches(tmp_path: Path) -> None:
-    async with open_server(KernelNetwork(), Settings(port=0, log=tmp_path / "log")) as server:
+    async with open_server(KernelNetwork(), Settings(port=0, media_port=0, log=tmp_path / "log")) as server:
         room = f"http://127.0.0.1:{server.http_port}"
         publisher, viewer = AiortcPerson(), AiortcPerson()
         try:

@@ -39,7 +39,7 @@ async def enter(other: Theirs, url: str) -> Session:
 async def test_what_one_str0m_publishes_another_one_watches(version: str, tmp_path: Path) -> None:
     program = str(NATIVES["str0m"].path())
     async with (
-        open_server(KernelNetwork(), Settings(port=0, log=tmp_path / "log")) as server,
+        open_server(KernelNetwork(), Settings(port=0, media_port=0, log=tmp_path / "log")) as server,
         theirs(program, version) as publisher,
         theirs(program, version) as viewer,
     ):
@@ -138,7 +138,7 @@ def _refuses_all_but(token: str) -> Callable[[signaling.Join], None]:
 @pytest.mark.slow
 @pytest.mark.spec("whip/trickle-answer", "whip/restart-answer", "whip/delete-ends", "whip/bearer", "whip/ice-servers")
 async def test_pion_publishes_watches_trickles_and_restarts(tmp_path: Path) -> None:
-    settings = Settings(port=0, log=tmp_path / "log", admit=_refuses_all_but("open"))
+    settings = Settings(port=0, media_port=0, log=tmp_path / "log", admit=_refuses_all_but("open"))
     with trio.fail_after(90):
         async with open_server(KernelNetwork(), settings) as server:
             room = f"http://127.0.0.1:{server.http_port}"
@@ -175,7 +175,7 @@ async def test_pion_publishes_watches_trickles_and_restarts(tmp_path: Path) -> N
 @pytest.mark.spec("whip/answer-created", "whip/delete-ends")
 async def test_gstreamer_publishes_and_watches(tmp_path: Path) -> None:
     with trio.fail_after(60):
-        async with open_server(KernelNetwork(), Settings(port=0, log=tmp_path / "log")) as server:
+        async with open_server(KernelNetwork(), Settings(port=0, media_port=0, log=tmp_path / "log")) as server:
             room = f"http://127.0.0.1:{server.http_port}"
             async with (
                 gstreamer("watch", f"{room}/whep/algebra") as viewer,
