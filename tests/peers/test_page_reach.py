@@ -151,6 +151,7 @@ async def test_names_focus_size_and_contrast(tmp_path: Path) -> None:
         await check(browser, "meeting")
         await browser.click("[data-test=layout]")
         await browser.until("!!document.querySelector('[data-large=true]')")
+        await browser.until(AT_REST)  # tiles that are on their way cannot be hit
         await browser.click("[data-test=seat] [data-test=pin]")
         await browser.until("!!document.querySelector('.tile.pinned')")
         await check(browser, "speaker, one pinned")
