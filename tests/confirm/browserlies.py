@@ -30,7 +30,8 @@ REFUSING = "told the same as the other end of a page's RTCPeerConnection, it giv
 DROPPING = "as the other end of a page's RTCPeerConnection it completes the handshake, or has, and takes the data once"
 ALIKE = 6  # connections of a page at the same time
 FOUND_WITHIN, ALIVE_WITHIN = 10.0, 0.4
-TRIES = (4.0, 12.0)
+TRIES = (4.0, 8.0, 20.0)
+"""Seconds for a case, and for each time that it is asked again: a busy machine takes its time."""
 FIRST, SECOND = 0x01020304, 0x05060708
 
 Tell = Callable[[Browser, Case, float], Awaitable[str]]
@@ -87,7 +88,10 @@ async def _ask(
     async def ask(browser: Browser, case: Case) -> None:
         async with limiter:
             for patience in TRIES:
-                said[case["id"]] = await tell(browser, case, patience)
+                try:
+                    said[case["id"]] = await tell(browser, case, patience)
+                except (BrowserError, TimeoutError, trio.TooSlowError) as error:
+                    said[case["id"]] = f"no answer: {error}"
                 if right(case, said[case["id"]]):
                     return
 
@@ -139,7 +143,7 @@ async def _tell(browser: Browser, version: str, role: str, lie: Lie, patience: f
                     break
         if telling.alert is None and not await _has_ended(browser, name):
             return "connected" if telling.connected else "silence"
-        with trio.move_on_after(ALIVE_WITHIN):  # its last words may still be on their way
+        with trio.move_on_after(patience / 5):  # its last words may still be on their way
             while telling.alert is None:
                 await door.take()
         return telling.alert or "gone"

@@ -242,7 +242,7 @@ def test_any_octets_are_read_or_malformed(data: bytes) -> None:
         out.begin(packet, 0, FRAME)
         made = whole(out, packet, 0)
         assert made is not None
-        assert len(rtp.parse(made).payload) >= len(packet.tail)
+        assert len(rtp.parse(made).payload) >= len(packet.tail) - packet.padding
 
 
 @pytest.mark.parametrize("octets", [PADDED_FROM, PADDED_FROM + 1, 1100, 1107, 1111])
