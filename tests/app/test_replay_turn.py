@@ -15,13 +15,16 @@ from trio.testing import MockClock
 from meetref.app import relay
 from meetref.app.replay.command import Unusable, cases_for, replay
 from meetref.app.replay.settings import Settings
-from meetref.app.replay.turn import TurnTarget
+from meetref.app.replay.turn import UDP, TurnTarget
+from meetref.app.replay.turnclients import Client
 from meetref.app.replay.verdict import GONE, Outcome
 from meetref.net.virtual import VirtualNetwork, seed_trio
 from meetref.net.virtualhost import VirtualHost
 from meetref.net.virtuallink import Impairments
+from meetref.net.virtualsocket import VirtualDatagramSocket
 from meetref.protocol.authenticator import Authenticator
 from meetref.protocol.relaylimits import Limits
+from meetref.wire import turn
 from meetref.wire.address import Address
 
 ROOT = Path(__file__).parent.parent.parent
@@ -203,3 +206,30 @@ async def test_lost_datagrams_are_no_verdict(autojump_clock: MockClock) -> None:
         nursery.cancel_scope.cancel()
     assert isinstance(found, list)
     assert [outcome for outcome in found if outcome.verdict in ("fail", "error")] == []
+
+
+async def test_a_port_of_somebody_who_has_gone_is_left_for_another(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server remembers who was lost for minutes (437, RFC 8656 section 7.4), and the system may give us that port."""
+    seed_trio("replay")
+    network = VirtualNetwork("replay")
+    here, there = network.host("here", "203.0.113.9"), network.host("there", RELAY.host)
+    settings = relay.Settings(hosts=(RELAY.host,), users=dict(USERS), allowed=WORLD)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(network.run)
+        await nursery.start(relay.serve, there, settings)
+        target = TurnTarget(here, Settings(stem="turn", target=RELAY, users=USERS), "203.0.113.9")
+        lost = await here.open_datagram(Address("203.0.113.9", 0))
+        await Client(lost, RELAY, here, reliable=False).ask(turn.ALLOCATE, UDP, target.account("bob"), once=False)
+        lost.close()
+        ports, opened = [lost.local.port + 1, lost.local.port], here.open_datagram
+
+        async def open_datagram(local: Address, *, only_local: bool = False) -> VirtualDatagramSocket:
+            return await opened(Address(local.host, ports.pop()), only_local=only_local)
+
+        monkeypatch.setattr(here, "open_datagram", open_datagram)
+        outcome = await target.play(case(1))
+        nursery.cancel_scope.cancel()
+    assert ports == []
+    assert outcome.verdict == "pass", outcome

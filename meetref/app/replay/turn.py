@@ -39,6 +39,7 @@ TRIES = 3  # times that data are sent before they are taken for stopped
 LONGEST_NONCE = 590.0  # seconds: less than an allocation that nobody refreshes
 LASTS_FOR = 7200.0  # seconds for which names that expire are issued
 FULL = ("error:486", "error:508")
+TAKEN = "error:437"  # our port was that of somebody who has gone, and whom the server still remembers
 UDP = [Attribute(attribute.REQUESTED_TRANSPORT, turn.UDP)]
 
 
@@ -93,9 +94,9 @@ class TurnTarget:
             return untried(case, why)
         async with self._one_by_one:
             outcome = await self._play(case)
-            if outcome.verdict == "fail" and outcome.got.startswith(FULL):
+            if outcome.verdict == "fail" and outcome.got.startswith((*FULL, TAKEN)):
                 await trio.sleep(LET_GO)
-                outcome = await self._play(case)
+                outcome = await self._play(case)  # from other ports
             return outcome
 
     async def _play(self, case: Case) -> Outcome:
