@@ -234,11 +234,17 @@ class Load:
         return delays
 
     async def run(self) -> None:
-        """Send and answer until cancelled."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._publish, name="publisher")
-            if self.viewers:
-                nursery.start_soon(self._answer, name="viewers")
+        """Send and answer until cancelled. The last packets are answered, too: their way must not seem broken."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._publish, name="publisher")
+                if self.viewers:
+                    nursery.start_soon(self._answer, name="viewers")
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(FEEDBACK_INTERVAL)
+            for viewer in self.viewers:
+                viewer.answer(trio.current_time())
 
     async def _publish(self) -> None:
         start = trio.current_time()

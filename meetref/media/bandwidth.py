@@ -22,7 +22,7 @@ from meetref.media.ratecontrol import PROVEN, RateControl
 START_BPS, MINIMUM_BPS, MAXIMUM_BPS = 1_000_000, 30_000, 20_000_000
 ROUND_TRIP_SMOOTHING = 0.25
 LONGEST_ROUND_TRIP = 10.0  # seconds; more than that is a mistake of somebody's
-SILENCE = 1.0  # seconds in which something was sent and no feedback came, after which the rate is cut, again and again
+SILENCE = 1.0  # seconds for which what was sent has no answer, after which the rate is cut, again and again
 SILENCE_DECREASE = 0.5
 
 _arrival = itemgetter(3)
@@ -31,8 +31,8 @@ _arrival = itemgetter(3)
 class Estimator:
     """Feed `on_reports` with what every feedback says; `target_bps` is the estimate, in bits a second.
 
-    It stays between `minimum_bps` and `maximum_bps`. `on_departure` must be told now and then that something is sent,
-    at the latest before `handle_timeout`; a silence of the peer counts only then.
+    It stays between `minimum_bps` and `maximum_bps`. `on_departure` must be told now and then that something is sent:
+    a silence of the peer counts from then on.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Estimator:
         self._delay = RateControl(self.target_bps, minimum_bps, maximum_bps)
         self._loss = LossRate()
         self._reported_at = math.inf  # when the last feedback came, or the rate was cut for want of one
-        self._departed_at = -math.inf
+        self._unanswered_since = math.inf
 
     @property
     def state(self) -> Usage:
@@ -83,7 +83,7 @@ class Estimator:
         """Take what a feedback says, in any order."""
         if not reports:
             return
-        self._reported_at = now
+        self._reported_at, self._unanswered_since = now, math.inf
         received = [report for report in reports if report[3] is not None]
         received.sort(key=_arrival)
         lost = len(reports) - len(received)
@@ -126,20 +126,19 @@ class Estimator:
 
     def on_departure(self, at: float) -> None:
         """The newest packet left at `at`."""
-        self._departed_at = at
+        if at > self._reported_at:
+            self._unanswered_since = min(self._unanswered_since, at)
 
     def next_timeout(self) -> float:
-        """When the silence of the peer is too long; infinity before its first feedback."""
-        return self._reported_at + SILENCE
+        """When the silence of the peer is too long; infinity before its first feedback, and while nothing is sent."""
+        return self._unanswered_since + SILENCE
 
     def handle_timeout(self, now: float) -> None:
         """Nothing was heard although something was sent: its way may be broken. To be called at `next_timeout`."""
-        if now < self._reported_at + SILENCE:
-            return
-        if self._departed_at > self._reported_at:  # spec: feedback/loss-of-feedback
+        if now >= self._unanswered_since + SILENCE:  # spec: feedback/loss-of-feedback
             self._delay.set(self._delay.bitrate_bps * SILENCE_DECREASE, now)
             self._settle()
-        self._reported_at = now
+            self._reported_at, self._unanswered_since = now, math.inf
 
     def _settle(self) -> None:
         # spec: bandwidth/least-of-both

@@ -79,7 +79,6 @@ class Capacity:
 
     def look(self, now: float) -> None:
         """To be called a few times a second: what is sent and nobody acknowledges may not arrive."""
-        if self.estimator.next_timeout() <= now:
-            if self.departures.newest_at is not None:
-                self.estimator.on_departure(self.departures.newest_at)
-            self.estimator.handle_timeout(now)
+        if self.departures.newest_at is not None:
+            self.estimator.on_departure(self.departures.newest_at)
+        self.estimator.handle_timeout(now)

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from meetref.lab.leg import Leg
-from meetref.lab.load import SAMPLED, SMALLEST, Line, Load, Publisher, Viewer
+from meetref.lab.load import FEEDBACK_INTERVAL, SAMPLED, SMALLEST, Line, Load, Publisher, Viewer
 from meetref.lab.shape import SHAPES, Shape
 from meetref.protocol.negotiation import TRANSPORT_SEQUENCE_ID, VP8_PAYLOAD_TYPE
 from meetref.wire import rtcp, rtp, transportfeedback, vp8
@@ -113,7 +113,20 @@ async def test_time_goes_on_while_somebody_else_is_measured(autojump_clock: trio
     await trio.sleep(3)
     await run_for(load, 0.01)
     stamps = sorted({packet.timestamp for _, packet in leg.media})
-    assert stamps[1] - stamps[0] == pytest.approx(90000 * 3.01, abs=100)
+    assert stamps[1] - stamps[0] == pytest.approx(90000 * (3.01 + FEEDBACK_INTERVAL), abs=100)
+
+
+async def test_the_last_packets_are_answered(autojump_clock: trio.testing.MockClock) -> None:
+    source, leg = publisher(Sent(), BURST), Sent()
+    viewer = Viewer(line(leg), source)
+    with trio.move_on_after(0.95):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(Load(source, [viewer]).run)
+            await trio.sleep(0.94)
+            packet = next(source.frame())
+            viewer.receive(packet, round(trio.current_time() * 1e9))
+    told = [packet for packet in leg.control if isinstance(packet, transportfeedback.TransportFeedback)]
+    assert len(told) == 1
 
 
 async def test_servers_can_read_the_frames(autojump_clock: trio.testing.MockClock) -> None:
