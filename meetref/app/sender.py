@@ -73,7 +73,7 @@ class Sender:
             )
             locked = self.link.send(rtp.serialize(packet))
             if locked is not None:
-                self._cache.store(self._sequence, locked, now)
+                self._cache.store(self._sequence, (locked,), now)
             self._sequence = (self._sequence + 1) & 0xFFFF
             self.packets += 1
             self.octets += len(payload)

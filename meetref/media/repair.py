@@ -10,6 +10,7 @@ Read next: `media/keyframes.py`, what is asked for when this gives up.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -118,7 +119,8 @@ class LossDetector:
 class PacketCache(Generic[Kept]):
     """The newest `capacity` packets sent on one stream, in whatever form its owner can send them again.
 
-    Each is kept for `maximum_age` seconds. A ring: a packet's place is its number modulo the capacity.
+    Each is kept for `maximum_age` seconds. A ring: a packet's place is its number modulo the capacity, a power of two.
+    In each place is the whole run with which the packet left, for one object a run is made faster than one a packet.
     `round_trip_time` (seconds) is what separates a second request from an impatient repetition of the first.
     """
 
@@ -128,34 +130,50 @@ class PacketCache(Generic[Kept]):
         self.capacity = capacity
         self.maximum_age = maximum_age
         self.round_trip_time = round_trip_time
-        self._places: list[tuple[int, float, Kept] | None] = [None] * capacity
+        self._places: list[tuple[int, float, Sequence[Kept]] | None] = [None] * capacity
         self._newest = 0
         self._fetched_at: dict[int, float] = {}  # of the few that were asked for
 
-    def store(self, sequence: int, packet: Kept, at: float) -> None:
-        """Keep a packet under its number, in the place of an older one."""
-        self._places[sequence % self.capacity] = (sequence, at, packet)
-        self._newest = sequence
+    def store(self, first: int, run: Sequence[Kept], at: float) -> None:
+        """Keep packets whose numbers go up by one from `first`, in the places of older ones."""
+        place = first % self.capacity
+        end = place + len(run)
+        if end > self.capacity:
+            fitting = self.capacity - place
+            self.store(first, run[:fitting], at)
+            self.store((first + fitting) & 0xFFFF, run[fitting:], at)
+            return
+        self._places[place:end] = [(first, at, run)] * len(run)
+        self._newest = first + len(run) - 1
         if self._fetched_at:
-            self._fetched_at.pop(sequence % self.capacity, None)
+            for each in range(place, end):
+                self._fetched_at.pop(each, None)
+
+    def _find(self, sequence: int) -> tuple[float, Kept] | None:
+        """When the packet with this number left, and the packet; None where another one has its place."""
+        found = self._places[sequence % self.capacity]
+        if found is None:
+            return None
+        first, at, run = found
+        index = (sequence - first) & 0xFFFF
+        return (at, run[index]) if index < len(run) else None
 
     def __contains__(self, sequence: int) -> bool:
         """Whether a packet with this number was stored, and no other in its place."""
-        found = self._places[sequence % self.capacity]
-        return found is not None and found[0] == sequence
+        return self._find(sequence) is not None
 
     def newest(self, count: int, now: float) -> list[Kept]:
         """Up to so many packets, the newest first, to be sent once more as padding."""
-        found = (self._places[(self._newest - back) % self.capacity] for back in range(min(count, self.capacity)))
-        return [kept for _, at, kept in filter(None, found) if now - at <= self.maximum_age]
+        found = (self._find((self._newest - back) & 0xFFFF) for back in range(min(count, self.capacity)))
+        return [kept for at, kept in filter(None, found) if now - at <= self.maximum_age]
 
     def fetch(self, sequence: int, now: float) -> Kept | None:
         """The packet to send again; None where it is gone, too old, or was fetched less than a round trip ago."""
         place = sequence % self.capacity
-        found = self._places[place]
-        if found is None or found[0] != sequence or now - found[1] > self.maximum_age:
+        found = self._find(sequence)
+        if found is None or now - found[0] > self.maximum_age:
             return None
         if now - self._fetched_at.get(place, -math.inf) < self.round_trip_time:
             return None
         self._fetched_at[place] = now
-        return found[2]
+        return found[1]

@@ -34,14 +34,23 @@ GAUGE_EVERY = 2.0
 
 
 class Arranging:
-    """For the `people` of one room, whoever is there; `tell` says something to all of them."""
+    """For the `people` of one room, whoever is there; `tell` says something to all of them.
 
-    def __init__(self, people: Mapping[str, Participant], tell: Callable[[signaling.ServerMessage], None]) -> None:
+    `gather` has connections get what their viewers told of bandwidth.
+    """
+
+    def __init__(
+        self,
+        people: Mapping[str, Participant],
+        tell: Callable[[signaling.ServerMessage], None],
+        gather: Callable[[float], None],
+    ) -> None:
         self.listening = Listening(VOICES)
         self.gauges: dict[str, Gauge] = {}
         self.portions: dict[str, Portions] = {}
         self._people = people
         self._tell = tell
+        self._gather = gather
 
     def welcome(self, participant: Participant) -> None:
         """Tell somebody who came, perhaps again, what the others know."""
@@ -133,9 +142,10 @@ class Arranging:
             await trio.sleep(PORTION_EVERY)
             offers: Offers = {}
             now = trio.current_time()
+            self._gather(now)
             for viewer in self._people.values():
                 if viewer.down is not None:
-                    viewer.down.read_feedback(now)
+                    viewer.down.tend(now)
             for viewer in self._people.values():
                 if viewer.seats is not None:
                     self._portion_for(viewer, viewer.seats, offers, now)

@@ -19,6 +19,7 @@ from meetref.media.rewriting import Parts, Rewriter
 from meetref.meeting.capacity import Capacity
 from meetref.meeting.forwarder import Link, Repair, Retransmission, Slot, Verbatim
 from meetref.meeting.track import Kind
+from meetref.net.unhurried import is_unhurried
 from meetref.protocol.machine import Datagram, Dice, Event
 from meetref.protocol.negotiation import (
     AUDIO_LEVEL,
@@ -34,6 +35,7 @@ from meetref.protocol.negotiation import (
 from meetref.protocol.negotiation import Slot as OfferedSlot
 from meetref.protocol.peer import Connected, Peer
 from meetref.wire import rtcp, rtcpfeedback, transportfeedback
+from meetref.wire.address import Address
 from meetref.wire.reader import Malformed
 
 REPORT_INTERVAL = 1.0
@@ -61,9 +63,9 @@ OUR_NUMBERS: dict[Kind, Numbers] = {
 
 
 class Down(Link):
-    """A machine. `pending` holds the locked packets of this batch; `touch` tells the exchange about them.
+    """A machine, apart from media, which leaves at once by `leave`: packets, and the path's two ends.
 
-    `wake` tells it that there is something to wait for, or to be sent outside of a batch.
+    `wake` tells the exchange that there is something to wait for.
     `wall_offset` is what turns this server's monotonic clock into seconds since 1970, fixed for the process, so that
     sender reports never jump.
     """
@@ -75,7 +77,7 @@ class Down(Link):
         dice: Dice,
         cname: str,
         wall_offset: float,
-        dirty: list[Down],
+        leave: Callable[[Sequence[bytes], Address, Address], None],
         on_start: Callable[[Slot, float], None],
         on_failure: Callable[[Exception], None],
         wake: Callable[[], None],
@@ -83,7 +85,6 @@ class Down(Link):
         self.peer = peer
         self.slots: dict[str, Slot] = {}
         self.offered: list[OfferedSlot] = []
-        self.pending: list[bytes] = []
         self.transport_sequence = int.from_bytes(dice(2))
         self.ignored: Counter[str] = Counter()
         self.connected = False
@@ -92,11 +93,12 @@ class Down(Link):
         self.on_sent = self.capacity.on_sent
         self._cname = cname
         self._dice = dice
-        self._dirty = dirty
+        self._leave = leave
         self._on_start = on_start
         self._on_failure = on_failure
         self._wake = wake
-        self._report_at = math.inf
+        self._report_at = math.inf  # before its time, because something begins
+        self._reported_at = -math.inf
         self._unread: list[bytes] = []
         self._wall_offset = wall_offset
         self._by_ssrc: dict[int, Slot] = {}
@@ -184,8 +186,12 @@ class Down(Link):
         self.ignored["nothing can be locked before there are keys"] += len(run)
         return []
 
-    def touch(self) -> None:
-        self._dirty.append(self)
+    def send(self, packets: Sequence[bytes]) -> None:
+        path = self.peer.path
+        if path is None:
+            self.ignored["media without a path yet"] += len(packets)
+        elif packets:
+            self._leave(packets, *path)
 
     def started(self, slot: Slot, now: float) -> None:
         """A new source begins: report its clock at once, so that lips are right from the first second."""
@@ -194,6 +200,7 @@ class Down(Link):
 
     def switched(self, slot: Slot, now: float) -> None:
         self._report_at = min(self._report_at, now)
+        self._wake()
 
     def fail(self, error: Exception) -> None:
         self._on_failure(error)
@@ -205,45 +212,46 @@ class Down(Link):
         if len(data) < 8 or not 192 <= data[1] <= 223:
             self.ignored["media on a connection that only sends"] += 1
             return
+        if is_unhurried(data):
+            self._unread.append(data)
+            del self._unread[:-MAXIMUM_UNREAD]
+            return
+        for packet in self._opened(data):
+            self._on_control(packet, now)
+
+    def _opened(self, data: bytes) -> list[rtcp.Packet]:
         plain = self.peer.unlock_control(data)
         if plain is None:
             self.ignored["control packet not unlocked"] += 1
-            return
-        if _is_nothing_but_feedback(plain):
-            self._unread.append(plain)
-            del self._unread[:-MAXIMUM_UNREAD]
-            return
+            return []
         try:
-            for packet in rtcp.parse(plain):
-                self._on_control(packet, now)
+            return rtcp.parse(plain)
         except Malformed as error:
             self.ignored[error.what] += 1
+            return []
 
-    def read_feedback(self, now: float) -> None:
-        """Read what came of transport-wide feedback, and send the padding that looks for more room.
+    def tend(self, now: float) -> None:
+        """To be called a few times a second: read what came of transport-wide feedback, look for more room, report.
 
-        It has no haste, and read for all viewers at once it costs a fraction: what it takes is in the caches then.
+        None of it has haste, and done for all viewers at once it costs a fraction: what it takes is in the caches then.
         """
         if self._unread:
-            feedbacks, self._unread = self._unread, []
-            self.capacity.on_feedback(self._parsed(feedbacks), now)
+            unread, self._unread = self._unread, []
+            packets = (packet for data in unread for packet in self._opened(data))
+            feedbacks = (each for each in packets if isinstance(each, transportfeedback.TransportFeedback))
+            self.capacity.on_feedback(feedbacks, now)
         self.capacity.look(now)
         self._pad(now)
-
-    def _parsed(self, unread: list[bytes]) -> Iterator[transportfeedback.TransportFeedback]:
-        for plain in unread:
-            try:
-                yield from (each for each in rtcp.parse(plain) if isinstance(each, transportfeedback.TransportFeedback))
-            except Malformed as error:
-                self.ignored[error.what] += 1
+        if self.connected and now - self._reported_at >= REPORT_INTERVAL:
+            self._report(now)
+            self._wake()
 
     def _on_control(self, packet: rtcp.Packet, now: float) -> None:
         match packet:
             case rtcpfeedback.Nack(media_ssrc=ssrc, lost=lost):
                 slot = self._by_ssrc.get(ssrc)
                 if slot is not None:
-                    for sequence in lost:
-                        slot.resend(sequence, now)
+                    slot.resend(lost, now)
             case rtcpfeedback.PictureLoss(media_ssrc=ssrc):
                 self._want_keyframe(ssrc, now)
             case rtcpfeedback.FullIntra(entries=entries):
@@ -283,7 +291,6 @@ class Down(Link):
             self.capacity.handle_timeout(now)
             self._pad(now)
         if self._report_at <= now:
-            self._report_at = now + REPORT_INTERVAL
             self._report(now)
 
     def transmits(self) -> Iterator[Datagram]:
@@ -299,6 +306,7 @@ class Down(Link):
 
     def _report(self, now: float) -> None:
         """Sender reports of every slot that ever sent, the idle ones too: their line must not end."""
+        self._report_at, self._reported_at = math.inf, now
         ntp = to_ntp(now + self._wall_offset)
         packets: list[rtcp.Packet] = []
         round_trip_time = self.peer.round_trip_time
@@ -317,9 +325,3 @@ class Down(Link):
         step = MAXIMUM_COMPOUND // 60  # a report and its name
         for start in range(0, len(packets), 2 * step):
             self.peer.send_control(rtcp.serialize(packets[start : start + 2 * step]))
-
-
-def _is_nothing_but_feedback(plain: bytes) -> bool:
-    """Whether a compound packet is one transport-wide feedback and nothing that has haste."""
-    kind = plain[1] == rtcpfeedback.TRANSPORT and plain[0] & 0x1F == rtcpfeedback.TRANSPORT_WIDE
-    return kind and int.from_bytes(plain[2:4]) * 4 + 4 == len(plain)

@@ -2,7 +2,7 @@
 
 A check of ICE names its connection (the ufrag in front of the colon is ours); its address is remembered once the
 check proved authentic, and from then on the address names the connection. Each batch of the port goes through
-`receive` in one synchronous call chain; what the seats have queued leaves in `finish`.
+`receive` in one synchronous call chain, and is forwarded in `finish`.
 Stands above `meeting/up` and `meeting/down`, the two kinds of connection, and `net/port` and `net/driver`; below
 `meeting/participant`, which has a connection served.
 Specification: RFC 8445 section 7.3 (USERNAME), RFC 7983 (first octet).
@@ -17,7 +17,6 @@ from typing import Protocol
 
 import trio
 
-from meetref.meeting.down import Down
 from meetref.meeting.track import Encoding
 from meetref.net.driver import Clock, Driver
 from meetref.net.port import Port
@@ -28,6 +27,7 @@ from meetref.wire.address import Address
 
 MAXIMUM_CONNECTIONS = 2000
 MAXIMUM_TRANSACTIONS = 8192
+MAXIMUM_ASIDE = 8192  # datagrams that are taken at a time; the rest waits for the next time
 TIMER_PATIENCE = 0.004  # seconds that a timer may wait for a packet to wake the server
 
 MAXIMUM_PATHS = 16
@@ -51,13 +51,12 @@ class Full(Exception):
 class Exchange:
     """Routes the datagrams of `port` to the connections that are being served.
 
-    `arrived` are the encodings that have got packets in this batch, `dirty` connections with packets for their viewer.
+    `arrived` are the encodings that have got packets in this batch.
     """
 
     def __init__(self, port: Port) -> None:
         self.port = port
         self.arrived: list[Encoding] = []
-        self.dirty: list[Down] = []
         self.ignored: Counter[str] = Counter()
         self._clock = Clock(TIMER_PATIENCE)
         self._drivers: dict[Connection, Driver] = {}
@@ -78,6 +77,7 @@ class Exchange:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Read the port and keep every connection's time, until cancelled."""
+        self.port.put_aside()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.port.run, self.receive, self.finish, name="media")
             await nursery.start(self._clock.run, name="clock")
@@ -159,7 +159,6 @@ class Exchange:
             self._touched[connection] = None
         elif connection in self._drivers:
             self._drivers[connection].turn(trio.current_time())
-            self._flush()
 
     # --- the hot path -----------------------------------------------------------------------------
 
@@ -174,16 +173,24 @@ class Exchange:
         self.receive(batch, now)
         self.finish(now)
 
+    def read_aside(self, now: float) -> None:
+        """Take what the sockets have put aside, for it could wait."""
+        taken = 0
+        while taken < MAXIMUM_ASIDE and (some := self.port.poll_aside()):
+            self.receive(some, now)
+            taken += len(some)
+        self.finish(now)
+
     def finish(self, now: float) -> None:
-        """The batch is over: forward what came, give every connection that it touched its turn, and send."""
+        """The batch is over: forward what came, and give every connection that it touched its turn."""
         for encoding in self.arrived:
             encoding.forward(now)
+            now = trio.current_time()  # many viewers take a while, and their lines are measured by when a packet left
         self.arrived.clear()
         self._turn_touched(now)
         self._clock.expire(now)
         self._turn_touched(now)  # those that the timers of others touched
         self._in_batch = False
-        self._flush()
         if self._for_relay:
             if self.relay is not None:
                 self.relay(self._for_relay, now)
@@ -221,16 +228,6 @@ class Exchange:
                 self._touched[connection] = None
         except Exception as error:
             self.fail(connection, error)
-
-    def _flush(self) -> None:
-        for down in self.dirty:
-            path = down.peer.path
-            if path is not None:
-                self.port.send(down.pending, *path)
-            else:
-                self.ignored["no path yet"] += len(down.pending)
-            down.pending.clear()
-        self.dirty.clear()
 
     # --- who is where -----------------------------------------------------------------------------
 

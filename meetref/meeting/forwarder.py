@@ -1,9 +1,9 @@
 """From one publisher's packet to every seat that shows it: the server's hot path.
 
 `meeting/up` parses a packet once and gives it to its `Encoding` (`meeting/track`). When the batch is over, that
-forwards what it got: each `Slot` that shows it rewrites, locks and queues its copies, a viewer at a time, because
-whatever belongs to one viewer is then fetched into the processor's caches once. Then all queues are sent. No task, no
-channel, no await in between (docs/architecture.md, "The way of a packet").
+forwards what it got: each `Slot` that shows it rewrites, locks and sends its copies, a viewer at a time, because
+whatever belongs to one viewer is then fetched into the processor's caches once, and the first viewer need not wait for
+the last. No task, no channel, no await in between (docs/architecture.md, "The way of a packet").
 Stands above `media/rewriting` (what changes in a packet) and below `meeting/seats` (which slot shows which track).
 Specification: RFC 7667 section 3.7 (selective forwarding); RFC 4588 for retransmission.
 Leaves out: choosing; `Slot.want` is told which encoding and how many temporal layers a viewer should have.
@@ -12,14 +12,14 @@ Leaves out: choosing; `Slot.want` is told which encoding and how many temporal l
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, Protocol
 
 from meetref.media.repair import PacketCache
 from meetref.media.rewriting import TRANSPORT_SEQUENCE_AT, Incoming, Parts, Rewriter, without_padding
 from meetref.media.simulcast import Selection
 from meetref.media.thinning import ALL_LAYERS
-from meetref.meeting.track import NOTHING, Encoding, Kind, Track
+from meetref.meeting.track import NOTHING, Encoding, Kind, Track, by_sequence
 from meetref.wire import rtp
 
 SHORTEST_ROUND_TRIP = 0.01  # seconds; on a faster path a viewer still waits so long before it asks again
@@ -38,14 +38,13 @@ class Link(Protocol):
     """What a slot needs of the connection it belongs to (`meeting/down`)."""
 
     transport_sequence: int
-    pending: list[bytes]
     lock: Callable[[Sequence[Parts]], list[bytes]]
     """See `protocol.lock.Session.lock_run`."""
     on_sent: Callable[[int, Sequence[bytes], float], None]
     """Told of every run: its first transport-wide number, and the packets as they leave."""
 
-    def touch(self) -> None:
-        """Say that `pending` has something to be sent at the end of the batch."""
+    def send(self, packets: Sequence[bytes]) -> None:
+        """Have them leave now, in this order."""
 
     def started(self, slot: Slot, now: float) -> None:
         """The first packet of a new source has gone out on this slot."""
@@ -151,7 +150,7 @@ class Slot:
     # --- packets ------------------------------------------------------------------------------------
 
     def send(self, packets: Sequence[Incoming], now: float) -> None:
-        """Rewrite, lock, remember and queue what came of the encoding in one batch.
+        """Rewrite, lock, send and remember what came of the encoding in one batch.
 
         What the lock refuses leaves a gap in the link's transport-wide numbers: to the viewer it is lost.
         """
@@ -167,15 +166,9 @@ class Slot:
         number = link.transport_sequence
         link.transport_sequence = (number + len(run)) & 0xFFFF
         locked = link.lock(run)
+        link.send(locked)
         link.on_sent(number, locked, now)
         self.repair.remember(run, locked, now)
-        self._queue(locked)
-
-    def _queue(self, locked: list[bytes]) -> None:
-        pending = self.link.pending
-        if locked and not pending:
-            self.link.touch()
-        pending += locked
 
     def begin(self, encoding: Encoding, packets: Sequence[Incoming], now: float) -> None:
         """Go over to the encoding that is waited for, at the first packet with which a viewer can begin.
@@ -186,7 +179,7 @@ class Slot:
             # spec: simulcast/switch-at-keyframe, simulcast/whole-keyframe
             if packet.starts and packet.sequence > self._floor:
                 self._start(encoding, packet, now)
-                self.send([packet, *self._early, *packets[place + 1 :]], now)
+                self.send([packet, *sorted([*self._early, *packets[place + 1 :]], key=by_sequence)], now)
                 self._early.clear()
                 return
             if packet.starts:  # a latecomer, whose followers have gone without this slot
@@ -234,14 +227,14 @@ class Slot:
             return self.timestamp_at(now)
         return (theirs + self.rewriter.timestamp_offset) & 0xFFFFFFFF
 
-    def resend(self, sequence: int, now: float) -> None:
-        """Answer one lost packet, when it is still remembered and was not just repeated."""
-        self._queue(self.repair.again(sequence, self.link, now))
+    def resend(self, lost: Iterable[int], now: float) -> None:
+        """Answer lost packets, those that are still remembered and were not just repeated."""
+        self.link.send([packet for sequence in lost for packet in self.repair.again(sequence, self.link, now)])
 
     def pad(self, octets: int, now: float) -> int:
         """Send something useless that fills a link; how many octets that was."""
         padding = self.repair.pad(octets, self.link, now)
-        self._queue(padding)
+        self.link.send(padding)
         return sum(map(len, padding))
 
 
@@ -282,7 +275,7 @@ class Verbatim:
 
     def remember(self, run: Sequence[Parts], locked: Sequence[bytes], now: float) -> None:
         for packet in locked:
-            self._cache.store(packet[2] << 8 | packet[3], packet, now)
+            self._cache.store(packet[2] << 8 | packet[3], (packet,), now)
 
     def has(self, sequence: int) -> bool:
         return sequence in self._cache
@@ -311,9 +304,12 @@ class Retransmission:
         self._cache.round_trip_time = max(round_trip_time, SHORTEST_ROUND_TRIP)
 
     def remember(self, run: Sequence[Parts], locked: Sequence[bytes], now: float) -> None:
-        store = self._cache.store
+        first, last = (int.from_bytes(run[place][0][2:4]) for place in (0, -1))
+        if (last - first) & 0xFFFF == len(run) - 1:  # in order as they are, nothing is missing between them: mostly
+            self._cache.store(first, run, now)
+            return
         for parts in run:
-            store(parts[0][2] << 8 | parts[0][3], parts, now)
+            self._cache.store(parts[0][2] << 8 | parts[0][3], (parts,), now)
 
     def has(self, sequence: int) -> bool:
         return sequence in self._cache

@@ -43,9 +43,11 @@ class NotAdmitted(Exception):
 
 
 class Room:
-    """The people of one room. Made and closed by `Rooms`."""
+    """The people of one room. Made and closed by `Rooms`; `gather` is `Arranging`'s."""
 
-    def __init__(self, name: str, log: Log, log_errors: tuple[type[Exception], ...]) -> None:
+    def __init__(
+        self, name: str, log: Log, log_errors: tuple[type[Exception], ...], gather: Callable[[float], None]
+    ) -> None:
         self.name = name
         self.people: dict[str, Participant] = {}
         self.chat = Chat(name, log, self._tell_chat)
@@ -55,7 +57,7 @@ class Room:
         self.nursery: trio.Nursery | None = None
         self._log_errors = log_errors
         self._behind: dict[str, Channel] = {}  # who is still being told what was said before
-        self.arranging = Arranging(self.people, self._tell_everybody)
+        self.arranging = Arranging(self.people, self._tell_everybody, gather)
 
     async def live(self) -> None:
         """Be there until the last person has left."""
@@ -307,7 +309,8 @@ class Rooms:
         while True:
             room = self._open_room(name)
             if room is None:
-                room = self.rooms[name] = Room(name, self._log, self._log_errors)
+                gather = self._place.exchange.read_aside
+                room = self.rooms[name] = Room(name, self._log, self._log_errors, gather)
                 assert self._nursery is not None
                 self._nursery.start_soon(self._keep, room, name=f"room {name}")
             await room.opened.wait()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
 from meetref.media.bitrate import LayerRates, Rate
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from meetref.meeting.forwarder import Slot
 
 Kind = Literal["audio", "video"]
+
+by_sequence = attrgetter("sequence")
 
 NOTHING = -(1 << 62)  # lower than any sequence number, extended as they are
 
@@ -88,8 +91,9 @@ class Encoding:
         self._packets.append(packet)
 
     def forward(self, now: float) -> None:
-        """Give what came to every slot that shows this encoding, and to those that wait for its keyframe."""
+        """Give what came, in order, to every slot that shows this encoding, and to those that wait for its keyframe."""
         packets, self._packets = self._packets, []
+        packets.sort(key=by_sequence)
         if self.track.kind == "video":
             self._account(packets, now)
         for slot in self.slots:
@@ -104,7 +108,8 @@ class Encoding:
                 slot.link.fail(error)
         if not self.waiting and any(packet.starts for packet in packets):
             self.keyframes.arrived(now)  # whoever asked while it came has it now
-        self.forwarded = max(self.forwarded, max((packet.sequence for packet in packets), default=NOTHING))
+        if packets:
+            self.forwarded = max(self.forwarded, packets[-1].sequence)
 
     def _account(self, packets: Sequence[Incoming], now: float) -> None:
         track = self.track

@@ -21,6 +21,7 @@ from typing import Literal, NamedTuple, Protocol
 import trio
 
 from meetref.net.addresses import OwnAddresses
+from meetref.net.unhurried import open_twin
 from meetref.protocol.machine import Datagram
 from meetref.wire.address import Address, canonical_host
 from meetref.wire.reader import Malformed
@@ -53,6 +54,9 @@ CANNOT_SEGMENT = frozenset({errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.ENOPR
 CANNOT_SEGMENT_ANYWHERE = frozenset({errno.ENOPROTOOPT, errno.EOPNOTSUPP})
 
 Ancillary = list[tuple[int, int, bytes]]
+Received = tuple[bytes, int, tuple[str, int]]
+"""The octets of one call, how many each datagram has, and who sent them."""
+Receive = Callable[[], Received]
 
 
 @dataclass(slots=True)
@@ -155,19 +159,21 @@ class KernelDatagramSocket:
         self._segment_sizes: dict[int, Ancillary] = {}
         self._buffer = bytearray(MAXIMUM_DATAGRAM)
         self._octets = memoryview(self._buffer)
-        self._enlarge(socket.SO_RCVBUF, SO_RCVBUFFORCE)
-        self._enlarge(socket.SO_SNDBUF, SO_SNDBUFFORCE)
-        self._joined = segmentation and self._has_segmentation()  # datagrams may come in joined
-        self._can_segment = self._joined
+        self._enlarge(self._socket, socket.SO_RCVBUF, SO_RCVBUFFORCE)
+        self._enlarge(self._socket, socket.SO_SNDBUF, SO_SNDBUFFORCE)
+        joined = segmentation and self._has_segmentation()  # datagrams may come in joined
+        self._receive: Receive = self._receive_joined if joined else self._receive_plain
+        self._can_segment = joined
+        self._twin: socket.socket | None = None
 
-    def _enlarge(self, option: int, forced: int) -> None:
+    def _enlarge(self, of: socket.socket, option: int, forced: int) -> None:
         """A burst of video must fit; only the superuser may go beyond the system's limit."""
         if ANCILLARY_OCTETS and hasattr(socket, "SO_PEERCRED"):  # Linux
             with contextlib.suppress(OSError):
-                self._socket.setsockopt(socket.SOL_SOCKET, forced, BUFFER_OCTETS)
+                of.setsockopt(socket.SOL_SOCKET, forced, BUFFER_OCTETS)
                 return
         with contextlib.suppress(OSError):
-            self._socket.setsockopt(socket.SOL_SOCKET, option, BUFFER_OCTETS)
+            of.setsockopt(socket.SOL_SOCKET, option, BUFFER_OCTETS)
 
     def _has_segmentation(self) -> bool:
         """Ask before use: an old kernel would take the option without a word and send one huge datagram."""
@@ -197,23 +203,41 @@ class KernelDatagramSocket:
                 raise trio.ClosedResourceError
             await trio.lowlevel.wait_readable(self._socket)
             runs: list[Run] = []
-            while len(runs) < MAXIMUM_BATCH and (run := self._next_run()) is not None:
+            while len(runs) < MAXIMUM_BATCH and (run := self._next_run(self._receive)) is not None:
                 runs.append(run)
             if runs:
                 return runs
 
     def poll(self) -> list[Datagram]:
-        run = None if self._closed else self._next_run()
+        run = None if self._closed else self._next_run(self._receive)
         return [] if run is None else [Datagram(data, self.local, run.remote) for data in run.cut()]
 
-    def _next_run(self) -> Run | None:
+    def put_aside(self) -> bool:
+        """From now on have what can wait come by `poll_aside` (`net/unhurried`); false where the system cannot."""
+        self._twin = open_twin(self._socket)
+        if self._twin is None:
+            return False
+        self._enlarge(self._twin, socket.SO_RCVBUF, SO_RCVBUFFORCE)
+        return True
+
+    def poll_aside(self) -> list[Datagram]:
+        """Take some of what was put aside."""
+        batch: list[Datagram] = []
+        while self._twin is not None and not self._closed and len(batch) < MAXIMUM_BATCH:
+            run = self._next_run(self._receive_aside)
+            if run is None:
+                break
+            batch.append(Datagram(run.data, self.local, run.remote))
+        return batch
+
+    def _next_run(self, receive: Receive) -> Run | None:
         """What one call brings, a datagram or several joined; None where nothing is there. Foreign ones are skipped."""
         counters = self.counters
         if self._only_from is not None and self._only_from.refresh(trio.current_time()):
             self._origins.clear()
         for _ in range(MAXIMUM_BATCH):
             try:
-                data, size, spelling = self._receive_joined() if self._joined else self._receive_plain()
+                data, size, spelling = receive()
             except OSError as problem:
                 # Nothing there, mostly. Some systems tell here that an earlier datagram was refused.
                 if problem.errno not in QUEUE_IS_FULL:
@@ -235,12 +259,16 @@ class KernelDatagramSocket:
             return run
         return None
 
-    def _receive_plain(self) -> tuple[bytes, int, tuple[str, int]]:
+    def _receive_plain(self) -> Received:
         data, spelling = self._socket.recvfrom(MAXIMUM_DATAGRAM)
         return data, len(data), spelling
 
-    def _receive_joined(self) -> tuple[bytes, int, tuple[str, int]]:
-        """The octets, how many each datagram has, and who sent them."""
+    def _receive_aside(self) -> Received:
+        assert self._twin is not None
+        data, spelling = self._twin.recvfrom(MAXIMUM_DATAGRAM)
+        return data, len(data), spelling
+
+    def _receive_joined(self) -> Received:
         length, ancillary, _, spelling = self._socket.recvmsg_into((self._buffer,), ANCILLARY_OCTETS)
         size = length
         for level, kind, value in ancillary:
@@ -374,3 +402,5 @@ class KernelDatagramSocket:
             self._closed = True
             trio.lowlevel.notify_closing(self._socket)
             self._socket.close()
+            if self._twin is not None:
+                self._twin.close()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import trio
 
-from meetref.net.datagram import MAXIMUM_BATCH, DatagramSocket
+from meetref.net.datagram import MAXIMUM_BATCH, DatagramSocket, KernelDatagramSocket
 from meetref.net.network import Network
 from meetref.net.streampath import Receive, StreamPath
 from meetref.protocol.machine import Datagram
@@ -32,12 +32,22 @@ class Port:
         self.sockets = {socket.local: socket for socket in sockets}
         self.skipped = list(skipped)
         self.streams: dict[tuple[Address, Address], StreamPath] = {}
+        self._aside: list[KernelDatagramSocket] = []
         self.unroutable = 0  # packets whose local address is not ours, or whose stream is gone
 
     @property
     def locals(self) -> list[Address]:
         """The addresses at which this port can be reached, in the order in which they were asked for."""
         return list(self.sockets)
+
+    def put_aside(self) -> None:
+        """Have what can wait come by `poll_aside` from now on, where the system knows how (`net/unhurried`)."""
+        kernels = [socket for socket in self.sockets.values() if isinstance(socket, KernelDatagramSocket)]
+        self._aside = [socket for socket in kernels if socket.put_aside()]
+
+    def poll_aside(self) -> list[Datagram]:
+        """Some of what was put aside; nothing where no more is there."""
+        return next((some for socket in self._aside if (some := socket.poll_aside())), [])
 
     def send(self, packets: Sequence[bytes], local: Address, remote: Address) -> None:
         """Send from `local`; see `DatagramSocket.send`. Between the ends of a TCP stream, over that."""

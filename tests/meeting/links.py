@@ -79,7 +79,8 @@ class Viewer:
     def __init__(self, seed: int = 2, *, rtx: bool = True) -> None:
         self.peers: Peers = connected(seed)
         self.far: Peer = self.peers.client
-        self.dirty: list[Down] = []
+        self.left: list[list[bytes]] = []
+        """What has left, a list for each call."""
         self.started: list[str] = []
         self.failures: list[Exception] = []
         self.woken = 0
@@ -88,7 +89,7 @@ class Viewer:
             dice=random.Random(seed).randbytes,
             cname="bob",
             wall_offset=1e9,
-            dirty=self.dirty,
+            leave=lambda packets, local, remote: self.left.append(list(packets)),
             on_start=lambda slot, now: self.started.append(slot.mid),
             on_failure=self.failures.append,
             wake=self._wake,
@@ -104,10 +105,9 @@ class Viewer:
         self.woken += 1
 
     def locked(self) -> list[bytes]:
-        """The ciphertexts that would leave at the end of the batch."""
-        found = list(self.down.pending)
-        self.down.pending.clear()
-        self.dirty.clear()
+        """The ciphertexts that have left since the last time."""
+        found = [packet for packets in self.left for packet in packets]
+        self.left.clear()
         return found
 
     def gets(self) -> list[rtp.Packet]:

@@ -129,6 +129,27 @@ def test_a_slot_stays_one_stream_and_one_line_when_the_person_changes() -> None:
     assert viewer.started == ["v0", "v0"]
 
 
+def test_reports_come_once_a_second_and_at_once_when_something_begins() -> None:
+    viewer, camera = Viewer(), Camera(1)
+    viewer.down.slots["v0"].show(camera.track, 0.0)
+    camera.send(0.0, key=True)
+    assert viewer.started == ["v0"]
+    assert viewer.down.next_timeout() == 0.0
+    viewer.down.handle_timeout(0.0)
+    reported = [0.0 for packet in viewer.hears() if isinstance(packet, rtcp.SenderReport)]
+    for step in range(1, 21):
+        now = step / 5
+        camera.send(now)
+        viewer.down.tend(now)
+        reported += [now for packet in viewer.hears() if isinstance(packet, rtcp.SenderReport)]
+    assert reported == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert viewer.down.next_timeout() > 4.0, "nothing of this wakes the server"
+    woken = viewer.woken
+    viewer.down.switched(viewer.down.slots["v0"], 4.1)
+    assert viewer.woken == woken + 1
+    assert viewer.down.next_timeout() == 4.1
+
+
 def test_an_impatient_second_request_is_told_by_the_round_trip_of_the_path() -> None:
     viewer, camera = Viewer(), Camera(1)
     viewer.down.slots["v0"].show(camera.track, 0.0)

@@ -325,3 +325,14 @@ def test_garbage_is_counted_and_answers_nothing(batch: list[tuple[bytes, Address
     assert scene.ignored() == len(batch)
     assert not scene.socket.sent
     assert not scene.exchange._by_address
+
+
+def test_what_was_put_aside_is_taken_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene()
+    feedback = Datagram(bytes([0x8F, 205, 0, 4]) + bytes(36), LOCAL, ALICE)
+    monkeypatch.setattr(scene.exchange.port, "poll_aside", lambda: [feedback] * 64)
+    scene.exchange.read_aside(0.0)
+    assert scene.ignored() == module.MAXIMUM_ASIDE
+    monkeypatch.setattr(scene.exchange.port, "poll_aside", list)
+    scene.exchange.read_aside(0.0)
+    assert scene.ignored() == module.MAXIMUM_ASIDE

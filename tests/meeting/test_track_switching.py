@@ -36,7 +36,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.transport_sequence = 0
-        self.pending: list[bytes] = []
+        self.now = 0.0
         self.sent: list[tuple[float, rtp.Packet]] = []
         self.switches = 0
 
@@ -46,8 +46,8 @@ class Wire:
     def on_sent(self, number: int, locked: Sequence[bytes], now: float) -> None:
         """Nobody estimates here."""
 
-    def touch(self) -> None:
-        """Everything is taken at the end of the batch."""
+    def send(self, packets: Sequence[bytes]) -> None:
+        self.sent += [(self.now, rtp.parse(data)) for data in packets]
 
     def started(self, slot: Slot, now: float) -> None:
         self.switches += 1
@@ -57,10 +57,6 @@ class Wire:
 
     def fail(self, error: Exception) -> None:
         raise error
-
-    def take(self, now: float) -> None:
-        self.sent += [(now, rtp.parse(data)) for data in self.pending]
-        self.pending.clear()
 
 
 @dataclass
@@ -159,10 +155,10 @@ class Scene:
             )  # fmt: skip
             for _, encoding, sequence, data in together:
                 encoding.receive(rewriting.read_video(data, sequence, self.short_pictures[encoding.rid]), now)
+            self.wire.now = now
             for encoding in self.arrived:
                 encoding.forward(now)
             self.arrived.clear()
-            self.wire.take(now)
 
 
 @dataclass

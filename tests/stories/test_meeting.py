@@ -103,8 +103,8 @@ async def test_chat_arrives_in_order_and_a_newcomer_reads_it_all(autojump_clock:
         alice, bob = await scene.join("alice", way=ROUGH), await scene.join("bob", way=ROUGH)
         for number in range(10):
             speaker = alice if number % 2 else bob
+            await until(lambda speaker=speaker, read=number: len(speaker.chat) == read, 5)
             speaker.say(signaling.SayChat(client_id=f"m{number}", text=f"message {number}"))
-            await trio.sleep(0.3)
         alice.say(signaling.SayChat(client_id="m9", text="message 9"))  # said again: stored once
         await until(lambda: len(alice.chat) == 11 and len(bob.chat) == 10, 5)
         carol = await scene.join("carol")
