@@ -64,6 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--capture", type=Path, metavar="FILE", help="write a pcapng of the media, with its secrets")
     parser.add_argument("--dtls", choices=VERSIONS, default="any", help="versions of DTLS: any prefers 1.3 (any)")
     parser.add_argument("--srtp", choices=SRTP_ENGINES, default="faster", help="who locks the media (faster)")
+    parser.add_argument(
+        "--hide-headers", action="store_true", help="encrypt RTP headers, too, where the browser takes that (cryptex)"
+    )
     add_safety_arguments(parser)
 
 
@@ -78,6 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
             raise CommandFailed(f"--{name.replace('_', '-')} goes from 0 to 65535", Exit.WRONG_COMMAND_LINE)
     if not 0 <= (arguments.bots or 0) <= MAXIMUM_COUNT:
         raise CommandFailed(f"--bots goes from 0 to {MAXIMUM_COUNT}", Exit.WRONG_COMMAND_LINE)
+    if arguments.hide_headers and arguments.srtp == "libsrtp":
+        raise CommandFailed("--srtp libsrtp hides no headers here; choose ours or faster", Exit.WRONG_COMMAND_LINE)
     network = KernelNetwork()
     protection = protect(arguments, network.addresses(), network.wall_clock)
     settings = Settings(
@@ -92,6 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         admin_token=protection.admin_token,
         dtls_versions=VERSIONS[arguments.dtls],
         srtp_engine=SRTP_ENGINES[arguments.srtp],
+        hides_headers=arguments.hide_headers,
         admit=protection.admit or (lambda join: None),
         any_page=protection.admit is not None,
         relay_ports=read_ports(arguments.relay_ports) if arguments.relay_ports is not None else None,

@@ -91,6 +91,7 @@ class Settings:
     any_page: bool = False
     dtls_versions: Versions = "1.3 preferred"
     srtp_engine: Engine | None = None
+    hides_headers: bool = False
     embeds_handshake: bool = True
     key_log: Callable[[str], None] | None = None
     maximum_rooms: int = 200
@@ -265,6 +266,7 @@ def _place(
         handshakes=handshakes,
         dtls_versions=settings.dtls_versions,
         srtp_engine=settings.srtp_engine,
+        hides_headers=settings.hides_headers,
         embeds_handshake=settings.embeds_handshake,
         key_log=settings.key_log,
         ice_servers=ice_servers,

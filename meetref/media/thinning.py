@@ -25,6 +25,8 @@ MAXIMUM_OMITTED = 256
 MAXIMUM_GAP = 64
 """Packets missing in a row that are still judged by their neighbours."""
 
+NO_PICTURE = -(1 << 62)  # no packet has this id
+
 MAXIMUM_CHANGES = 16
 """Changes of the layer that are remembered, for latecomers."""
 
@@ -95,8 +97,8 @@ class Thinning:
     """
 
     __slots__ = (
-        "_changes", "_highest", "_kept", "_marker", "_newest", "_pictures", "_sequences", "_tl0", "_unwrapper",
-        "wanted",
+        "_changes", "_kept", "_marker", "_newest", "_next", "_part_of", "_pictures", "_place", "_sequences", "_tl0",
+        "_unwrapper", "wanted",
     )  # fmt: skip
 
     def __init__(self, wanted: int, sequence_offset: int, picture_offset: int, newest: int) -> None:
@@ -106,31 +108,46 @@ class Thinning:
         self._unwrapper = Unwrapper(15)
         self._newest = self._unwrapper.unwrap(newest & 0x7FFF)
         self._kept, self._marker = True, 0  # of the newest picture: whether it goes, and whether its end was seen
-        self._highest: int | None = None
+        self._next: int | None = None  # the sequence number behind the highest so far
+        self._part_of: int | None = NO_PICTURE  # the newest packet's picture, if it is the newest one, and its place
+        self._place: Place | None = None
         self._tl0: int | None = None
         self._changes = deque([(self._newest, ALL_LAYERS)], MAXIMUM_CHANGES)  # from which picture on which layer goes
 
     def place(self, packet: Layered) -> Place | None:
         """Where a packet goes, or None: nowhere. Each packet is asked for once, as it comes."""
         number = packet.sequence
-        latest = self._highest is None or number > self._highest
+        if number == self._next and packet.picture == self._part_of:  # the next part of the newest picture, as most are
+            self._next = number + 1
+            self._marker |= packet.marker
+            if self._place is None:
+                self._sequences.omit(number)
+            return self._place
+        latest = self._next is None or number >= self._next
         if packet.picture is None:  # padding: its number was used all the same
             if not latest and self._is_gone(number):
                 return None
-            self._highest = number if latest else self._highest
+            self._next = number + 1 if latest else self._next
             return self._sequences.offset_at(number), self._pictures.offset, True
         picture = self._unwrapper.unwrap(packet.picture & 0x7FFF)
-        floor = self._pictures.floor
         if latest:
-            goes = self._advance(packet, picture)
-            if not goes:
-                self._sequences.omit(number)  # spec: rewriting/numbers-close-up
-                return None
-        elif self._is_gone(number) or (floor is not None and picture < floor):
+            return self._take(packet, picture)
+        floor = self._pictures.floor
+        if self._is_gone(number) or (floor is not None and picture < floor):
             return None
-        else:
-            goes = self._goes(packet, picture)  # spec: rewriting/late-and-unwanted
+        goes = self._goes(packet, picture)  # spec: rewriting/late-and-unwanted
         return self._sequences.offset_at(number), self._pictures.offset_at(picture), goes
+
+    def _take(self, packet: Layered, picture: int) -> Place | None:
+        """The next packet, or one further on."""
+        place: Place | None = None
+        if self._advance(packet, picture):
+            place = self._sequences.offset, self._pictures.offset_at(picture), True
+        else:
+            self._sequences.omit(packet.sequence)  # spec: rewriting/numbers-close-up
+        self._part_of = packet.picture if picture == self._newest else NO_PICTURE
+        self._place = place
+        return place
 
     def _is_gone(self, number: int) -> bool:
         """Whether a latecomer has no place any more: it was counted as left out, or nobody knows."""
@@ -138,8 +155,8 @@ class Thinning:
         return number in self._sequences or (floor is not None and number < floor)
 
     def _advance(self, packet: Layered, picture: int) -> bool:
-        """The next packet, or one further on: whether it goes. A picture goes whole or not at all."""
-        before, newest, kept, ended = self._highest, self._newest, self._kept, self._marker
+        """Whether the next packet, or one further on, goes. A picture goes whole or not at all."""
+        due, newest, kept, ended = self._next, self._newest, self._kept, self._marker
         nothing_between = self._nothing_between(packet, picture)
         if picture > newest:
             self._change(packet, picture)
@@ -147,18 +164,19 @@ class Thinning:
             self._newest, self._marker = picture, packet.marker
             for omitted in range(newest + 1 if nothing_between else picture, picture if goes else picture + 1):
                 self._pictures.omit(omitted)  # spec: rewriting/pictures-close-up
+        elif picture == newest:
+            goes = kept
+            self._marker |= packet.marker
         else:
             goes = self._goes(packet, picture)
-            if picture == newest:
-                self._marker |= packet.marker
-        self._highest = packet.sequence
+        self._next = packet.sequence + 1
         self._tl0 = packet.tl0
-        if before is not None and nothing_between and 1 < packet.sequence - before <= MAXIMUM_GAP:
+        if due is not None and nothing_between and 0 < packet.sequence - due < MAXIMUM_GAP:
             owners = [False] if picture > newest + 1 else []
             owners += [goes] if picture == newest or not _begins(packet) else []
             owners += [kept] if picture > newest and not ended else []
             if owners and not any(owners):  # spec: rewriting/gap-judged
-                for missing in range(before + 1, packet.sequence):
+                for missing in range(due, packet.sequence):
                     self._sequences.omit(missing)
         return goes
 
@@ -195,9 +213,9 @@ class Thinning:
     def over(self) -> bool:
         """Whether everything goes again, and has done so for so long that nothing from before is on its way."""
         last = self._sequences.last
-        if self.wanted < ALL_LAYERS or self._highest is None:
+        if self.wanted < ALL_LAYERS or self._next is None:
             return False
-        return last is None or self._highest - last > SETTLED_AFTER
+        return last is None or self._next - 1 - last > SETTLED_AFTER
 
     @property
     def floor(self) -> int:

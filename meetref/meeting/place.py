@@ -50,6 +50,7 @@ class Place:
     handshakes: Handshakes
     dtls_versions: Versions = "1.3 preferred"
     srtp_engine: Engine | None = None
+    hides_headers: bool = False
     embeds_handshake: bool = True
     key_log: Callable[[str], None] | None = None
     ice_servers: Callable[[str], list[signaling.IceServer]] = lambda participant: []
@@ -64,6 +65,7 @@ class Place:
             dtls_versions=self.dtls_versions,
             embeds_handshake=self.embeds_handshake,
             srtp_engine=self.srtp_engine,
+            hides_headers=self.hides_headers,
             key_log=self.key_log,
             may_check=self.may_check,
         )
@@ -80,6 +82,7 @@ class Place:
             candidates=self.candidates,
             ice_options=negotiation.ICE_OPTIONS if self.embeds_handshake else negotiation.PLAIN_ICE_OPTIONS,
             end_of_candidates=True,
+            hides_headers=self.hides_headers,
         )
 
 
@@ -87,7 +90,13 @@ def describe(peer: Peer, theirs: negotiation.Transport, now: float) -> None:
     """Tell a connection what the other side's description says."""
     credentials = Credentials(theirs.ufrag, theirs.password)
     remote = Remote(
-        credentials, theirs.fingerprints, theirs.setup, theirs.ice_lite, theirs.renominates, theirs.embeds_handshake
+        credentials,
+        theirs.fingerprints,
+        theirs.setup,
+        theirs.ice_lite,
+        theirs.renominates,
+        theirs.embeds_handshake,
+        theirs.hides_headers,
     )
     peer.set_remote(remote, now)
     for candidate in theirs.candidates:

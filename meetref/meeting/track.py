@@ -31,6 +31,9 @@ Kind = Literal["audio", "video"]
 
 by_sequence = attrgetter("sequence")
 
+MAXIMUM_ENCODINGS = 4
+"""Of one track, over all offers: three with names, and one from before there were names."""
+
 NOTHING = -(1 << 62)  # lower than any sequence number, extended as they are
 
 LOOK_EVERY = 0.2
@@ -80,7 +83,7 @@ class Encoding:
             self.keyframes.arrived(now)
             if packet.size not in (None, self.size):
                 self.size = packet.size
-                self.track.sort(now)
+                self.track.resize(now)
         if packet.tail:
             self.take(packet)
 
@@ -173,18 +176,22 @@ class Track:
         """The publisher is to be told which encodings are `active`."""
         self.demand: Demand[tuple[Slot, Encoding], Track] = Demand()
         """Which encodings are used, by their numbers: what the publisher is to be told."""
+        self.encodings: list[Encoding] = []
         self._offered: list[Encoding] = []
         self._counted = False
         self.add(rids or ("",), clock)
 
     def add(self, rids: Sequence[str], clock: TrackClock | None = None) -> None:
-        """Have encodings of these names, those that are there already included; offers may only add some."""
+        """Have encodings of these names, too; a later offer may add some, within bounds, and takes none away."""
         for rid in rids:
-            if self.find(rid) is None:
+            if self.find(rid) is None and len(self._offered) < MAXIMUM_ENCODINGS:
                 of = clock or TrackClock(self._offered[0].clock.publisher, self._offered[0].clock.clock_rate)
                 self._offered.append(Encoding(self, len(self._offered), rid, of))
                 clock, self._counted = None, False
-        self.encodings = list(self._offered)
+        self._sort()
+
+    def _sort(self) -> None:
+        self.encodings = [self._offered[place] for place in order([encoding.size for encoding in self._offered])]
 
     def find(self, rid: str) -> Encoding | None:
         """The encoding of that name."""
@@ -204,10 +211,9 @@ class Track:
             for temporal, rate in enumerate(encoding.rates(now))
         ]
 
-    def sort(self, now: float) -> None:
-        """A size is known, or another one."""
-        places = order([encoding.size for encoding in self._offered])
-        self.encodings = [self._offered[place] for place in places]
+    def resize(self, now: float) -> None:
+        """An encoding has another size than before."""
+        self._sort()
         self.look(now, changed=True)
 
     def look(self, now: float, *, changed: bool = False) -> None:
@@ -218,7 +224,10 @@ class Track:
             changed |= activity.look(activities, now)
         slots = self.slots if changed else [slot for encoding in self._offered for slot in encoding.waiting]
         for slot in tuple(slots):
-            slot.look(now)
+            try:
+                slot.look(now)
+            except Exception as error:
+                slot.link.fail(error)
 
     def use(self, slot: Slot, before: frozenset[Encoding], after: frozenset[Encoding], now: float) -> None:
         """A slot uses other encodings than before; a picture that nobody sees need not be sent."""

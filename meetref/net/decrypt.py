@@ -235,7 +235,8 @@ class Decryption:
 
     def _add(self, conversation: Conversation, keys: Sequence[keyschedule.SRTPKeys]) -> None:
         self.conversations.append(conversation)
-        self._inbound += [srtp.open_session(each) for each in keys]
+        # Whether headers are hidden was said in SDP, which is not here; each packet tells it itself.
+        self._inbound += [srtp.open_session(each, hiding=srtp.Hiding(cryptex=True)) for each in keys]
 
 
 def _records(data: bytes) -> list[dtls.Record | dtls.Ciphertext]:

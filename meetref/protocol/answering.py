@@ -153,7 +153,8 @@ def agreed_transport(offer: Offer, local: Transport) -> Transport:
     """Our end, with those ICE options that the offerer has, too."""
     theirs = offer.transport.ice_options
     options = tuple(option for option in local.ice_options if option in theirs)  # spec: sdp/ice-options-echoed
-    return replace(local, ice_options=options)
+    hides_headers = local.hides_headers and offer.transport.hides_headers  # spec: srtp/cryptex-negotiated
+    return replace(local, ice_options=options, hides_headers=hides_headers)
 
 
 def _read_remote(session: Session, taken: Sequence[str], first: str) -> tuple[Section, Transport]:

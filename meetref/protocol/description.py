@@ -51,6 +51,8 @@ def _transport_attributes(transport: Transport) -> Iterator[Attribute]:
     for fingerprint in transport.fingerprints:
         yield Attribute("fingerprint", attributes.serialize_fingerprint(fingerprint))
     yield Attribute("setup", transport.setup)
+    if transport.hides_headers:
+        yield Attribute("cryptex")
 
 
 def candidate_attributes(transport: Transport) -> Iterator[Attribute]:
@@ -89,6 +91,7 @@ def read_transport(session: Session, sections: Sequence[Section]) -> Transport:
         ice_options=tuple(find("ice-options").split()[:16]),
         end_of_candidates=any(place.has("end-of-candidates") for place in places),
         ice_lite=session.has("ice-lite"),
+        hides_headers=any(place.has("cryptex") for place in places),
     )
 
 

@@ -48,6 +48,8 @@ class Transport:
     end_of_candidates: bool = False
     ice_lite: bool = False
     """Read of peers (media servers say so); never written (RFC 9429 section 5.2.1)."""
+    hides_headers: bool = False
+    """Whether RTP headers may come hidden (RFC 9335): in both descriptions, or in neither."""
 
     @property
     def renominates(self) -> bool:

@@ -73,6 +73,8 @@ class Remote:
     renominates: bool = False
     embeds_handshake: bool = False
     """It offers, or accepts, that DTLS rides in connectivity checks."""
+    hides_headers: bool = False
+    """It takes RTP packets whose headers are hidden."""
 
 
 class Peer:
@@ -82,6 +84,7 @@ class Peer:
     `srtp_engine` is None for the one that is faster.
     `may_check` says to which addresses connectivity checks may be sent at all (RFC 8445 section 19.5.1).
     With `lite` our side of ICE only answers. `embeds_handshake` says that DTLS may ride in its checks.
+    With `hides_headers` those of RTP are encrypted where the other side takes that, which only our own SRTP does.
     """
 
     def __init__(
@@ -98,6 +101,7 @@ class Peer:
         may_check: Callable[[Address], bool] = lambda address: True,
         lite: bool = False,
         embeds_handshake: bool = True,
+        hides_headers: bool = False,
     ) -> None:
         self.certificate = certificate
         self.dice = dice
@@ -108,6 +112,7 @@ class Peer:
         self.key_log = key_log
         self.lite = lite
         self.embeds_handshake = embeds_handshake
+        self.hides_headers = hides_headers
         self.sped = sped.Sped(self._take_dtls)
         self._may_check = may_check
         self._agents = Agents(self._make_agent, dice, controlling=controlling)
@@ -408,7 +413,9 @@ class Peer:
         elif connected.srtp_keys is None:  # spec: handshake12/keys-before-media
             self._become("failed", "the other side does not agree to encrypted media (no use_srtp)")
         else:
-            self.srtp = srtp.open_session(connected.srtp_keys, self.srtp_engine)
+            hides = self.hides_headers and self._remote.hides_headers  # spec: srtp/cryptex-negotiated
+            hiding = srtp.Hiding(cryptex=True) if hides else None
+            self.srtp = srtp.open_session(connected.srtp_keys, self.srtp_engine, hiding)
             self._announce()
 
     def _announce(self) -> None:

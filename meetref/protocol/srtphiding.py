@@ -8,8 +8,9 @@
 
 Stands above `protocol/srtpsession`, whose packets it makes and reads otherwise; `protocol/srtp` opens it.
 Specification: RFC 9335 (cryptex); RFC 6904, RFC 7714 section 8.3 (elements).
-Leaves out: what is said of it in SDP (`a=cryptex`, `urn:ietf:params:rtp-hdrext:encrypt`): browsers say neither unless
-somebody sets a flag, so a session is told by its owner. Also cryptex as a must: what comes unhidden is taken.
+Cryptex is agreed on by `a=cryptex` where `protocol/peer` is told so.
+Leaves out: `urn:ietf:params:rtp-hdrext:encrypt` in SDP, which no browser offers: of elements a session is told by its
+owner. Also cryptex as a must: what comes unhidden is taken.
 Read next: tests/protocol/test_srtphiding.py, where the published packets are.
 """
 

@@ -35,6 +35,7 @@ def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Refused:
         (["--bots", "-1"], "--bots goes from 0 to 100"),
         (["--bots", "101"], "--bots goes from 0 to 100"),
         (["--announce", "meet.example"], "--announce: not an IP address: 'meet.example'"),
+        (["--hide-headers", "--srtp", "libsrtp"], "--srtp libsrtp hides no headers here; choose ours or faster"),
     ],
 )
 def test_a_wrong_command_line(refused: Refused, words: list[str], sentence: str) -> None:
@@ -107,3 +108,13 @@ def test_who_locks_the_media_is_an_option(
     monkeypatch.setattr(serve.trio, "run", lambda stop, serve, network, settings, arguments: seen.append(settings))
     assert main(["serve", "--data", str(tmp_path), *words]) == 0
     assert [settings.srtp_engine for settings in seen] == [engine]
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["--hide-headers"], ["--hide-headers", "--srtp", "ours"]], ids=["no", "yes", "yes, with ours"]
+)
+def test_hiding_headers_is_an_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    seen: list[Settings] = []
+    monkeypatch.setattr(serve.trio, "run", lambda stop, serve, network, settings, arguments: seen.append(settings))
+    assert main(["serve", "--data", str(tmp_path), *words]) == 0
+    assert [settings.hides_headers for settings in seen] == [bool(words)]

@@ -6,12 +6,34 @@ vectors/sped/README.md has the words of the steps. Read next: tests/vectors/test
 
 from __future__ import annotations
 
+import json
 import zlib
+from pathlib import Path
 from typing import Any
 
+from meetref.wire import attribute, stun
+from tests.generate.mediacases import Cases
 from tests.generate.stepcases import Case, Step, machine_set
 
 ONE, TWO, THREE = (bytes((22, 254, 253, number)).ljust(40, b"\0") for number in (1, 2, 3))
+LIBWEBRTC_DIFFERS = (
+    "what was said after the handshake is acknowledged",
+    "an older datagram's acknowledgement completes nothing",
+    "data complete it",
+    "data before the handshake is complete do not",
+    "a peer that sends neither any more is done",
+    "whose last word was answered is complete at once",
+    "who was offered nothing waits",
+    "both attributes are always there",
+    "datagrams take turns",
+    "a new flight replaces the old one",
+    "a path takes what is open, in the order of the flight",
+    "what comes again is acknowledged again, and not given again",
+)
+"""It begins without being offered this, leaves out an empty data attribute, and keeps to the order of first arrival.
+The rest takes a handshake with it, or a flight of three datagrams."""
+
+RECORDED = Path(__file__).parent.parent / "captured" / "sped-libwebrtc.json"
 BEGINS, WAITS = {"offered": True}, {"offered": False}
 Row = tuple[str, str, Case, list[Step]]
 
@@ -58,7 +80,25 @@ def sets() -> dict[str, Case]:
     """All sets of this stem."""
     source = "draft-hancke-webrtc-sped-00 sections 3.3 and 4"
     groups = [("states", source, _states()), ("carrying", source, _carrying()), ("hearing", source, _hearing())]
-    return {"sped/steps": machine_set("sped/steps", groups)}
+    groups += [("carrying", source, _carrying_two())]
+    steps = machine_set("sped/steps", groups, witness="libwebrtc", differing=LIBWEBRTC_DIFFERS)
+    return {"sped/steps": steps, "sped/messages": _messages()}
+
+
+def _messages() -> Case:
+    """Checks and answers as libwebrtc sent them."""
+    recorded = json.loads(RECORDED.read_text(encoding="utf-8"))
+    cases = Cases("sped-messages", {})
+    cases.group("parse", f"wrtc {recorded['version']}, tests/captured/record_sped.py", "captured")
+    for each in recorded["messages"]:
+        message = stun.parse(bytes.fromhex(each["hex"]))
+        inside, acknowledged = message.get(attribute.DTLS_IN_STUN), message.get(attribute.DTLS_IN_STUN_ACKNOWLEDGEMENT)
+        reqs = "acknowledgement-checksum acknowledgements-bounded" + ("" if inside else " acknowledgement-alone")
+        out = {"data": None if inside is None else inside.hex(), "acknowledged": [f"{one:08x}" for one in acknowledged]}
+        what = f"with {len(inside or b'')} octets" if inside else f"that acknowledges {len(acknowledged)}"
+        comment = f"{'a check' if message.kind is stun.Class.REQUEST else 'an answer'} {what}"
+        cases.valid(comment, reqs, each, out)
+    return cases.finish()
 
 
 def _states() -> list[Row]:
@@ -100,6 +140,15 @@ def _carrying() -> list[Row]:
          [flight(ONE, TWO, THREE), says(ONE), hears(b"", ONE), does("path-found"), goes_plainly(TWO, THREE)]),
         ("when it is off the path takes the same datagrams", "sped/fallback-same-octets", BEGINS,
          [flight(ONE, TWO), says(ONE), hears(neither=True), does("path-found"), goes_plainly(ONE, TWO)]),
+    ]  # fmt: skip
+
+
+def _carrying_two() -> list[Row]:
+    """A post-quantum hello is two datagrams."""
+    return [
+        ("two datagrams take turns", "sped/round-robin", BEGINS, [flight(ONE, TWO), says(ONE), says(TWO), says(ONE)]),
+        ("a path takes the one that is open", "sped/plain-beside", BEGINS,
+         [flight(ONE, TWO), says(ONE), hears(b"", ONE), does("path-found"), goes_plainly(TWO)]),
     ]  # fmt: skip
 
 

@@ -8,8 +8,10 @@ Read next: `tests/generate/ice.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
+
+from tests.generate.dtlsrefusals import notes
 
 Case = dict[str, Any]
 Step = dict[str, Any]
@@ -75,15 +77,27 @@ def init(role: str = "controlling", *, local: Sequence[str] = (A,), tie_breaker:
     return {"role": role, "tie_breaker": tie_breaker, "own": OWN, "peer": PEER, "local": lines} | more
 
 
-def machine_set(name: str, groups: Sequence[tuple[str, str, Sequence[tuple[str, str, Case, list[Step]]]]]) -> Case:
-    """A whole set. A group has an operation, a source, and cases: comment, requirements, beginning, steps."""
-    number, written = 0, []
+def machine_set(
+    name: str,
+    groups: Sequence[tuple[str, str, Sequence[tuple[str, str, Case, list[Step]]]]],
+    *,
+    witness: str = "",
+    differing: Collection[str] = (),
+) -> Case:
+    """A whole set. A group has an operation, a source, and cases: comment, requirements, beginning, steps.
+
+    Cases with these comments, of which that `witness` says something else, have a flag and groups of their own.
+    """
+    number, written, flag = 0, [], f"{witness}Differs"
     for operation, source, rows in groups:
-        tests = []
+        parts: dict[bool, list[Case]] = {}
         for comment, reqs, beginning, steps in rows:
             number += 1
             case = {"id": f"{name.replace('/', '-')}-{number:04d}", "comment": comment, "reqs": reqs.split()}
-            tests.append({**case, "init": beginning, "steps": steps})
-        group = {"params": {"operation": operation}, "provenance": "generated", "source": source, "tests": tests}
-        written.append({**group, "verified_by": [], "provisional": True})
-    return {"schema": "machine", "set": name.replace("/", "-"), "version": "1.0.0", "notes": {}, "groups": written}
+            flags = {"flags": [flag]} if comment in differing else {}
+            parts.setdefault(comment in differing, []).append({**case, **flags, "init": beginning, "steps": steps})
+        for tests in parts.values():
+            group = {"params": {"operation": operation}, "provenance": "generated", "source": source, "tests": tests}
+            written.append({**group, "verified_by": [], "provisional": True})
+    told = notes([witness] if witness else [])
+    return {"schema": "machine", "set": name.replace("/", "-"), "version": "1.0.0", "notes": told, "groups": written}

@@ -232,6 +232,25 @@ def test_padding_between_two_pictures_keeps_its_number() -> None:
     assert sent == [(1, 1), (2, 2), (4, 3), (6, 4)]
 
 
+@pytest.mark.spec("rewriting/padding-keeps-its-number")
+def test_padding_behind_a_packet_of_an_older_picture_keeps_its_number() -> None:
+    thinning = Thinning(0, 0, 0, -1)
+    comes = [Packet(1, 5, 0, starts=True), Packet(2, 6, 2), Packet(3, 5, 0), Packet(4, None), Packet(5, None)]
+    sent = [(packet.sequence, packet.sequence + place[0]) for packet in comes if (place := thinning.place(packet))]
+    assert sent == [(1, 1), (3, 2), (4, 3), (5, 4)]
+
+
+@pytest.mark.spec("rewriting/whole-pictures")
+@pytest.mark.parametrize("lost", [(), (2,)], ids=["nothing lost", "with a gap"])
+def test_parts_of_a_picture_that_claim_other_layers_share_its_fate(lost: tuple[int, ...]) -> None:
+    thinning = Thinning(0, 0, 0, -1)
+    claims = [(1, 0, 0), (2, 0, 2), (3, 0, 2), (4, 0, 1), (5, 1, 2), (6, 1, 0), (7, 1, 0), (8, 2, 0)]
+    made = [Packet(number, picture, temporal, marker=0) for number, picture, temporal in claims]
+    packets = [each if each.sequence in (1, 5, 8) else middle(each) for each in made if each.sequence not in lost]
+    sent = {packet.sequence: packet.sequence + place[0] for packet in packets if (place := thinning.place(packet))}
+    assert sent == {number: number for number in (1, 2, 3, 4) if number not in lost} | {8: 5}
+
+
 def test_what_is_remembered_is_bounded_and_what_is_older_is_dropped() -> None:
     omissions = Omissions(0)
     for number in range(0, 10 * MAXIMUM_OMITTED, 2):

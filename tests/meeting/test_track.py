@@ -8,7 +8,7 @@ from meetref.media.demand import OFF_AFTER
 from meetref.media.simulcast import SILENT_FOR
 from meetref.media.thinning import ALL_LAYERS
 from meetref.meeting.forwarder import Slot
-from meetref.meeting.track import Encoding, Track
+from meetref.meeting.track import MAXIMUM_ENCODINGS, Encoding, Track
 from meetref.meeting.up import MAXIMUM_STREAMS
 from meetref.protocol.negotiation import AUDIO_LEVEL, MID, REPAIRED_RID, RID, TRANSPORT_SEQUENCE, ReceivedTrack
 from meetref.wire import rtcp, rtcpfeedback, rtp, vp8
@@ -266,6 +266,28 @@ def test_a_publisher_hears_what_nobody_uses_and_at_once_what_somebody_does() -> 
     alice.plays(OFF_AFTER + 0.5, "qf")
     alice.hears()
     assert alice.told[-1] == []
+
+
+def test_encodings_of_ever_new_offers_are_bounded() -> None:
+    alice = Camera(order=("f", "h", "q"))
+    alice.begins()
+    for number in range(20):
+        names = (f"r{number}", "q")
+        section = ReceivedTrack(mid="c", kind="video", codecs={}, rids=names, extensions={MID: MID_ID, RID: RID_ID})
+        alice.up.describe([section], {"c": "screen"})
+    assert [encoding.rid for encoding in alice.track.encodings] == ["q", "h", "f", "r0"], "and stay in their order"
+    assert len(alice.track.encodings) == MAXIMUM_ENCODINGS
+
+
+def test_a_mistake_in_one_viewers_choice_is_that_viewers_alone() -> None:
+    alice = Camera()
+    viewer, slot = watching(alice)
+    other, _ = watching(alice, 60)
+    slot.selection = None  # type: ignore[assignment]
+    alice.begins()
+    assert len(viewer.failures) >= 1
+    assert other.gets()
+    assert not other.failures
 
 
 def test_sound_is_always_used() -> None:

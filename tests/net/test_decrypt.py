@@ -15,7 +15,7 @@ from meetref.net.decrypt import Decryption, in_the_clear, masters_of, secrets_of
 from meetref.protocol import dtls, srtp
 from meetref.protocol.association import Connected
 from meetref.protocol.machine import Datagram
-from meetref.wire import attribute, stun, udp
+from meetref.wire import attribute, rtp, stun, udp
 from meetref.wire.address import Address
 from meetref.wire.pcapng import Block, Packet, Secrets, parse
 from tests.protocol.dtls_pairs import CLIENT, Pair
@@ -145,6 +145,28 @@ def test_a_call_with_1_3_opens(verified: bool) -> None:
     without = Decryption({}, {})
     assert in_the_clear(blocks, without) == blocks
     assert (without.opened, without.refused) == (0, 1)
+
+
+def test_hidden_headers_come_out_too() -> None:
+    """What was agreed on in SDP is not in the capture: each packet tells it."""
+    pair = Pair(kind=dtls.Endpoint).start().run()
+    keys = pair.of("client", Connected)[0].srtp_keys
+    hiding = srtp.open_session(keys, hiding=srtp.Hiding(cryptex=True))
+    packet = rtp.Packet(payload_type=111, sequence=1, timestamp=1, ssrc=5, payload=b"hello", extensions={1: b"loud"})
+    plain = [rtp.serialize(packet), rtp.serialize(replace(packet, sequence=2, extensions={}))]
+    blocks: list[Block] = []
+    capture = Capture(blocks.append)
+    for line in sorted(set(pair.key_log)):
+        capture.key_log(line)
+    tap = capture.tap("both")
+    for at, role, data in pair.sent:
+        tap(Datagram(data, *((CLIENT, OTHER) if role == "client" else (OTHER, CLIENT))), "out", at)
+    for each in plain:
+        tap(Datagram(hiding.lock(each), CLIENT, OTHER), "out", pair.now)
+    decryption = Decryption(masters_of(blocks), secrets_of(blocks))
+    clear = [udp.parse(block.data).data for block in in_the_clear(blocks, decryption) if isinstance(block, Packet)]
+    assert clear[-2:] == plain
+    assert (decryption.opened, decryption.refused) == (2, 0)
 
 
 def elsewhere(talk: Talk) -> list[Datagram]:

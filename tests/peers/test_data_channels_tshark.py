@@ -248,7 +248,7 @@ async def test_data_of_1_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "CLIENT_RANDOM" in log.read_text()
 
 
-@pytest.mark.peer("chromium", "firefox", "tshark")
+@pytest.mark.peer("chromium", "chromedriver", "firefox", "tshark")
 @pytest.mark.parametrize("firefox_offers", [True, False], ids=["firefox-offers", "chromium-offers"])
 async def test_data_of_1_3(firefox_offers: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = tmp_path / "keys"

@@ -364,6 +364,27 @@ def test_an_extension_of_one_direction_is_answered_by_the_other() -> None:
     assert read_answer(found.sdp, slots(1)).tracks[0].extensions[AUDIO_LEVEL] == 1
 
 
+@pytest.mark.spec("srtp/cryptex-negotiated")
+def test_headers_are_hidden_where_both_say_so() -> None:
+    hiding, server = replace(CLIENT, hides_headers=True), replace(SERVER, hides_headers=True)
+    text = offered(local=hiding)
+    session = sdp.parse(text)
+    assert session.has("cryptex")
+    assert not any(section.has("cryptex") for section in session.sections), "once for the whole bundle"
+    for theirs, ours, agreed in (
+        (text, server, True),
+        (text, SERVER, False),
+        (offered(), server, False),
+        (offered(), SERVER, False),
+    ):
+        given_answer = answered(theirs, ours)
+        assert given_answer.remote.hides_headers == (theirs is text)
+        assert ("a=cryptex\r\n" in given_answer.sdp) == agreed
+        assert read_answer(given_answer.sdp, slots(1)).remote.hides_headers == agreed
+    in_sections = offered().replace("a=rtcp-mux\r\n", "a=rtcp-mux\r\na=cryptex\r\n")
+    assert "a=cryptex\r\n" in answered(in_sections, server).sdp, "or in every section of the bundle"
+
+
 @pytest.mark.spec("sdp/ice-options-echoed")
 def test_ice_options_are_those_of_both() -> None:
     assert "a=ice-options:trickle\r\n" in answered(offered().replace(" ice2", " renomination")).sdp

@@ -64,6 +64,27 @@ def test_the_engine_that_locks_the_media_is_a_choice_of_each_side(engine: Engine
     assert peers.client.unlock(peers.server.srtp.lock(SOUND)) == SOUND
 
 
+@pytest.mark.spec("srtp/cryptex-negotiated")
+@pytest.mark.parametrize("server_does", [True, False])
+@pytest.mark.parametrize("client_does", [True, False])
+def test_headers_are_hidden_where_both_sides_take_that(client_does: bool, server_does: bool) -> None:
+    peers = Peers()
+    peers.client.hides_headers, peers.server.hides_headers = client_does, server_does
+    peers.introduce(
+        client=peers.remote_of("client", hides_headers=client_does),
+        server=peers.remote_of("server", hides_headers=server_does),
+    )
+    peers.run(lambda: peers.both_connected)
+    packet = rtp.Packet(payload_type=111, sequence=7, timestamp=1, ssrc=5, payload=b"hello", extensions={1: b"loud"})
+    plain = rtp.serialize(packet)
+    for here, there in ((peers.client, peers.server), (peers.server, peers.client)):
+        assert here.srtp is not None
+        locked = here.srtp.lock(plain)
+        assert (locked[12:14] == b"\xc0\xde") == (client_does and server_does)
+        assert (b"loud" in locked) == (not client_does or not server_does)
+        assert there.unlock(locked) == plain
+
+
 def test_a_selected_path_is_told_again_for_those_who_were_refused_it() -> None:
     peers = connected()
     assert peers.of("server", PathOpened)[-1] == PathOpened(SERVER, CLIENT)

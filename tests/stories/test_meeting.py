@@ -11,6 +11,7 @@ from trio.testing import MockClock
 
 from meetref.net.virtuallink import Impairments
 from meetref.protocol.libsrtp import LibrarySession
+from meetref.protocol.srtphiding import HidingSession
 from meetref.wire import signaling
 from tests.stories.people import Meeting, meeting
 
@@ -72,6 +73,17 @@ async def test_people_meet_whoever_locks_their_media(autojump_clock: MockClock, 
             person.up.peer for room in scene.server.rooms.rooms.values() for person in room.people.values() if person.up
         ]
         assert [isinstance(peer.srtp, LibrarySession) for peer in peers] == [engine == "libsrtp"] * 2
+
+
+@pytest.mark.spec("srtp/cryptex-negotiated")
+async def test_headers_are_not_hidden_from_people_who_do_not_say_that_they_take_it(autojump_clock: MockClock) -> None:
+    async with meeting(1, hides_headers=True) as scene:
+        for name in ("alice", "bob"):
+            await scene.join(name)
+        await until(lambda: everyone_sees_everyone(scene, 5), 10)
+        seated = [person for room in scene.server.rooms.rooms.values() for person in room.people.values()]
+        peers = [end.peer for person in seated for end in (person.up, person.down) if end is not None]
+        assert [(peer.hides_headers, isinstance(peer.srtp, HidingSession)) for peer in peers] == 4 * [(True, False)]
 
 
 async def test_leaving_is_seen_within_two_seconds(autojump_clock: MockClock) -> None:

@@ -80,3 +80,17 @@ class Player:
 @pytest.mark.parametrize("case", parameters("sped/steps"))
 def test_steps(case: Case) -> None:
     Player(case["init"]).play(case["steps"])
+
+
+@pytest.mark.parametrize("case", parameters("sped/messages"))
+def test_messages(case: Case) -> None:
+    """Read, authentic, and the same octets when they are written again."""
+    given, data = case["in"], bytes.fromhex(case["in"]["hex"])
+    key, message = given["password"].encode(), stun.parse(data)
+    inside, acknowledged = message.get(attribute.DTLS_IN_STUN), message.get(attribute.DTLS_IN_STUN_ACKNOWLEDGEMENT)
+    assert acknowledged is not None
+    assert {"data": inside and inside.hex(), "acknowledged": [f"{each:08x}" for each in acknowledged]} == case["out"]
+    assert stun.verify_integrity(data, key)
+    assert stun.verify_fingerprint(data)
+    again = stun.Message(message.kind, message.method, message.transaction, message.attributes)
+    assert stun.serialize(again, integrity_key=key) == data
