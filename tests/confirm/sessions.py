@@ -5,6 +5,7 @@ Used by `meetref vectors confirm` and by tests/peers/test_sessions_tshark.py.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -34,12 +35,20 @@ def fields(path: Path, options: Sequence[str], wish: str, *names: str) -> list[l
     return [line.split("\t") for line in said.stdout.splitlines()]
 
 
+def in_the_clear(folder: Path) -> Path | None:
+    """The capture of a session with media in the clear: what was not encrypted has no second one."""
+    if (folder / "plain.pcapng").exists():
+        return folder / "plain.pcapng"
+    figures = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["figures"]
+    return folder / "session.pcapng" if "media packets in the clear" in figures else None
+
+
 def malformed(folder: Path) -> list[str]:
     """The packets that tshark cannot read, in both captures."""
     found = []
-    for name, options in (("session.pcapng", LOCKED), ("plain.pcapng", PLAIN)):
-        if (folder / name).exists():
-            found += [f"{name} {row[0]}" for row in fields(folder / name, options, "_ws.malformed", "frame.number")]
+    for path, options in ((folder / "session.pcapng", LOCKED), (in_the_clear(folder), PLAIN)):
+        if path is not None:
+            found += [f"{path.name} {row[0]}" for row in fields(path, options, "_ws.malformed", "frame.number")]
     return found
 
 

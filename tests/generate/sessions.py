@@ -22,7 +22,6 @@ from kyber_py.ml_kem import ML_KEM_768
 from trio.testing import MockClock
 
 from meetref.app.bot import Behaviour, hum_light, show_light
-from meetref.app.channel import ClientChannel
 from meetref.app.client import open_client
 from meetref.app.vectorset import canonical
 from meetref.net.capture import in_order
@@ -37,7 +36,9 @@ from meetref.protocol.certificate import Certificate
 from meetref.wire import signaling
 from meetref.wire.address import Address
 from meetref.wire.candidate import Candidate
-from meetref.wire.pcapng import Interface, Packet, serialize
+from meetref.wire.pcapng import Block, Interface, Packet, Secrets, serialize
+from tests.generate.mediasessions import MEDIA_STORIES
+from tests.generate.overhearing import overheard
 from tests.generate.pathsessions import PATH_STORIES
 from tests.generate.sessiontexts import TEXTS, readme
 from tests.generate.told import Story, Told
@@ -51,35 +52,6 @@ BARE: dict[str, Any] = {"dtls_versions": "1.2 only", "embeds_handshake": False}
 """A handshake that every version of Wireshark finds, and reads."""
 
 # --- stories with a server ----------------------------------------------------------------------------
-
-
-@contextmanager
-def overheard(told: Told) -> Iterator[None]:
-    """Keep the descriptions that pass the signaling channels of clients."""
-    names: dict[ClientChannel, str] = {}
-    send, receive = ClientChannel.send, ClientChannel.receive
-
-    def keep(channel: ClientChannel, message: object) -> None:
-        if isinstance(message, signaling.Join):
-            names[channel] = message.name
-        if isinstance(message, signaling.UpOffer | signaling.UpAnswer | signaling.DownOffer | signaling.DownAnswer):
-            kind = message.__struct_config__.tag
-            told.descriptions.append(
-                {"at_ms": round(trio.current_time() * 1000), "client": names[channel], "message": kind,
-                 "number": message.number, "sdp": message.sdp}
-            )  # fmt: skip
-
-    def heard_send(channel: ClientChannel, message: Any) -> Any:
-        keep(channel, message)
-        return send(channel, message)
-
-    async def heard_receive(channel: ClientChannel) -> Any:
-        message = await receive(channel)
-        keep(channel, message)
-        return message
-
-    with patch.object(ClientChannel, "send", heard_send), patch.object(ClientChannel, "receive", heard_receive):
-        yield
 
 
 async def attend(
@@ -245,7 +217,7 @@ def agreements_overheard(told: Told) -> Iterator[None]:
 # --- a story becomes a folder -------------------------------------------------------------------------
 
 
-STORIES = PATH_STORIES | {
+STORIES = PATH_STORIES | MEDIA_STORIES | {
     "whole-call": Story(
         whole_call, 1, "Two people in a room for two seconds", ("stun", "ice", "dtls", "handshake12", "rtp", "rtcp"),
         ("handshake12/srtp-key-order", "ice/nomination", "multiplex/first-octet", "multiplex/rtcp-packet-types",
@@ -286,10 +258,18 @@ def tell(name: str) -> Told:
     return told
 
 
+def without_foreign_secrets(blocks: Sequence[Block]) -> list[Block]:
+    """The blocks, but for secrets of handshakes that are not among them: those on ports that nobody watched."""
+    packets = [block.data for block in blocks if isinstance(block, Packet)]
+    randoms = {random for _, random in logged_secrets(blocks)}
+    seen = {random.hex().encode() for random in randoms if any(random in data for data in packets)}
+    return [block for block in blocks if not isinstance(block, Secrets) or block.data.split()[1] in seen]
+
+
 def secrets_of(told: Told, conversations: list[Conversation]) -> dict[str, Any]:
     """All that is secret, as numbers: for a reader without our key schedule."""
     found = []
-    lines = logged_secrets(told.blocks)
+    lines = logged_secrets(without_foreign_secrets(told.blocks))
     for each in conversations:
         keys, session = each.client_keys, each.session
         secrets: dict[str, Any]
@@ -353,7 +333,7 @@ def _with_witnesses(name: str, manifest: dict[str, Any]) -> dict[str, Any]:
 def folder(name: str) -> dict[str, bytes]:
     """Every file of vectors/sessions/`name`."""
     told = tell(name)
-    blocks = in_order(told.blocks)
+    blocks = in_order(without_foreign_secrets(told.blocks))
     decryption = Decryption(masters_of(blocks), logged_secrets(blocks))
     plain = in_the_clear(blocks, decryption)
     packets = [block for block in plain if isinstance(block, Packet)]
@@ -363,13 +343,18 @@ def folder(name: str) -> dict[str, bytes]:
     contents["secrets.json"] = canonical(secrets_of(told, decryption.conversations)).encode()
     if told.descriptions:
         contents["sdp.json"] = canonical(told.descriptions).encode()
-    figures = {
-        "packets": len(packets), "handshakes": len(decryption.conversations),
-        "media packets opened": decryption.opened, "media packets that do not open": decryption.refused,
-    }  # fmt: skip
+    if told.messages:
+        contents["signaling.json"] = canonical({"people": told.people, "messages": told.messages}).encode()
+    figures = {"packets": len(packets), "handshakes": len(decryption.conversations)}
+    if told.unprotected:
+        figures |= {"media packets in the clear": decryption.refused}
+    else:
+        figures |= {
+            "media packets opened": decryption.opened, "media packets that do not open": decryption.refused,
+        }  # fmt: skip
     manifest = canonical(manifest_of(name, told, contents, figures)).encode()
     names = [block.name for block in plain if isinstance(block, Interface)]
-    text = readme(name, STORIES[name].title, names, packets).encode()
+    text = readme(name, STORIES[name].title, names, packets, told.remarks).encode()
     return contents | {"README.md": text, "manifest.json": manifest}
 
 

@@ -5,14 +5,18 @@ Stands below `sessions.py`, which tells the stories. The words on each line come
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from meetref.wire import attribute, dtls, handshake12, rtcp, rtp, stun, turn, udp, vp8
+from meetref.wire import attribute, dtls, fec, handshake12, red, rtcp, rtp, stun, turn, udp, vp8
 from meetref.wire.multiplex import classify_datagram, is_rtcp
 from meetref.wire.pcapng import Packet
 from meetref.wire.reader import Malformed
 from meetref.wire.tls import RETRY_RANDOM
+from tests.generate.fecsession import RED, ULPFEC, VP8
+from tests.generate.mediasessiontexts import MEDIA_LOOK_AT
+from tests.generate.told import Remark
 
 TEXTS: dict[str, dict[str, str]] = {
     "files": {
@@ -20,16 +24,19 @@ TEXTS: dict[str, dict[str, str]] = {
         "plain.pcapng": "the same packets at the same times, SRTP as RTP and SRTCP as RTCP",
         "secrets.json": "all secrets as numbers: master secrets, SRTP keys and salts, ICE passwords",
         "sdp.json": "the descriptions in the order in which they passed the signaling, which is not in the capture",
+        "signaling.json": "what else of the signaling matters here: who looks at whom, who sits where, what is shown",
     },
     "endpoints": {
         "alice": "the first of two",
         "bob": "the second of two",
         "server": "the forwarding server, seen from its own side",
         "turn": "the STUN and TURN server",
+        "ada": "one of eleven who send sound and picture",
+        "vera": "the twelfth, who sends nothing",
     },
 }
 
-LOOK_AT = {
+LOOK_AT = MEDIA_LOOK_AT | {
     "whole-call": """\
 Alice comes in, Bob comes 300 ms later, both show a picture and hum; Bob leaves, then Alice. The capture was taken at
 both people and not at the server: a packet of Alice to Bob is there twice, under two different keys, as she sent it to
@@ -143,27 +150,45 @@ counts as received.
 """,
 }
 
-MEDIA_WORDS = {111: "Opus", 96: "VP8", 97: "RTX"}
+MEDIA_WORDS = {111: "Opus", 96: "VP8", 97: "RTX", RED: "RED"}
 
 
-def readme(name: str, title: str, interfaces: Sequence[str], packets: Sequence[Packet]) -> str:
+def readme(
+    name: str, title: str, interfaces: Sequence[str], packets: Sequence[Packet], remarks: Sequence[Remark] = ()
+) -> str:
     """The whole page. `packets` in the clear; their numbers are those that Wireshark shows."""
-    lines = "\n".join(_collapsed(interfaces, packets))
-    return f"# {title}\n\n{LOOK_AT[name]}\n## Packet by packet\n\n{HOW}\n```text\n{lines}\n```\n"
+    lines = "\n".join(_with_remarks(interfaces, packets, remarks))
+    how = HOW + (UNNUMBERED if remarks else "")
+    return f"# {title}\n\n{LOOK_AT[name]}\n## Packet by packet\n\n{how}\n```text\n{lines}\n```\n"
 
 
 HOW = """\
 Number, seconds, where it was captured and in which direction, from whom to whom, what. The first packet of a media
 stream is shown, and all that ask, report or repair; `...` stands for the rest. Made by `meetref vectors generate`.
 """
+UNNUMBERED = "A line without a number is no packet, but what was said or done beside them.\n"
 
 
-def _collapsed(interfaces: Sequence[str], packets: Sequence[Packet]) -> Iterator[str]:
-    seen: set[tuple[int, int]] = set()
+def _with_remarks(interfaces: Sequence[str], packets: Sequence[Packet], remarks: Sequence[Remark]) -> Iterator[str]:
+    """Packets and remarks by time; a remark stands behind the packets of its moment."""
+    seen: set[tuple[int, ...]] = set()
+    first = 0
+    for remark in remarks:
+        end = bisect_right(packets, remark.at, key=lambda packet: packet.at_ns / 1e9)
+        yield from _collapsed(interfaces, packets, range(first, end), seen)
+        yield f"{'':5} {remark.at:.6f}  {remark.where:10}  {remark.who:16} {remark.words}"
+        first = end
+    yield from _collapsed(interfaces, packets, range(first, len(packets)), seen)
+
+
+def _collapsed(
+    interfaces: Sequence[str], packets: Sequence[Packet], places: range, seen: set[tuple[int, ...]]
+) -> Iterator[str]:
     hidden = 0
-    for number, packet in enumerate(packets, 1):
+    for place in places:
+        packet = packets[place]
         data = udp.parse(packet.data).data
-        if _is_routine(packet.interface, data, seen):
+        if _is_routine(packet, data, seen):
             hidden += 1
             continue
         if hidden:
@@ -172,23 +197,37 @@ def _collapsed(interfaces: Sequence[str], packets: Sequence[Packet]) -> Iterator
         marks = dict(word.split("=", 1) for word in (packet.comment or "").split())
         where = f"{interfaces[packet.interface]} {packet.direction}"
         who = f"{marks['from']} > {marks['to']}"
-        yield f"{number:5} {packet.at_ns / 1e9:.6f}  {where:10}  {who:16} {words(data)}"
+        yield f"{place + 1:5} {packet.at_ns / 1e9:.6f}  {where:10}  {who:16} {words(data)}"
     if hidden:
         yield f"      ... {hidden} more"
 
 
-def _is_routine(interface: int, data: bytes, seen: set[tuple[int, int]]) -> bool:
-    """Media of a stream that was seen at this interface before, and what only tells when packets came."""
+def _is_routine(block: Packet, data: bytes, seen: set[tuple[int, ...]]) -> bool:
+    """Media of a stream that was seen at this interface before, but for keyframes; what only tells when packets came.
+
+    Of repairs that come together the first one is shown.
+    """
     if classify_datagram(data[0]) != "rtp":
         return False
     if is_rtcp(data):
         kinds = {type(packet) for packet in rtcp.parse(data)}
         return kinds <= {rtcp.TransportFeedback, rtcp.SourceDescription}
     packet = rtp.parse(data)
-    stream = interface, packet.ssrc
-    known = stream in seen and MEDIA_WORDS.get(packet.payload_type) != "RTX"
+    stream: tuple[int, ...] = (block.interface, packet.ssrc)
+    name = MEDIA_WORDS.get(packet.payload_type)
+    if name == "RTX":
+        stream = (*stream, block.at_ns)
+    known = stream in seen and not _is_remarkable(data)
     seen.add(stream)
     return known
+
+
+def _is_remarkable(data: bytes) -> bool:
+    """Keyframes, and packets that are computed from others."""
+    inside = rtp.parse(red.unwrap_packet(data) if data[1] & 0x7F == RED else data)
+    if inside.payload_type == ULPFEC:
+        return True
+    return inside.payload_type == VP8 and vp8.size_of_keyframe(inside.payload) is not None
 
 
 def words(data: bytes) -> str:
@@ -271,7 +310,7 @@ def _report(packet: Any) -> str:
             lost = ", ".join(f"{block.ssrc:08x} lost {block.fraction_lost}/256" for block in blocks)
             return f"ReceiverReport {lost}".strip()
         case rtcp.Nack(media_ssrc=ssrc, lost=lost):
-            return f"NACK {ssrc:08x} {lost}"
+            return f"NACK {ssrc:08x} {_runs(lost)}"
         case rtcp.PictureLoss(media_ssrc=ssrc):
             return f"PictureLoss {ssrc:08x}"
         case rtcp.Goodbye(sources=sources):
@@ -279,10 +318,32 @@ def _report(packet: Any) -> str:
     return type(packet).__name__
 
 
+def _parity(parity: fec.Parity) -> str:
+    covered = [parity.base_sequence + place & 0xFFFF for place in parity.levels[0].covers]
+    return f"ULPFEC of {' '.join(map(str, covered))}"
+
+
+def _runs(numbers: Sequence[int]) -> str:
+    """Sequence numbers; of three or more that follow each other the first and the last."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1 & 0xFFFF:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    words = (f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
+    return f"[{', '.join(words)}]"
+
+
 def _media(packet: rtp.Packet) -> str:
     name = MEDIA_WORDS.get(packet.payload_type, f"payload type {packet.payload_type}")
     if name == "RTX":
         return f"RTP RTX {packet.ssrc:08x} number {packet.sequence} repairs {int.from_bytes(packet.payload[:2])}"
+    if name == "RED":
+        inside = rtp.parse(red.unwrap_packet(rtp.serialize(packet)))
+        if inside.payload_type == ULPFEC:
+            return f"RTP RED {packet.ssrc:08x} number {packet.sequence} [{_parity(fec.parse(inside.payload))}]"
+        return f"RTP RED [{_media(inside).removeprefix('RTP ')}]"
     said = f"RTP {name} {packet.ssrc:08x} number {packet.sequence}, {len(packet.payload)} octets"
     size = vp8.size_of_keyframe(packet.payload) if name == "VP8" else None
     return f"{said}, keyframe {size[0]} x {size[1]}" if size else said

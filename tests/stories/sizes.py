@@ -1,14 +1,15 @@
 """Somebody on the virtual network who publishes a camera in three sizes, as a browser does.
 
 The client's own offer has one encoding; here the lines of three are put into it, and three senders name their streams
-by header extensions. The pictures are those of `tests/media/layered`.
+by header extensions. The pictures are those of `tests/media/layered`, or what `Camera` says.
 Read next: `tests/stories/test_simulcast.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import trio
 
@@ -17,11 +18,32 @@ from meetref.app.clientlink import ClientLink
 from meetref.app.sender import Sender
 from meetref.protocol.negotiation import MID_ID, RID
 from meetref.wire import rtp, signaling, vp8
-from tests.media.layered import KEYFRAME_EVERY, MTU, PICTURES, coded
+from tests.media.layered import KEYFRAME_EVERY, MTU, coded
 
 RIDS = ("q", "h", "f")
 RID_ID = 7
 FRAME_RATE = 30
+
+
+class Picture(Protocol):
+    """What one encoding has of a picture."""
+
+    @property
+    def frame(self) -> bytes: ...
+    @property
+    def temporal(self) -> int: ...
+    @property
+    def sync(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Camera:
+    """What is sent: the `pictures` of each size, round and round, and how large a packet's part of one is."""
+
+    pictures: Callable[[str], Sequence[Picture]] = coded
+    frame_rate: int = FRAME_RATE
+    keyframe_every: int = KEYFRAME_EVERY
+    largest_part: int = MTU
 
 
 class NamedLink:
@@ -43,8 +65,9 @@ class NamedLink:
 class Sizes:
     """The three encodings of one client's camera. What the server switches off is not sent; `off` is so by itself."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, camera: Camera | None = None) -> None:
         self.client = client
+        self.camera = camera or Camera()
         self.senders: dict[str, Sender] = {}
         self.active = set(RIDS)
         self.off: set[str] = set()
@@ -80,10 +103,10 @@ class Sizes:
         del self.client.senders["camera"]
 
     async def play(self) -> None:
-        """Thirty pictures a second, until cancelled; a keyframe where one is wanted, in all sizes as browsers do it."""
+        """Pictures at their rate, until cancelled; a keyframe where one is wanted, in all sizes as browsers do it."""
         start, number = trio.current_time(), 0
         while True:
-            await trio.sleep_until(start + number / FRAME_RATE)
+            await trio.sleep_until(start + number / self.camera.frame_rate)
             number += 1
             wanted = any(sender.keyframe_wanted for rid, sender in self.senders.items() if self._sends(rid))
             for rid in RIDS:
@@ -97,17 +120,18 @@ class Sizes:
         if not sender.ready or not self._sends(rid):
             self._running[rid] = None
             return
+        count, every = len(self.camera.pictures(rid)), self.camera.keyframe_every
         if keyframe or at is None:
             sender.keyframe_wanted = False
-            at = 0 if at is None else -(-at // KEYFRAME_EVERY) * KEYFRAME_EVERY % PICTURES
+            at = 0 if at is None else -(-at // every) * every % count
         sender.send(self._payloads(rid, at), trio.current_time())
-        self._running[rid] = (at + 1) % PICTURES
+        self._running[rid] = (at + 1) % count
 
     def _payloads(self, rid: str, number: int) -> list[bytes]:
-        picture = coded(rid)[number]
+        picture, largest = self.camera.pictures(rid)[number], self.camera.largest_part
         self._pictures[rid] += 1
         self._tl0[rid] += picture.temporal == 0
-        pieces = [picture.frame[place : place + MTU] for place in range(0, len(picture.frame), MTU)]
+        pieces = [picture.frame[place : place + largest] for place in range(0, len(picture.frame), largest)]
         return [
             vp8.serialize(
                 vp8.Descriptor(

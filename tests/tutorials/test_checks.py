@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.tutorials.exercises import ROOT, module_of
+from tests.tutorials.wrong_bandwidth import BANDWIDTH
+from tests.tutorials.wrong_sfu import SFU
 
 PAGES = {
     "test_stun": ("01-stun.md", "my_stun.py"),
@@ -20,6 +22,8 @@ PAGES = {
     "test_nat": ("03-nat-and-turn.md", "my_nat.py"),
     "test_ice": ("04-ice.md", "my_ice.py"),
     "test_srtp": ("06-srtp.md", "my_srtp.py"),
+    "test_bandwidth": ("09-bandwidth.md", "my_bandwidth.py"),
+    "test_sfu": ("10-sfu.md", "my_sfu.py"),
 }
 
 WRONG = {
@@ -164,6 +168,8 @@ WRONG = {
         "control packets do not count": ("self.control_indexes.get(packet[4:8], 0) + 1", "1"),
         "control replays open": ("packet) if source.is_fresh(index) else None", "packet)"),
     },
+    "test_bandwidth": BANDWIDTH,
+    "test_sfu": SFU,
 }
 
 

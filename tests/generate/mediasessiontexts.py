@@ -1,0 +1,106 @@
+"""What to look at in the sessions about media.
+
+Stands below `tests/generate/sessiontexts.py`, which puts it before the packets.
+"""
+
+from __future__ import annotations
+
+MEDIA_LOOK_AT = {
+    "simulcast-switch": """\
+Alice's camera comes in three sizes, `q`, `h` and `f`: 80 x 48, 160 x 96 and 320 x 192, small ones, so that the
+capture is small. Bob's tile has 48 lines, then 192, then 48 again; he says so in the signaling (`look`), whose
+messages stand among the packets and, whole, in `signaling.json`. Captured at Alice and at Bob: what she sent has her
+numbers, what he got has the server's.
+
+Look at: three SSRCs of Alice's, and in the header extensions of each packet the section (4) and the name of the size
+(7): nothing else says which is which. Bob's slot begins with the largest; as soon as the server has measured what the
+sizes take, it goes over to the one that fits his tile. Each change is the same three steps: a picture loss indication
+to the size that is wanted next, its keyframe (Alice makes one in all sizes, as browsers do), and at that keyframe,
+not a packet earlier, Bob's stream goes on with the other size. Until then the old size goes on.
+
+Bob sees one SSRC. Its sequence numbers have no gap and no repetition across the changes, its timestamps go on by
+9000, a tenth of a second, for each picture, and the picture ids in its VP8 descriptors count on; Alice's own of the
+three sizes have nothing to do with each other. One step is different: when the size goes up, the small picture of
+that moment has gone already, and the large one of the same moment comes 90 behind it, a millisecond. At the end
+nobody has used `h` for five seconds: `layers` says so, and Alice stops sending it.
+[The page about it](../../../docs/simulcast.md) tells the rest.
+""",
+    "nack-burst": """\
+Alice's picture in many small packets, and Bob, whom nothing reaches for half a second, and later for 2.4 seconds;
+what he sends comes through. Captured at Bob and at the server, so that one sees what was sent and what came. Alice
+has one size and no sound. (`lossy-repair` is about single packets that get lost by chance.)
+
+Look at: the first NACK. Bob notices nothing while nothing comes; with the first packet behind the gap he knows all
+that he misses, and waits 10 ms, because packets also overtake each other. One entry of a NACK names a packet (PID)
+and in a mask (BLP) any of the sixteen behind it: nine packets are one entry. The answer is all nine at once on the
+stream for repairs, with its own SSRC and its own sequence numbers; the first two octets of each payload are the
+original number, and the timestamp is the original one.
+
+The second NACK has 66 packets in four entries, and not all are answered: the server keeps packets for two seconds,
+and the ten oldest are older. Bob asks for those again each 120 ms, gives up after a second, and sends a picture loss
+indication; the server passes it on to Alice, and her keyframe sets him going again. Everything behind the ten had
+come by then and was of no use without them. The receiver reports say how much stayed lost: what was repaired counts
+as received. [The page about loss](../../../docs/loss.md) compares the ways to repair.
+""",
+    "fec-recovery": """\
+Two ends and no server: Alice sends VP8 to Bob, 100 ms away, over a path that loses six packets in a hundred. A server
+of this project does not forward FEC yet, so this is its sending and its receiving end face to face. It is plain RTP:
+encryption would add nothing to see. What Bob computes, and what Alice decides, stands between the packets. Captured
+at both.
+
+Look at: the payload type, 98 for every packet: each is RED, whose first octet says what is inside, 96 for a part of a
+picture and 99 for ULPFEC. At the beginning there is no FEC, and what is lost stays lost. Bob's report tells Alice of
+it, and the times in it that the way there and back takes 200 ms: to ask again would be too slow, so from there on
+there is an FEC packet for every two. It never adds to the bandwidth: Alice goes over to a smaller size of her
+picture, with a keyframe.
+
+An FEC packet has the next sequence number of the same stream and comes behind the picture, or the few, whose packets
+it is about; its header has the lowest of their numbers and a mask of the others. Where there are several rows they
+are interleaved, so that of two packets that are lost one behind the other each is in a row of its own. Bob takes the
+exclusive-or of what came of a row and of the FEC packet: if one is missing, that is it, octet for octet, and no time
+is lost. What he gets back is the packet as it was before RED. One he does not get: the FEC packet of its row was
+lost, too. [The page about loss](../../../docs/loss.md) tells when FEC is worth it.
+""",
+    "bandwidth-step": """\
+Bob's line carries 500 kbit/s, after two seconds 100, and five seconds later 500 again: a fifth of 2.5 and 0.5 Mbit/s,
+so that the capture is small. Alice's three sizes are as small (190, 90 and 30 kbit/s on average), and the server's
+first guess, 2.5 Mbit/s otherwise, is a fifth of it, too. There is no sound. Captured at Bob, whose *down* connection
+is all there is; Alice is not shown. Between the packets stand the signaling, what happens to the line, and what the
+server estimates.
+
+Look at: the header extension 3 of each packet to Bob, the transport-wide number, which counts all packets of the
+connection, whatever their stream; his feedback (filter `rtcp.rtpfb.fmt == 15`), ten times a second, with the arrival
+of every one of them in ticks of 250 microseconds; nothing else tells the server about the line. When the line gets
+thin nothing is lost and nothing is said: packets queue in front of it, and each comes later than the one before. The
+way back stays wide, but feedback tells of packets that are late themselves, so it takes a second until the trend is
+plain. As long as the server sends less than it thinks it may, the estimate is halved at most, twice here; then it is
+0.85 of what arrives.
+
+The picture gets smaller in two steps, each at a keyframe, and each behind all that still queues (a second and more:
+STUN checks are repeated meanwhile, because the answers to the first ones are late). When the queue has drained the
+estimate rises slowly, for nobody knows what a line carries on which nothing is sent. So bursts on the stream for
+repairs (RTX) are sent, of packets that had arrived just now: a probe. The one at 9.5 s finds that the line is wide
+again, and two seconds later, when that has lasted, the picture grows. What was off had to be switched on first:
+`layers` goes to Alice. [The page about it](../../../docs/bandwidth.md) shows such a step at full size.
+""",
+    "speaker-change": """\
+Twelve people in a room. Eleven send a small picture and sound; Vera, the twelfth, only looks, with four tiles of
+which one is large. Ben speaks from 1.5 s on, Ada from 4.0 s on. Captured at Vera and at Ada, of whom only the
+connection on which she sends is shown; what the others send is shown where it comes to Vera. Vera's signaling stands
+among the packets and in `signaling.json`.
+
+Look at: the header extension 1 of Ada's sound, the level, 0 the loudest and 127 silence; who is silent sends one
+octet each 0.4 s instead of a packet each 20 ms. That is all the server listens to: it decodes nothing. `speaker`
+names Ben 0.4 s after his first word and Ada 0.9 s after hers, because she has to be more active than Ben was, over
+three spans of time, and a decision falls each 0.3 s. `seats` comes with it: Ben, who had no tile, sits down in seat
+3, which becomes the large one; Ada in seat 2; and Ben keeps his, because who spoke last is seen before those who
+never did.
+
+A room of more than nine has five slots for sound of their own, 16 to 20 here, for the loudest; the others are not
+heard. Nothing is negotiated for all that (`sdp.json`: two offers to Vera, both when she comes). A picture begins with
+a keyframe, so Ada gets a picture loss indication as she sits down, and her first packets to Vera go on with the
+sequence numbers, timestamps and picture ids of the stream on which Emmy was seen until then: compare the payloads at
+`ada` with those at `vera`. `seats` names the first timestamp of hers (`video_from`), at which the page changes the
+name on the tile.
+""",
+}

@@ -1,0 +1,67 @@
+"""Mistakes in the module of tutorial 9, each of which its check must find: what is right, and what is wrong."""
+
+from __future__ import annotations
+
+BANDWIDTH = {
+    "a vector from the right": ("for shift in range(13, -1, -1)]", "for shift in range(14)]"),
+    "seven bits of one": ("chunk >> shift & 3 for", "chunk >> shift & 1 for"),
+    "a run of twelve bits": ("(chunk & 0x1FFF)", "(chunk & 0x0FFF)"),
+    "small ticks have a sign": ("signed=symbol == LARGE", "signed=True"),
+    "large ticks have none": ("signed=symbol == LARGE", "signed=False"),
+    "ticks from the reference": ("ticks += int.from_bytes", "ticks = int.from_bytes"),
+    "more statuses than packets": ("symbols[:status_count]", "symbols"),
+    "status three is a large one": ("{SMALL: 1, LARGE: 2}.get", "{SMALL: 1, LARGE: 2, 3: 2}.get"),
+    "ticks from behind the end": ("if size is None or at + size > len(data):", "if size is None:"),
+    "chunks from behind the end": (
+        "        if at + 2 > len(data):\n            return None\n",
+        "        if at + 2 > len(data):\n            break\n",
+    ),
+    "any packet is a feedback": ("if len(data) < 20 or data[0] & 0x1F != 15 or data[1] != 205:", "if not data:"),
+    "numbers do not wrap": ("nearest(feedback.base, self.newest or 0, 16)", "feedback.base"),
+    "departures do not wrap": ("first if self.newest is None else nearest(first, self.newest, 16)", "first"),
+    "the reference does not wrap": (
+        "reference if self.reference is None else nearest(reference, self.reference, 24)",
+        "reference",
+    ),
+    "missing again and again": ("elif not told:", "else:"),
+    "late is never": (
+        "                self.packets[number] = (size, left_at, True)\n",
+        "                del self.packets[number]\n",
+    ),
+    "what came may come again": ("                del self.packets[number]\n", ""),
+    "it remembers for ever": ("            self.packets.pop(number - self.capacity, None)\n", ""),
+    "what never left": ("            if number not in self.packets:\n                continue\n", ""),
+    "every packet is a group": ("BURST = 0.005", "BURST = -1.0"),
+    "delay is how far apart they came": ("self.delay += came - left", "self.delay += came"),
+    "only the last change": ("self.delay += came - left", "self.delay = came - left"),
+    "an hour on the way": ("if 0 <= came < left + CLOCK_STEP:", "if True:"),
+    "the threshold stays": ("    self.adapt(abs(weighed), came)\n", ""),
+    "the threshold goes to wherever": ("if size <= self.threshold + SPIKE:", "if True:"),
+    "the threshold goes up at once": ("FALL if size < self.threshold else RISE", "FALL"),
+    "the threshold goes down slowly": ("RISE, FALL = 0.0087, 0.039", "RISE, FALL = 0.0087, 0.00001"),
+    "a threshold of nothing": ("min(max(moved, LOWEST), HIGHEST)", "min(max(moved, 0.0), HIGHEST)"),
+    "nothing drains": ('"underusing" if weighed < -self.threshold else "normal"', '"normal"'),
+    "up on the way down": ('    elif usage == "underusing":\n            self.state = "hold"\n', ""),
+    "down from what was sent": ("min(self.bitrate_bps, DECREASE * arriving_bps)", "DECREASE * self.bitrate_bps"),
+    "down to what arrives": ("DECREASE, GROWTH = 0.85, 1.08", "DECREASE, GROWTH = 1.0, 1.08"),
+    "down to more": ("min(self.bitrate_bps, DECREASE * arriving_bps)", "DECREASE * arriving_bps"),
+    "down with each feedback": ("if now - self.decreased_at >= pause or", "if True or"),
+    "eight percent a feedback": ("(GROWTH**elapsed - 1)", "(GROWTH - 1)"),
+    "eight percent everywhere": (
+        "        if self.capacity is None:\n            step",
+        "        if True:\n            step",
+    ),
+    "a capacity for ever": (
+        "            self.capacity = None  # the link has become wider\n",
+        "            pass\n",
+    ),
+    "no bound": ("BOUND, BOUND_MORE = 1.5, 10_000", "BOUND, BOUND_MORE = 1000.0, 10_000"),
+    "makes up for the pause": ('self.state, self.changed_at = "increase", now', 'self.state = "increase"'),
+    "deaf to loss": ("self.rate.bitrate_bps *= 1 - share / 2", "pass"),
+    "any loss is much": ("MUCH_LOSS = 0.1", "MUCH_LOSS = 0.001"),
+    "no least and no most": (
+        "min(max(self.rate.bitrate_bps, self.minimum_bps), self.maximum_bps)",
+        "self.rate.bitrate_bps",
+    ),
+    "a window that only grows": ("while self.packets[0][0] <= self.newest - WINDOW:", "while False:"),
+}
