@@ -95,7 +95,7 @@ class Trial:
         # The octets of the last burst took no time of those, nor did the first packet that came.
         sent_bps = 8 * (octets - sum(size for at, size in sent if at == sent[-1][0])) / sent_for
         came_bps = 8 * (octets - came[0][1]) / came_for
-        if came_bps > MOST_RATIO * sent_bps:
+        if came_bps > MOST_RATIO * 8 * octets / sent_for:  # with the last burst, which may be large where it was late
             return None
         # spec: bandwidth/probe-result
         return UTILIZATION * came_bps if came_bps < UNSATURATED * sent_bps else min(sent_bps, came_bps)

@@ -21,6 +21,7 @@ from meetref.wire.transportfeedback import TransportFeedback
 START_BPS = 2_500_000
 """Before anything is known: as the Jitsi bridge begins. A thinner line shows within seconds."""
 MAXIMUM_BPS = 50_000_000
+IDLE = 1.0  # seconds in which nothing is sent
 
 
 class Capacity:
@@ -78,7 +79,10 @@ class Capacity:
         self.prober.handle_timeout(now)
 
     def look(self, now: float) -> None:
-        """To be called a few times a second: what is sent and nobody acknowledges may not arrive."""
-        if self.departures.newest_at is not None:
-            self.estimator.on_departure(self.departures.newest_at)
-        self.estimator.handle_timeout(now)
+        """To be called a few times a second: what nobody acknowledges may not arrive, and there may be room again."""
+        newest_at = self.departures.newest_at
+        if newest_at is not None:
+            self.estimator.on_departure(newest_at)
+            self.estimator.handle_timeout(now)
+            if self.feedbacks and now - newest_at >= IDLE:
+                self.prober.on_idle(now)

@@ -28,7 +28,6 @@ from meetref.wire.address import Address
 MAXIMUM_CONNECTIONS = 2000
 MAXIMUM_TRANSACTIONS = 8192
 MAXIMUM_ASIDE = 8192  # datagrams that are taken at a time; the rest waits for the next time
-TIMER_PATIENCE = 0.004  # seconds that a timer may wait for a packet to wake the server
 
 MAXIMUM_PATHS = 16
 """Addresses remembered for one connection: a laptop has a few, a stranger who spoofs them gets no more."""
@@ -58,7 +57,7 @@ class Exchange:
         self.port = port
         self.arrived: list[Encoding] = []
         self.ignored: Counter[str] = Counter()
-        self._clock = Clock(TIMER_PATIENCE)
+        self._clock = Clock()
         self._drivers: dict[Connection, Driver] = {}
         self._failures: dict[Connection, Callable[[Exception], None]] = {}
         self._by_ufrag: dict[str, Connection] = {}

@@ -24,14 +24,9 @@ MAXIMUM_ROUNDS = 1000  # drains, or timeouts at one instant, before a machine (o
 
 
 class Clock:
-    """Keeps the time of any number of drivers.
+    """Keeps the time of any number of drivers. Whoever is awake anyway may call `expire`, which spares it a wake-up."""
 
-    `patience` is how many seconds late a timer may be. A server is woken by packets all the time and calls `expire`
-    then, so that hardly any timer needs a wake-up of its own.
-    """
-
-    def __init__(self, patience: float = 0.0) -> None:
-        self._patience = patience
+    def __init__(self) -> None:
         self._due: list[tuple[float, int, Driver]] = []  # a heap; an entry that its driver does not wait for is stale
         self._tickets = count()
         self._timer: trio.CancelScope | None = None
@@ -66,7 +61,7 @@ class Clock:
                 self._timer.deadline = deadline
 
     def _next(self) -> float:
-        return self._due[0][0] + self._patience if self._due else math.inf
+        return self._due[0][0] if self._due else math.inf
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep time until cancelled. Raises `ProtocolMisuse` when it does not move on."""

@@ -39,7 +39,7 @@ class Line:
         end = self.now + seconds
         frame_at = self.now
         while self.now < end:
-            if self.now >= frame_at:
+            if self.now >= frame_at and offered_bps:
                 frame_at += 1 / 30
                 allowed = min(offered_bps, self.capacity.budget_bps)
                 self.send([bytes(PACKET)] * max(1, round(allowed / 30 / 8 / PACKET)))
@@ -92,6 +92,18 @@ def test_a_line_that_is_wide_again_is_found_out_though_little_is_sent() -> None:
     assert line.capacity.budget_bps < 600_000
     line.bitrate_bps = 10_000_000
     line.run(25, 100_000)
+    assert line.capacity.budget_bps > 2_000_000
+
+
+def test_a_line_on_which_everything_pauses_is_tried_again() -> None:
+    """Nothing is sent, so nobody tells of anything: without a try of our own it would stay so for ever."""
+    line = Line(Capacity(), 400_000)
+    line.capacity.on_demand(3_000_000)
+    line.run(8, 2_000_000)
+    assert line.capacity.budget_bps < 600_000
+    line.bitrate_bps = 10_000_000
+    line.run(2, 0)
+    line.run(20, 0)
     assert line.capacity.budget_bps > 2_000_000
 
 
