@@ -79,9 +79,10 @@ plain. As long as the server sends less than it thinks it may, the estimate is h
 The picture gets smaller in two steps, each at a keyframe, and each behind all that still queues (a second and more:
 STUN checks are repeated meanwhile, because the answers to the first ones are late). When the queue has drained the
 estimate rises slowly, for nobody knows what a line carries on which nothing is sent. So bursts on the stream for
-repairs (RTX) are sent, of packets that had arrived just now: a probe. The one at 9.5 s finds that the line is wide
-again, and two seconds later, when that has lasted, the picture grows. What was off had to be switched on first:
-`layers` goes to Alice. [The page about it](../../../docs/bandwidth.md) shows such a step at full size.
+repairs (RTX) are sent, of packets that had arrived just now: probes. The one at 9.5 s finds twice what was believed,
+the one at 9.7 s twice that, and two seconds later, when it has lasted, the picture grows again. What was off had to be
+switched on first: `layers` goes to Alice. [The page about it](../../../docs/bandwidth.md) shows such a step at full
+size.
 """,
     "speaker-change": """\
 Twelve people in a room. Eleven send a small picture and sound; Vera, the twelfth, only looks, with four tiles of

@@ -14,6 +14,8 @@ import pytest
 
 from tests.tutorials.exercises import ROOT, module_of
 from tests.tutorials.wrong_bandwidth import BANDWIDTH
+from tests.tutorials.wrong_loss import LOSS
+from tests.tutorials.wrong_rtp import RTP
 from tests.tutorials.wrong_sfu import SFU
 
 PAGES = {
@@ -22,6 +24,8 @@ PAGES = {
     "test_nat": ("03-nat-and-turn.md", "my_nat.py"),
     "test_ice": ("04-ice.md", "my_ice.py"),
     "test_srtp": ("06-srtp.md", "my_srtp.py"),
+    "test_rtp": ("07-rtp.md", "my_rtp.py"),
+    "test_loss": ("08-loss.md", "my_loss.py"),
     "test_bandwidth": ("09-bandwidth.md", "my_bandwidth.py"),
     "test_sfu": ("10-sfu.md", "my_sfu.py"),
 }
@@ -168,6 +172,8 @@ WRONG = {
         "control packets do not count": ("self.control_indexes.get(packet[4:8], 0) + 1", "1"),
         "control replays open": ("packet) if source.is_fresh(index) else None", "packet)"),
     },
+    "test_rtp": RTP,
+    "test_loss": LOSS,
     "test_bandwidth": BANDWIDTH,
     "test_sfu": SFU,
 }

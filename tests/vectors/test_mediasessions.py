@@ -300,7 +300,7 @@ def test_each_arrival_is_told_once() -> None:
 @pytest.mark.spec("allocation/when-anew", "allocation/up-after-a-while")
 def test_the_size_follows_the_line() -> None:
     shown = [each["message"]["seats"][0]["layer"] for each in messages("bandwidth-step", "video")]
-    assert shown == ["192p", "96p", "48p", "192p"]
+    assert shown == ["192p", "96p", "48p", "96p", "192p"]
     sizes = [
         vp8.size_of_keyframe(packet.payload)
         for _, packet in media("bandwidth-step", "bob", "in")
