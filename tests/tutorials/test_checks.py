@@ -214,6 +214,7 @@ def test_a_file_that_is_not_there_is_told(name: str, tmp_path: Path) -> None:
     assert "there is no file" in done.stdout
 
 
+@pytest.mark.slow  # all of them together
 @pytest.mark.parametrize(("name", "mistake"), [(name, mistake) for name, each in WRONG.items() for mistake in each])
 def test_a_mistake_is_found(name: str, mistake: str, tmp_path: Path) -> None:
     right, wrong = WRONG[name][mistake]
