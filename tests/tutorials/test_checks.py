@@ -30,6 +30,8 @@ PAGES = {
     "test_sfu": ("10-sfu.md", "my_sfu.py"),
 }
 
+SHARES = 8
+
 WRONG = {
     "test_stun": {
         "no mask": ("zip(octets, COOKIE + transaction)", "zip(octets, bytes(16))"),
@@ -187,11 +189,11 @@ def run_check(name: str, *options: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def check(name: str, text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def check(name: str, text: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run a check on the text of a module."""
     path = folder / PAGES[name][1]
     path.write_text(text, encoding="utf-8")
-    return run_check(name, "--module", str(path))
+    return run_check(name, "--module", str(path), *options)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -214,12 +216,15 @@ def test_a_file_that_is_not_there_is_told(name: str, tmp_path: Path) -> None:
     assert "there is no file" in done.stdout
 
 
-@pytest.mark.slow  # all of them together
-@pytest.mark.parametrize(("name", "mistake"), [(name, mistake) for name, each in WRONG.items() for mistake in each])
-def test_a_mistake_is_found(name: str, mistake: str, tmp_path: Path) -> None:
-    right, wrong = WRONG[name][mistake]
+@pytest.mark.slow
+@pytest.mark.soak(ci=1, full=SHARES)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_mistake_is_found(name: str, seed: int, tmp_path: Path) -> None:
+    """Each seed has a share of the mistakes; there are hundreds, and a check takes a second or two."""
     text = module_of(*PAGES[name])
-    assert text.count(right) == 1
-    done = check(name, text.replace(right, wrong), tmp_path)
-    assert done.returncode == 1, f"nobody noticed: {mistake}"
-    assert "error" not in done.stdout.rpartition("\n")[2]
+    for mistake in list(WRONG[name])[seed % SHARES :: SHARES]:
+        right, wrong = WRONG[name][mistake]
+        assert text.count(right) == 1, mistake
+        done = check(name, text.replace(right, wrong), tmp_path, "--exitfirst")
+        assert done.returncode == 1, f"nobody noticed: {mistake}"
+        assert "error" not in done.stdout.rpartition("\n")[2], mistake
