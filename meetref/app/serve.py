@@ -123,6 +123,7 @@ async def _serve(network: KernelNetwork, settings: Settings, arguments: argparse
         settings = replace(settings, key_log=key_log)
         async with open_server(network, settings) as server:
             if capture is not None:
+                server.port.take_back()
                 capture.attach(server.port.sockets.values())
             relax_collector()
             print(f"meetref is at {_url(server, settings)}   (Ctrl+C stops it)", flush=True)

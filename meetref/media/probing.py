@@ -124,7 +124,7 @@ class Prober:
     def on_idle(self, now: float) -> None:
         """Nothing is sent, and so no feedback comes: all that is wanted may have paused."""
         self._limited_since = min(self._limited_since, now)
-        self._probe_limited(now)  # spec: bandwidth/probe-application-limited
+        self._probe_limited(now)
 
     def _probe_limited(self, now: float) -> None:
         """A sender that cannot send as much as the estimate allows cannot raise it either, but by probes."""

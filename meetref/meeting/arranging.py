@@ -36,21 +36,21 @@ GAUGE_EVERY = 2.0
 class Arranging:
     """For the `people` of one room, whoever is there; `tell` says something to all of them.
 
-    `gather` has connections get what their viewers told of bandwidth.
+    `read_aside` gives connections what their viewers told of bandwidth (`Exchange.read_aside`).
     """
 
     def __init__(
         self,
         people: Mapping[str, Participant],
         tell: Callable[[signaling.ServerMessage], None],
-        gather: Callable[[float], None],
+        read_aside: Callable[[float], None],
     ) -> None:
         self.listening = Listening(VOICES)
         self.gauges: dict[str, Gauge] = {}
         self.portions: dict[str, Portions] = {}
         self._people = people
         self._tell = tell
-        self._gather = gather
+        self._read_aside = read_aside
 
     def welcome(self, participant: Participant) -> None:
         """Tell somebody who came, perhaps again, what the others know."""
@@ -142,7 +142,7 @@ class Arranging:
             await trio.sleep(PORTION_EVERY)
             offers: Offers = {}
             now = trio.current_time()
-            self._gather(now)
+            self._read_aside(now)
             for viewer in self._people.values():
                 if viewer.down is not None:
                     viewer.down.tend(now)

@@ -4,7 +4,7 @@ A machine (protocol/machine.py) around a `protocol.peer.Peer`: it owns the slots
 what the viewer lost or cannot decode, and keeps every slot's sender reports on this server's one clock.
 Stands below `meeting/exchange` and above `meeting/forwarder` (`Slot`); who sits where is `meeting/seats`.
 Specification: RFC 3550 section 6.4.1 (sender reports), RFC 4585 (NACK, PLI), RFC 5104 (FIR), RFC 4588 (RTX).
-Leaves out: bandwidth; the transport-wide feedback is asked for and counted, nothing decides on it yet.
+Leaves out: what feedback says of the bandwidth, which is `meeting/capacity`'s; here it waits until `tend` is called.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ REPORT_INTERVAL = 1.0
 MAXIMUM_COMPOUND = 1100
 """Octets of sender reports in one datagram; 38 of them fit."""
 MAXIMUM_UNREAD = 32
-"""Feedbacks that wait to be read; the oldest is forgotten. They come twenty times a second and are read five times."""
+"""Feedbacks that wait to be read; where more come they are read at once. Twenty come a second, mostly."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -63,7 +63,7 @@ OUR_NUMBERS: dict[Kind, Numbers] = {
 
 
 class Down(Link):
-    """A machine, apart from media, which leaves at once by `leave`: packets, and the path's two ends.
+    """A machine, apart from media, which leaves at once by `transmit`: packets, and the path's two ends.
 
     `wake` tells the exchange that there is something to wait for.
     `wall_offset` is what turns this server's monotonic clock into seconds since 1970, fixed for the process, so that
@@ -77,7 +77,7 @@ class Down(Link):
         dice: Dice,
         cname: str,
         wall_offset: float,
-        leave: Callable[[Sequence[bytes], Address, Address], None],
+        transmit: Callable[[Sequence[bytes], Address, Address], None],
         on_start: Callable[[Slot, float], None],
         on_failure: Callable[[Exception], None],
         wake: Callable[[], None],
@@ -93,7 +93,7 @@ class Down(Link):
         self.on_sent = self.capacity.on_sent
         self._cname = cname
         self._dice = dice
-        self._leave = leave
+        self._transmit = transmit
         self._on_start = on_start
         self._on_failure = on_failure
         self._wake = wake
@@ -191,7 +191,7 @@ class Down(Link):
         if path is None:
             self.ignored["media without a path yet"] += len(packets)
         elif packets:
-            self._leave(packets, *path)
+            self._transmit(packets, *path)
 
     def started(self, slot: Slot, now: float) -> None:
         """A new source begins: report its clock at once, so that lips are right from the first second."""
@@ -214,7 +214,8 @@ class Down(Link):
             return
         if is_unhurried(data):
             self._unread.append(data)
-            del self._unread[:-MAXIMUM_UNREAD]
+            if len(self._unread) >= MAXIMUM_UNREAD:  # they are not proven yet: no stranger's may push out the viewer's
+                self._read_feedback(now)
             return
         for packet in self._opened(data):
             self._on_control(packet, now)
@@ -235,16 +236,18 @@ class Down(Link):
 
         None of it has haste, and done for all viewers at once it costs a fraction: what it takes is in the caches then.
         """
-        if self._unread:
-            unread, self._unread = self._unread, []
-            packets = (packet for data in unread for packet in self._opened(data))
-            feedbacks = (each for each in packets if isinstance(each, transportfeedback.TransportFeedback))
-            self.capacity.on_feedback(feedbacks, now)
+        self._read_feedback(now)
         self.capacity.look(now)
         self._pad(now)
         if self.connected and now - self._reported_at >= REPORT_INTERVAL:
             self._report(now)
             self._wake()
+
+    def _read_feedback(self, now: float) -> None:
+        unread, self._unread = self._unread, []
+        packets = (packet for data in unread for packet in self._opened(data))
+        feedbacks = (each for each in packets if isinstance(each, transportfeedback.TransportFeedback))
+        self.capacity.on_feedback(feedbacks, now)
 
     def _on_control(self, packet: rtcp.Packet, now: float) -> None:
         match packet:

@@ -304,7 +304,7 @@ class Retransmission:
         self._cache.round_trip_time = max(round_trip_time, SHORTEST_ROUND_TRIP)
 
     def remember(self, run: Sequence[Parts], locked: Sequence[bytes], now: float) -> None:
-        first, last = (int.from_bytes(run[place][0][2:4]) for place in (0, -1))
+        first, last = int.from_bytes(run[0][0][2:4]), int.from_bytes(run[-1][0][2:4])
         if (last - first) & 0xFFFF == len(run) - 1:  # in order as they are, nothing is missing between them: mostly
             self._cache.store(first, run, now)
             return

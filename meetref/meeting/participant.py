@@ -307,7 +307,7 @@ class Participant:
             dice=self._place.dice,
             cname=self.id,
             wall_offset=self._place.wall_offset,
-            leave=self._place.exchange.port.send,
+            transmit=self._place.exchange.port.send,
             on_start=self._on_slot_started,
             on_failure=lambda error: self._place.exchange.fail(down, error),
             wake=lambda: self._place.exchange.touch(down),

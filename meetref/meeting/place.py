@@ -93,10 +93,10 @@ def describe(peer: Peer, theirs: negotiation.Transport, now: float) -> None:
         credentials,
         theirs.fingerprints,
         theirs.setup,
-        theirs.ice_lite,
-        theirs.renominates,
-        theirs.embeds_handshake,
-        theirs.hides_headers,
+        lite=theirs.ice_lite,
+        renominates=theirs.renominates,
+        embeds_handshake=theirs.embeds_handshake,
+        hides_headers=theirs.hides_headers,
     )
     peer.set_remote(remote, now)
     for candidate in theirs.candidates:

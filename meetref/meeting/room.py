@@ -43,10 +43,10 @@ class NotAdmitted(Exception):
 
 
 class Room:
-    """The people of one room. Made and closed by `Rooms`; `gather` is `Arranging`'s."""
+    """The people of one room. Made and closed by `Rooms`; `read_aside` is `Arranging`'s."""
 
     def __init__(
-        self, name: str, log: Log, log_errors: tuple[type[Exception], ...], gather: Callable[[float], None]
+        self, name: str, log: Log, log_errors: tuple[type[Exception], ...], read_aside: Callable[[float], None]
     ) -> None:
         self.name = name
         self.people: dict[str, Participant] = {}
@@ -57,7 +57,7 @@ class Room:
         self.nursery: trio.Nursery | None = None
         self._log_errors = log_errors
         self._behind: dict[str, Channel] = {}  # who is still being told what was said before
-        self.arranging = Arranging(self.people, self._tell_everybody, gather)
+        self.arranging = Arranging(self.people, self._tell_everybody, read_aside)
 
     async def live(self) -> None:
         """Be there until the last person has left."""
@@ -309,8 +309,8 @@ class Rooms:
         while True:
             room = self._open_room(name)
             if room is None:
-                gather = self._place.exchange.read_aside
-                room = self.rooms[name] = Room(name, self._log, self._log_errors, gather)
+                room = Room(name, self._log, self._log_errors, self._place.exchange.read_aside)
+                self.rooms[name] = room
                 assert self._nursery is not None
                 self._nursery.start_soon(self._keep, room, name=f"room {name}")
             await room.opened.wait()

@@ -220,10 +220,16 @@ class KernelDatagramSocket:
         self._enlarge(self._twin, socket.SO_RCVBUF, SO_RCVBUFFORCE)
         return True
 
+    def take_back(self) -> None:
+        """Undo `put_aside`; what waits is lost."""
+        if self._twin is not None:
+            self._twin.close()
+            self._twin = None
+
     def poll_aside(self) -> list[Datagram]:
         """Take some of what was put aside."""
         batch: list[Datagram] = []
-        while self._twin is not None and not self._closed and len(batch) < MAXIMUM_BATCH:
+        while self._twin is not None and len(batch) < MAXIMUM_BATCH:
             run = self._next_run(self._receive_aside)
             if run is None:
                 break
@@ -402,5 +408,4 @@ class KernelDatagramSocket:
             self._closed = True
             trio.lowlevel.notify_closing(self._socket)
             self._socket.close()
-            if self._twin is not None:
-                self._twin.close()
+            self.take_back()

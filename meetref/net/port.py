@@ -45,6 +45,12 @@ class Port:
         kernels = [socket for socket in self.sockets.values() if isinstance(socket, KernelDatagramSocket)]
         self._aside = [socket for socket in kernels if socket.put_aside()]
 
+    def take_back(self) -> None:
+        """Have it come with everything else again: a capture should show when it came."""
+        for socket in self._aside:
+            socket.take_back()
+        self._aside = []
+
     def poll_aside(self) -> list[Datagram]:
         """Some of what was put aside; nothing where no more is there."""
         return next((some for socket in self._aside if (some := socket.poll_aside())), [])

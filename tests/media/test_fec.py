@@ -259,15 +259,19 @@ def test_no_octets_raise(arriving: list[bytes | tuple[bytes, int]]) -> None:
     receiver = Recoverer(mutable={TRANSPORT: 0})
     for number in range(4):
         receiver.receive(packet(number, ssrc=number))
+    computed: list[bytes] = []
     for each in arriving:
         try:
             if isinstance(each, bytes):
-                receiver.receive(each)
-                receiver.receive_parity(fec.parse(each), 1)
+                computed += receiver.receive(each)
+                computed += receiver.receive_parity(fec.parse(each), 1)
             else:
-                receiver.receive_repair(flexfec.parse(*each), [0, 1, 2])
+                computed += receiver.receive_repair(flexfec.parse(*each), [0, 1, 2])
         except flexfec.Malformed:
             continue
+    assert len(computed) == receiver.recovered
+    for one in computed:
+        assert rtp.payload_offset(one) <= len(one), "what is computed is a packet"
 
 
 def test_memory_is_bounded() -> None:

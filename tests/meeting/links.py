@@ -89,7 +89,7 @@ class Viewer:
             dice=random.Random(seed).randbytes,
             cname="bob",
             wall_offset=1e9,
-            leave=lambda packets, local, remote: self.left.append(list(packets)),
+            transmit=lambda packets, local, remote: self.left.append(list(packets)),
             on_start=lambda slot, now: self.started.append(slot.mid),
             on_failure=self.failures.append,
             wake=self._wake,

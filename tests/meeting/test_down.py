@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meetref.media.clock import from_ntp
+from meetref.media.feedback import ArrivalRecorder
 from meetref.media.lipsync import PublisherClock, TrackClock
 from meetref.media.rewriting import Incoming
+from meetref.meeting.down import MAXIMUM_UNREAD
 from meetref.meeting.forwarder import Verbatim
 from meetref.meeting.track import Track
 from meetref.protocol.negotiation import RTX_PAYLOAD_TYPE
@@ -148,6 +150,28 @@ def test_reports_come_once_a_second_and_at_once_when_something_begins() -> None:
     viewer.down.switched(viewer.down.slots["v0"], 4.1)
     assert viewer.woken == woken + 1
     assert viewer.down.next_timeout() == 4.1
+
+
+def test_a_stranger_cannot_push_out_what_the_viewer_told() -> None:
+    """Feedback waits unproven. Where too much waits it is read at once, and nothing is forgotten."""
+    viewer, camera = Viewer(), Camera(1)
+    viewer.down.slots["v0"].show(camera.track, 0.0)
+    camera.send(0.0, key=True)
+    arrivals = ArrivalRecorder(1)
+    arrivals.media_ssrc = viewer.down.slots["v0"].rewriter.ssrc
+    for packet in viewer.gets():
+        arrivals.record(int.from_bytes(packet.extensions[3]), 0.02)
+    viewer.says(*arrivals.build(0.1), now=0.1)
+    assert viewer.down.capacity.feedbacks == 0
+    forged = bytes([0x8F, 205, 0, 4]) + bytes(36)
+    waiting = []
+    for _ in range(3 * MAXIMUM_UNREAD):
+        viewer.down.receive_media(forged, 0.11)
+        waiting.append(len(viewer.down._unread))
+    assert max(waiting) < MAXIMUM_UNREAD
+    assert viewer.down.capacity.feedbacks == 1
+    viewer.down.tend(0.2)
+    assert viewer.down.ignored["control packet not unlocked"] == 3 * MAXIMUM_UNREAD
 
 
 def test_an_impatient_second_request_is_told_by_the_round_trip_of_the_path() -> None:

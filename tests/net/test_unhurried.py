@@ -112,6 +112,20 @@ async def test_a_port_reads_it_when_it_is_asked() -> None:
     assert port.poll_aside() == []
 
 
+async def test_what_was_put_aside_can_come_with_everything_again() -> None:
+    port = await open_port(KernelNetwork(), ["127.0.0.1"], 0)
+    (kernel,) = port.sockets.values()
+    try:
+        port.put_aside()
+        port.take_back()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(FEEDBACK + TRAILER, (kernel.local.host, kernel.local.port))
+        assert [each.data for each in await kernel.receive()] == [FEEDBACK + TRAILER]
+        assert port.poll_aside() == []
+    finally:
+        port.close()
+
+
 async def test_a_socket_with_a_twin_is_closed_whole() -> None:
     kernel = KernelDatagramSocket(Address("127.0.0.1", 0))
     assert kernel.put_aside()
