@@ -1,7 +1,8 @@
 """What all viewers of one room see by the same rules: who sits where, who speaks, how well connections do.
 
-Everything that changes what somebody could see ends in `arrange`; three tasks of the room look at voices, at what each
-viewer's connection carries, and at how well it does.
+Everything that changes what somebody could see ends in `arrange` or `connection_changed`. A small room is looked at on
+the spot; in a larger one, where a thousand may come and go, a task looks once a tick, and at so many viewers at most.
+Three other tasks look at voices, at what each viewer's connection carries, and at how well it does.
 Stands above `meeting/seating` (whom one viewer sees), `meeting/seats`, `meeting/portions`, `meeting/listening` and
 `meeting/quality`; below `meeting/room`. Specification: none; docs/architecture.md, "Seats".
 Leaves out: who is in the room, and what they write.
@@ -9,19 +10,28 @@ Leaves out: who is in the room, and what they write.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from functools import partial
 
 import trio
 
 from meetref.meeting.listening import Listening
-from meetref.meeting.participant import Participant
+from meetref.meeting.participant import Participant, Way
 from meetref.meeting.portions import Offers, Portions
 from meetref.meeting.quality import Gauge
 from meetref.meeting.seating import Content, Scene, choose
 from meetref.meeting.seats import VOICES, Seats
 from meetref.meeting.track import Track
 from meetref.wire import signaling
+
+ON_THE_SPOT = 25
+"""Rooms of so many people are looked at whenever something changes: they can all see each other, and nobody waits."""
+
+ARRANGE_EVERY = 0.04
+"""Seconds between two looks at who sits where in larger rooms."""
+
+LOOKS_AT_A_TIME = 100
+"""Viewers whose seats are looked at in one go, a few milliseconds of work; the others have their turn a tick later."""
 
 LISTEN_EVERY = 0.3
 """Seconds between two looks at who speaks."""
@@ -51,6 +61,12 @@ class Arranging:
         self._people = people
         self._tell = tell
         self._read_aside = read_aside
+        self._scene = Scene(())
+        self._heard: list[Content] = []
+        self._is_stale = False  # whether the scene may have become another one
+        self._sending: set[str] = set()  # whose *up* connection carries something else
+        self._waiting: dict[Participant, None] = {}  # viewers to be looked at, in this order
+        self._wake = trio.Event()
 
     def welcome(self, participant: Participant) -> None:
         """Tell somebody who came, perhaps again, what the others know."""
@@ -71,23 +87,82 @@ class Arranging:
         self.listening.leave(participant.id)
         self.gauges.pop(participant.id, None)
         self.portions.pop(participant.id, None)
+        self._waiting.pop(participant, None)
         self._tell_speaker(before)
         self.arrange()
 
     # --- who sits where -----------------------------------------------------------------------------
 
     def arrange(self) -> None:
-        """Look at everybody's seats: cheap, and called whenever somebody came, went, spoke or sends something else."""
-        now, scene = trio.current_time(), self._scene()
-        for viewer in self._people.values():
-            self._arrange_for(viewer, scene, now)
+        """Somebody came, went, spoke or shows something else: look at everybody's seats."""
+        self._is_stale = True
+        self._look_soon()
+
+    def connection_changed(self, participant: Participant, way: Way) -> None:
+        """Somebody sends or can be shown something else: look at the seats of those whom it concerns."""
+        if way == "up":
+            self._sending.add(participant.id)
+        else:
+            self._waiting[participant] = None
+        self._look_soon()
+
+    def _look_soon(self) -> None:
+        if len(self._people) <= ON_THE_SPOT:
+            self.look_around(trio.current_time())
+        else:
+            self._wake.set()
+
+    def contents_for(self, viewer: Participant) -> int:
+        """How many people and screens one viewer could see."""
+        self._refresh()
+        return self._scene.count(viewer.id)
 
     def arrange_for(self, viewer: Participant) -> None:
-        """Look at the seats of one who looks at something else."""
-        self._arrange_for(viewer, self._scene(), trio.current_time())
+        """Look now at the seats of one who looks at something else."""
+        self._refresh()
+        self._arrange_for(viewer, trio.current_time())
 
-    def _arrange_for(self, viewer: Participant, scene: Scene, now: float) -> None:
-        seats = viewer.seats
+    async def seat(self) -> None:
+        """Look once a tick at the seats of those for whom something may have changed, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake = trio.Event()
+            self.look_around(trio.current_time())
+            await trio.sleep(ARRANGE_EVERY)
+
+    def look_around(self, now: float) -> None:
+        """Look at those who wait for it, or at the first of them where there are many."""
+        self._refresh()
+        self._find_concerned()
+        looks = 0
+        while self._waiting and looks < LOOKS_AT_A_TIME:
+            viewer = next(iter(self._waiting))
+            del self._waiting[viewer]
+            self._arrange_for(viewer, now)
+            looks += 1
+        if self._waiting:
+            self._wake.set()
+
+    def _refresh(self) -> None:
+        """Make the scene anew if need be; where it is another one it concerns everybody, and so do other voices."""
+        if not self._is_stale:
+            return
+        self._is_stale = False
+        scene, heard = self._make_scene(), list(self.listening.loudest)
+        if heard != self._heard or not scene.equals(self._scene):
+            self._waiting |= dict.fromkeys(self._people.values())
+        self._scene, self._heard = scene, heard
+
+    def _find_concerned(self) -> None:
+        """Who sends something else concerns those in whose seats they are."""
+        if self._sending:
+            for viewer in self._people.values():
+                if viewer.seats is not None and viewer.seats.has_any(self._sending):
+                    self._waiting[viewer] = None
+            self._sending.clear()
+
+    def _arrange_for(self, viewer: Participant, now: float) -> None:
+        seats, scene = viewer.seats, self._scene
         if seats is None:
             return
         grown = seats.grow(scene.count(viewer.id), viewer.look.tiles)
@@ -101,7 +176,7 @@ class Arranging:
         if grown:
             viewer.offer_down()
 
-    def _scene(self) -> Scene:
+    def _make_scene(self) -> Scene:
         people = (person.id for person in self._people.values() if person.is_shown)
         screens = (person.id for person in self._people.values() if person.person.screen)
         return Scene(people, screens, self.listening.speaker, self.listening.recent)
@@ -140,15 +215,22 @@ class Arranging:
         """Divide what everybody's connection carries among their seats, until cancelled."""
         while True:
             await trio.sleep(PORTION_EVERY)
-            offers: Offers = {}
-            now = trio.current_time()
-            self._read_aside(now)
-            for viewer in self._people.values():
+            self._read_aside(trio.current_time())
+            async for viewer in self._in_turn():
                 if viewer.down is not None:
-                    viewer.down.tend(now)
-            for viewer in self._people.values():
+                    viewer.down.tend(trio.current_time())
+            offers: Offers = {}
+            async for viewer in self._in_turn():
                 if viewer.seats is not None:
-                    self._portion_for(viewer, viewer.seats, offers, now)
+                    self._portion_for(viewer, viewer.seats, offers, trio.current_time())
+
+    async def _in_turn(self) -> AsyncIterator[Participant]:
+        """Everybody; where there are many, media have their turn in between."""
+        for number, participant in enumerate(list(self._people.values()), 1):
+            if participant.id in self._people:
+                yield participant
+            if number % LOOKS_AT_A_TIME == 0:
+                await trio.lowlevel.checkpoint()
 
     def _portion_for(self, viewer: Participant, seats: Seats, offers: Offers, now: float) -> None:
         portions = self.portions.get(viewer.id)

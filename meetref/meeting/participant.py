@@ -51,8 +51,11 @@ class Company(Protocol):
     def changed(self, participant: Participant) -> None:
         """Somebody is new, or their devices changed: tell the others, and look who sits where."""
 
-    def arrange(self) -> None:
+    def connection_changed(self, participant: Participant, way: Way) -> None:
         """What somebody sends or can be shown changed: look who sits where."""
+
+    def contents_for(self, viewer: Participant) -> int:
+        """How many people and screens one viewer could see."""
 
     def arrange_for(self, viewer: Participant) -> None:
         """One viewer looks at something else: look who sits where for them."""
@@ -87,8 +90,7 @@ class Participant:
         self._nursery: trio.Nursery | None = None
         self._scopes: dict[Way, trio.CancelScope] = {}
         self._handshakes: dict[Way, Address] = {}
-        self._down_number = self._down_answered = 0
-        self._down_connection = 0
+        self._down_connection = self._down_number = self._down_answered = 0
         self._up_connection = -1
         self._candidates = 0
 
@@ -267,13 +269,12 @@ class Participant:
         up.describe(answer.tracks, dict(message.tracks))
         self.tell(signaling.UpAnswer(connection=message.connection, number=message.number, sdp=answer.sdp))
         self._place.exchange.touch(up)
-        self._company.arrange()
+        self._company.connection_changed(self, "up")
 
     async def _open_up(self, connection: int) -> Up:
         self._close("up")
         self._candidates = 0
-        peer = self._place.peer(controlling=False)
-        exchange = self._place.exchange
+        peer, exchange = self._place.peer(controlling=False), self._place.exchange
         up = Up(peer, self.id, self._place.dice, lambda: exchange.touch(up), exchange.arrived)
         up.on_layers = self._tell_layers
         self.up = up
@@ -293,11 +294,11 @@ class Participant:
     # --- down ---------------------------------------------------------------------------------------
 
     async def open_down(self) -> None:
-        """Open the connection that carries the seats, and offer it; an older one is closed."""
+        """Open the connection with as many seats as the room needs, and offer it; an older one is closed."""
         self._close("down")
         self._down_connection += 1
         self.down = self._make_down(controlling=True)
-        self.seats = Seats(self.down)
+        self.seats = Seats(self.down, self._company.contents_for(self), self.look.tiles)
         await self._start("down", self.down)
         self.offer_down()
 
@@ -357,7 +358,7 @@ class Participant:
         self._down_answered = message.number
         self.down.answered(answer)
         self._place.exchange.touch(self.down)
-        self._company.arrange()
+        self._company.connection_changed(self, "down")
 
     def _on_slot_started(self, slot: Slot, now: float) -> None:
         if self.seats is not None:
@@ -394,7 +395,7 @@ class Participant:
                 elif event == StateChanged("disconnected") and way == "down":
                     self._heal_down()
             if isinstance(event, Connected | StateChanged):
-                self._company.arrange()
+                self._company.connection_changed(self, way)
 
         async def task(task_status: trio.TaskStatus[None]) -> None:
             try:

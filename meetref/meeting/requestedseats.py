@@ -8,7 +8,7 @@ Leaves out: telling the viewer who sits where. There is no signaling to tell it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from meetref.meeting.down import Down
 from meetref.meeting.seating import Content, Rank, Seating, Sight
@@ -49,6 +49,10 @@ class RequestedSeats(Seats):
         """Take note of the loudest."""
         self._loudest = list(loudest)
         return False
+
+    def has_any(self, people: Set[str]) -> bool:
+        """Whoever begins to send something may get a seat."""
+        return True
 
     def show(self, find: FindTrack, now: float) -> bool:
         """Choose who sits and who is heard among those who send something, and point the slots at them."""

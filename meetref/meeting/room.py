@@ -19,7 +19,7 @@ from meetref.meeting.channel import Channel, ChannelClosed
 from meetref.meeting.chat import Chat, Log
 from meetref.meeting.exchange import Full
 from meetref.meeting.oneway import OneWay
-from meetref.meeting.participant import Participant
+from meetref.meeting.participant import Participant, Way
 from meetref.meeting.place import Place
 from meetref.protocol.answering import Offer
 from meetref.wire import signaling
@@ -63,6 +63,7 @@ class Room:
         """Be there until the last person has left."""
         async with trio.open_nursery() as nursery:
             self.nursery = nursery
+            nursery.start_soon(self.arranging.seat, name="seats")
             nursery.start_soon(self.arranging.listen, name="listening")
             nursery.start_soon(self.arranging.portion, name="portions")
             nursery.start_soon(self.arranging.gauge, name="quality")
@@ -176,8 +177,11 @@ class Room:
 
     # --- who sits where -----------------------------------------------------------------------------
 
-    def arrange(self) -> None:
-        self.arranging.arrange()
+    def connection_changed(self, participant: Participant, way: Way) -> None:
+        self.arranging.connection_changed(participant, way)
+
+    def contents_for(self, viewer: Participant) -> int:
+        return self.arranging.contents_for(viewer)
 
     def arrange_for(self, viewer: Participant) -> None:
         self.arranging.arrange_for(viewer)

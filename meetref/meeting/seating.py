@@ -63,6 +63,10 @@ class Scene:
         self.speaker = faces.get(speaker) if speaker is not None else None
         self.all = frozenset((*self.screens, *self.faces))
 
+    def equals(self, other: Scene) -> bool:
+        """Whether there is the same to be seen, in the same order."""
+        return (self.screens, self.faces, self.speaker) == (other.screens, other.faces, other.speaker)
+
     def count(self, viewer: str) -> int:
         """How many contents there are for this viewer, who does not see themselves."""
         return len(self.all) - (Content(viewer, "camera") in self.all) - (Content(viewer, "screen") in self.all)

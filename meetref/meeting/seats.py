@@ -12,7 +12,7 @@ Leaves out: which layer of a picture a slot gets, and whether there is room for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 
 from meetref.meeting.down import Down
 from meetref.meeting.forwarder import Slot
@@ -42,14 +42,15 @@ class Seats:
     heard. `video` is what the viewer was last told to come in the video slots.
     """
 
-    def __init__(self, down: Down) -> None:
+    def __init__(self, down: Down, contents: int = 0, tiles: int = STEPS[-1]) -> None:
+        """With what `grow` gives for so many."""
         self.down = down
         self.contents: list[Content | None] = []
         self.sights: list[Sight | None] = []
         self.voices: list[Content | None] = []
         self.seating = Seating((), None, 0, 1)
         self.video = signaling.Video([])
-        self.grow(0, STEPS[-1])
+        self.grow(contents, tiles)
 
     def grow(self, contents: int, tiles: int) -> bool:
         """Have seats for a room of so many `contents`, as far as so many `tiles` can show them; true when there are new
@@ -98,6 +99,10 @@ class Seats:
         before = self.voices
         self.voices = fill(self.voices, loudest[: len(self.voices)])
         return self.voices != before
+
+    def has_any(self, people: Set[str]) -> bool:
+        """Whether any of them sits here, or is heard."""
+        return any(content is not None and content.person in people for content in (*self.contents, *self.voices))
 
     def show(self, find: FindTrack, now: float) -> bool:
         """Point every slot at the track that belongs there. True when a slot changed."""
