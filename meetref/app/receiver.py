@@ -47,6 +47,7 @@ class Receiver:
         self._unwrapper = Unwrapper()
         self._waiting: dict[int, rtp.Packet] = {}
         self._next: int | None = None
+        self._keyframe_at: int | None = None  # the newest one that came behind a gap
         self._floor = -(1 << 16)
         self._parts: list[bytes] = []
         self._broken = False  # what comes of the picture that is being joined is useless
@@ -89,6 +90,8 @@ class Receiver:
         # What overtook the keyframe is kept too: it was counted as received and will not be sent again.
         if self._next is None or extended >= self._next:
             self._waiting[extended] = packet
+        if self._next is not None and self._next not in self._waiting:
+            self._skip_to_keyframe(extended, packet)
         while self._next is not None and self._next in self._waiting:
             self._assemble(self._waiting.pop(self._next))
             self._next += 1
@@ -100,6 +103,21 @@ class Receiver:
             self._floor = max(self._floor, first + 1)  # it counts as received and will not be sent again
         if len(self._waiting) > MAXIMUM_WAITING:
             self._lose(now)
+
+    def _skip_to_keyframe(self, extended: int, packet: rtp.Packet) -> None:
+        """What is missing before a keyframe that is whole is of no use any more."""
+        if _starts(packet):
+            self._keyframe_at = extended
+        end = first = self._keyframe_at
+        if first is None or self._next is None or first <= self._next:
+            return
+        while end in self._waiting:
+            if self._waiting[end].marker:
+                self._losses.forgive(first)
+                self._waiting = {number: each for number, each in self._waiting.items() if number >= first}
+                self._next = first
+                return
+            end += 1
 
     def _assemble(self, packet: rtp.Packet) -> None:
         """Join the parts of a picture. One that another cuts off, or that has padding among its parts, has a hole."""

@@ -27,7 +27,9 @@ SAMPLE: Final = 0.1  # seconds between two remembered budgets while they rise
 
 
 class Allocator(Generic[Seat]):
-    """The choices of one viewer. `choices` are the newest ones, `spent_bps` what they take, `ideal_bps` the best would.
+    """The choices of one viewer. `choices` are the newest ones, `spent_bps` what they take.
+
+    `enough_bps` is the budget with which everything would be at its best: more need not be looked for.
 
     The owner calls `changed` when seats, ranks, sizes or the set of layers of a source are no longer the same; rates
     that moved are seen within `AGAIN` seconds.
@@ -37,7 +39,7 @@ class Allocator(Generic[Seat]):
         self.reserve = reserve
         self.choices: list[Choice[Seat]] = []
         self.spent_bps = 0
-        self.ideal_bps = 0
+        self.enough_bps = 0.0
         self._before: dict[Seat, Choice[Seat]] = {}
         self._budget = 0.0
         self._steps: deque[tuple[float, float]] = deque()  # rising: since when the budget was never below what
@@ -93,7 +95,7 @@ class Allocator(Generic[Seat]):
             self._learn(choices, now)
         self.choices = choices
         self.spent_bps = cost(choices)
-        self.ideal_bps = ideal(wishes)
+        self.enough_bps = ideal(wishes) / ((1 - self.reserve) * (1 - MARGIN))  # what it climbs with is less by as much
         self._before = {choice.seat: choice for choice in choices}
         self._changed = False
         self._decided_at = now

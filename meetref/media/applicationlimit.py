@@ -24,6 +24,11 @@ class ApplicationLimit:
         self._budget = 0.0  # as a share of what fits
         self._sent_at: float | None = None
 
+    def on_more_room(self) -> None:
+        """A burst found more than what is sent: that it is little need not be seen first."""
+        self.limited = True
+        self._budget = max(self._budget, 0.0)
+
     def on_sent(self, octets: int, sent_at: float, estimate_bps: float) -> bool:
         """So much was sent until `sent_at`, in seconds; True where just now enough is sent again."""
         before = sent_at if self._sent_at is None else self._sent_at

@@ -16,7 +16,7 @@ from meetref.media.acknowledged import AcknowledgedRate
 from meetref.media.applicationlimit import ApplicationLimit
 from meetref.media.delaytrend import DelayTrend, Usage
 from meetref.media.departures import PacketReport
-from meetref.media.lossrate import LossRate
+from meetref.media.lossrate import HIGH_LOSS, LossRate
 from meetref.media.ratecontrol import PROVEN, RateControl
 
 START_BPS, MINIMUM_BPS, MAXIMUM_BPS = 1_000_000, 30_000, 20_000_000
@@ -24,6 +24,7 @@ ROUND_TRIP_SMOOTHING = 0.25
 LONGEST_ROUND_TRIP = 10.0  # seconds; more than that is a mistake of somebody's
 SILENCE = 1.0  # seconds for which what was sent has no answer, after which the rate is cut, again and again
 SILENCE_DECREASE = 0.5
+SWITCHING = 0.5  # seconds after a switch to another layer
 
 _arrival = itemgetter(3)
 
@@ -53,6 +54,7 @@ class Estimator:
         self._loss = LossRate()
         self._reported_at = math.inf  # when the last feedback came, or the rate was cut for want of one
         self._unanswered_since = math.inf
+        self._switched_at = -math.inf
 
     @property
     def state(self) -> Usage:
@@ -87,11 +89,19 @@ class Estimator:
         received = [report for report in reports if report[3] is not None]
         received.sort(key=_arrival)
         lost = len(reports) - len(received)
+        is_full = lost > HIGH_LOSS * len(reports)
+        switches = 0 <= reports[-1][2] - self._switched_at < SWITCHING
+        if is_full or switches:
+            self._acknowledged.expect_change()
+        # Who sends little is not judged by what arrives, unless not even that does.
+        limited = self._limit.limited and not is_full  # spec: bandwidth/limited-decrease
         octets = sum(size for _, size, _, arrived_at in reports if arrived_at is None) if lost else 0
         if received:
             _, sizes, departures, arrivals = zip(*received, strict=True)
             octets += sum(sizes)
             self._on_received(sizes, departures, arrivals, now)
+            if is_full or not switches:  # a keyframe makes a queue of its own, for a moment
+                self._delay.on_usage(self._trend.usage, self._acknowledged.bitrate_bps, now, limited=limited)
         if self._limit.on_sent(octets, reports[-1][2], self.target_bps):
             self._acknowledged.expect_change()
         self._loss.on_counts(len(received), lost, octets, self._delay.bitrate_bps, now)
@@ -103,18 +113,22 @@ class Estimator:
         self._acknowledged.on_received(sizes, arrivals)
         before = self._trend.usage
         self._trend.on_received(departures, arrivals, now)
-        usage = self._trend.usage
-        if usage == "overusing" != before:
+        if self._trend.usage == "overusing" != before:
             # What arrives is about to change with what we send; it is what the estimate comes down to.
             self._acknowledged.expect_change()
-        self._delay.on_usage(usage, self._acknowledged.bitrate_bps, now, limited=self._limit.limited)
 
     def on_probe(self, bitrate_bps: float, now: float) -> None:
         """A probe found this much (`media/probing`): believe it, unless queues grow or more arrives anyway."""
         if self._trend.usage != "overusing":
             proven = min(PROVEN * (self._acknowledged.bitrate_bps or 0.0), self._delay.bitrate_bps)
+            if bitrate_bps > self._delay.bitrate_bps:
+                self._limit.on_more_room()
             self._delay.set(max(bitrate_bps, proven), now)  # spec: bandwidth/probe-believed
             self._settle()
+
+    def on_switch(self, at: float) -> None:
+        """From `at` on much more, or much less, is sent: what arrived before says little about what arrives then."""
+        self._switched_at = at
 
     def on_round_trip(self, seconds: float) -> None:
         """A round trip was measured, as by a report block (`media/clock.round_trip_time`)."""

@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 
 WINDOW = 2.0  # seconds
 STEP = 0.1  # seconds of one bucket
+SETTLED = 1.0  # seconds after a beginning, which is a keyframe, until when a stream looks dearer than it is
 LAYERS = 4
 HEADERS = 48
 """Octets of a packet on its way to a viewer that are not payload: RTP with an extension, SRTP's tag, the descriptor."""
@@ -55,11 +56,11 @@ class LayerRates:
         """Count the packets of a batch; how many pictures ended in it."""
         number = int(now / STEP)
         buckets = self._buckets
-        if not buckets:
-            self._since = now
         if not buckets or buckets[-1].number < number:
-            buckets.append(_Bucket(number))
             self._forget(now)
+            if not buckets:  # the first, or the first after a rest: what was before it does not count as nothing sent
+                self._since = now
+            buckets.append(_Bucket(number))
         octets, pictures = buckets[-1].octets, buckets[-1].pictures
         ended = 0
         for packet in packets:
@@ -73,6 +74,10 @@ class LayerRates:
         oldest = int((now - WINDOW) / STEP)
         while self._buckets and self._buckets[0].number <= oldest:
             self._buckets.popleft()
+
+    def is_settled(self, now: float) -> bool:
+        """Whether enough has come since the beginning, or since the last rest, to say what the stream takes."""
+        return self._since is not None and now - self._since >= SETTLED
 
     def rates(self, now: float) -> list[Rate]:
         """An entry for each layer up to the highest that came lately; none while nothing comes."""

@@ -111,7 +111,9 @@ class LossRate:
             self.ceiling_bps = LESS * min(self.ceiling_bps, estimate_bps, sent_bps)
         elif ours > HIGH_LOSS and now - self._decreased_at >= DECREASE_PAUSE + self.round_trip_time:
             # spec: bandwidth/high-loss
-            self.ceiling_bps = min(self.ceiling_bps, estimate_bps) * (1 - 0.5 * ours)
+            # What comes through comes through: a queue that has filled lets go less than that until it has drained.
+            ceiling = min(self.ceiling_bps, estimate_bps)
+            self.ceiling_bps = min(ceiling, max(ceiling * (1 - 0.5 * ours), LESS * (1 - loss) * sent_bps))
             self._decreased_at = now
 
     def _conclude(self, experiment: Experiment, loss: float, sent_bps: float, now: float) -> None:

@@ -134,6 +134,11 @@ class PacketCache(Generic[Kept]):
         self._newest = 0
         self._fetched_at: dict[int, float] = {}  # of the few that were asked for
 
+    def forget(self) -> None:
+        """Keep nothing of what has been stored: nobody needs it any more."""
+        self._places = [None] * self.capacity
+        self._fetched_at.clear()
+
     def store(self, first: int, run: Sequence[Kept], at: float) -> None:
         """Keep packets whose numbers go up by one from `first`, in the places of older ones."""
         place = first % self.capacity

@@ -10,8 +10,10 @@ Read next: `meeting/portions.py`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
+from meetref.media.allowance import Allowance
 from meetref.media.bandwidth import Estimator
 from meetref.media.departures import PacketReport
 from meetref.media.feedback import DepartureHistory
@@ -22,27 +24,33 @@ START_BPS = 2_500_000
 """Before anything is known: as the Jitsi bridge begins. A thinner line shows within seconds."""
 MAXIMUM_BPS = 50_000_000
 IDLE = 1.0  # seconds in which nothing is sent
+UNTOLD = 3.0  # seconds of sending after which a viewer that said nothing of it never will
 
 
 class Capacity:
-    """`budget_bps` may be spent; it is `MAXIMUM_BPS` until the viewer's first feedback, for some never send any."""
+    """`budget_bps` may be spent; it is `MAXIMUM_BPS` where the viewer never sends any feedback, as some do not."""
 
     def __init__(self, start_bps: float = START_BPS) -> None:
         self.departures = DepartureHistory()
         self.estimator = Estimator(start_bps, maximum_bps=MAXIMUM_BPS)
         self.prober = Prober(start_bps, maximum_bps=MAXIMUM_BPS)
+        self.allowance = Allowance(start_bps)
         self.feedbacks = 0
+        self._began_at = math.inf  # when something was sent for the first time, as far as was looked
+        self._is_untold = False
 
     @property
     def budget_bps(self) -> float:
-        return self.estimator.target_bps if self.feedbacks else MAXIMUM_BPS
+        return MAXIMUM_BPS if self._is_untold else self.estimator.target_bps
 
     def on_sent(self, first_number: int, packets: Sequence[bytes], now: float) -> None:
         """These packets leave together; their transport-wide numbers go up by one from `first_number`."""
         sizes = [len(packet) for packet in packets]
+        octets = sum(sizes)
+        self.allowance.sent_octets += octets
         self.departures.record_run(first_number, sizes, now)
         if self.prober.sending:
-            self.prober.on_sent(sum(sizes), len(sizes), now)
+            self.prober.on_sent(octets, len(sizes), now)
 
     def on_feedback(self, feedbacks: Iterable[TransportFeedback], now: float) -> None:
         """What became of them, as one or several feedbacks tell."""
@@ -52,6 +60,7 @@ class Capacity:
         if not reports:
             return
         self.feedbacks += 1
+        self._is_untold = False
         if self.feedbacks == 1:
             self.prober.begin(now)
         self.estimator.on_reports(reports, now)
@@ -59,6 +68,15 @@ class Capacity:
         if found is not None:
             self.estimator.on_probe(found, now)
         self.prober.on_estimate(self.estimator, now)
+
+    def may_repeat(self, now: float) -> bool:
+        """Whether there is room beside the media for what was lost."""
+        self.allowance.rate_bps = self.budget_bps
+        return self.allowance.allows(now)
+
+    def on_switch(self, now: float) -> None:
+        """Another source or layer begins, with a keyframe, and takes more or less than what was sent before."""
+        self.estimator.on_switch(now)
 
     def on_round_trip(self, seconds: float) -> None:
         self.estimator.on_round_trip(seconds)
@@ -84,5 +102,7 @@ class Capacity:
         if newest_at is not None:
             self.estimator.on_departure(newest_at)
             self.estimator.handle_timeout(now)
+            self._began_at = min(self._began_at, newest_at)
+            self._is_untold = not self.feedbacks and now - self._began_at >= UNTOLD
             if self.feedbacks and now - newest_at >= IDLE:
                 self.prober.on_idle(now)

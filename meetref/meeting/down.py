@@ -91,6 +91,7 @@ class Down(Link):
         self.lock: Callable[[Sequence[Parts]], list[bytes]] = self._not_yet
         self.capacity = Capacity()
         self.on_sent = self.capacity.on_sent
+        self.may_repeat = self.capacity.may_repeat
         self._cname = cname
         self._dice = dice
         self._transmit = transmit
@@ -196,10 +197,12 @@ class Down(Link):
     def started(self, slot: Slot, now: float) -> None:
         """A new source begins: report its clock at once, so that lips are right from the first second."""
         self._report_at = min(self._report_at, now)
+        self.capacity.on_switch(now)
         self._on_start(slot, now)
 
     def switched(self, slot: Slot, now: float) -> None:
         self._report_at = min(self._report_at, now)
+        self.capacity.on_switch(now)
         self._wake()
 
     def fail(self, error: Exception) -> None:

@@ -46,6 +46,9 @@ class Link(Protocol):
     def send(self, packets: Sequence[bytes]) -> None:
         """Have them leave now, in this order."""
 
+    may_repeat: Callable[[float], bool]
+    """Whether there is room now beside the media for what was lost."""
+
     def started(self, slot: Slot, now: float) -> None:
         """The first packet of a new source has gone out on this slot."""
 
@@ -198,6 +201,7 @@ class Slot:
         run = self.rewriter.fill(self.repair.has, self.link.transport_sequence)
         if run:
             self._leave(run, now)
+        self.repair.forget()  # a keyframe follows, which needs nothing of it and is to have the line for itself
         step = 1 / FRAMES[self.kind] if is_new else SHORTEST_STEP
         self.rewriter.begin(packet, self.timestamp_at(captured), round(step * self.rewriter.clock_rate))
         if selection.shown is not None:
@@ -249,8 +253,12 @@ class Repair(Protocol):
         """Whether the packet with this number, one of the newest, was sent."""
         ...
 
+    def forget(self) -> None:
+        """Nothing that was sent so far is needed any more."""
+        ...
+
     def again(self, sequence: int, link: Link, now: float) -> list[bytes]:
-        """The packet for the wire; nothing where it is gone, or was sent again less than a round trip ago."""
+        """The packet for the wire; nothing where it is gone or has no room, or was sent again a moment ago."""
         ...
 
     def pad(self, octets: int, link: Link, now: float) -> list[bytes]:
@@ -280,9 +288,12 @@ class Verbatim:
     def has(self, sequence: int) -> bool:
         return sequence in self._cache
 
+    def forget(self) -> None:
+        self._cache.forget()
+
     def again(self, sequence: int, link: Link, now: float) -> list[bytes]:
         found = self._cache.fetch(sequence, now)
-        return [] if found is None else [found]
+        return [found] if found is not None and link.may_repeat(now) else []
 
     def pad(self, octets: int, link: Link, now: float) -> list[bytes]:
         return []  # the same packet again would have no transport-wide number of its own
@@ -314,9 +325,14 @@ class Retransmission:
     def has(self, sequence: int) -> bool:
         return sequence in self._cache
 
+    def forget(self) -> None:
+        self._cache.forget()
+
     def again(self, sequence: int, link: Link, now: float) -> list[bytes]:
         found = self._cache.fetch(sequence, now)
-        return [] if found is None else self._repeat(found, link, now)
+        if found is None or not link.may_repeat(now):
+            return []
+        return self._repeat(found, link, now)
 
     def pad(self, octets: int, link: Link, now: float) -> list[bytes]:
         """The newest packets once more, for they may still repair something; then packets of nothing but padding.

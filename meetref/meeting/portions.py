@@ -78,7 +78,7 @@ class Portions:
             due = True
         if due:
             self.choices = {choice.seat: choice for choice in self._allocator.decide([*voices, *pictures], now)}
-            capacity.on_demand(self._allocator.ideal_bps)
+            capacity.on_demand(self._allocator.enough_bps)
             for choice in self.choices.values():
                 _carry_out(choice, seats.down.slots[choice.seat], now)
         self._look_at = now + LOOK_EVERY if self._is_settled() else now

@@ -74,6 +74,8 @@ class Encoding:
             self.forwarded = NOTHING
             for slot in [*self.slots, *self.waiting]:
                 slot.lose(self, now)
+        else:
+            self.track.appear(self, now)
         self.ssrc = ssrc
 
     def receive(self, packet: Incoming, now: float) -> None:
@@ -138,9 +140,14 @@ class Encoding:
         self.track.ask()
 
     def rates(self, now: float) -> list[Rate]:
-        """What each temporal layer takes, with all below it; what is not sent now keeps the rates that it had."""
-        if self.activity.living:
-            self._measured = self._rates.rates(now) or self._measured
+        """What each temporal layer takes, with all below it; what is not sent now keeps the rates that it had.
+
+        That goes for what the publisher was told not to send, too, though it has not been silent for long.
+        """
+        if self.activity.living and self.track.sends(self):
+            rates = self._rates.rates(now)
+            if rates and (self._rates.is_settled(now) or not self._measured):
+                self._measured = rates
         return self._measured
 
 
@@ -174,7 +181,7 @@ class Track:
         self.look_at = -math.inf
         self.layers_changed = False
         """The publisher is to be told which encodings are `active`."""
-        self.demand: Demand[tuple[Slot, Encoding], Track] = Demand()
+        self.demand: Demand[tuple[Slot | None, Encoding], Track] = Demand()
         """Which encodings are used, by their numbers: what the publisher is to be told."""
         self.encodings: list[Encoding] = []
         self._offered: list[Encoding] = []
@@ -242,6 +249,13 @@ class Track:
             self.demand.leave((slot, encoding), now)
         self.review()
 
+    def appear(self, encoding: Encoding, now: float) -> None:
+        """The first of an encoding comes: as long as one that nobody uses any more, it may be looked at."""
+        if self._counted and not encoding.is_used:
+            self.demand.watch((None, encoding), {self: encoding.number}, now)
+            self.demand.leave((None, encoding), now)
+            self.review()
+
     def review(self) -> None:
         """Where the encodings that the publisher is to send are others than before, have it told."""
         if list(self.demand.changes()):  # spec: simulcast/layers-told
@@ -261,8 +275,15 @@ class Track:
             self.demand.handle_timeout(now)
             self.review()
 
+    def sends(self, encoding: Encoding) -> bool:
+        """Whether the publisher is to send this one."""
+        return not self._counted or encoding.number in self.demand.active(self)
+
     @property
     def active(self) -> list[str]:
-        """The names of the encodings that the publisher is to send."""
-        wanted = self.demand.active(self) if self._counted else range(len(self._offered))
-        return [encoding.rid for encoding in self._offered if encoding.number in wanted]
+        """The names of the encodings that the publisher is to send, while anybody sees any.
+
+        One that never came is among them: nobody can want what nobody knows, and the publisher's way may yet carry it.
+        """
+        used = any(self.sends(encoding) for encoding in self._offered)
+        return [each.rid for each in self._offered if self.sends(each) or (used and each.ssrc is None)]

@@ -115,6 +115,15 @@ def test_a_gap_that_stays_is_given_up_for_a_keyframe(watching: Watching) -> None
     assert watching.numbers == [1, 4, 5]
 
 
+def test_what_is_missing_before_a_whole_keyframe_is_not_waited_for(watching: Watching) -> None:
+    watching.gets(picture(1, key=True), picture(3), part(4, KEY, last=False))
+    assert watching.numbers == [1]
+    watching.gets(part(5, b"\x00more", last=True), picture(6))
+    assert watching.numbers == [1, 5, 6]
+    watching.receiver.tick(1.02)
+    assert watching.link.of(rtcpfeedback.Nack) == [], "nobody needs it"
+
+
 def test_what_waits_is_bounded(watching: Watching) -> None:
     watching.gets(*[picture(number) for number in range(1, 2 * MAXIMUM_EARLY)])
     assert len(watching.receiver._waiting) <= MAXIMUM_EARLY

@@ -79,10 +79,10 @@ plain. As long as the server sends less than it thinks it may, the estimate is h
 The picture gets smaller in two steps, each at a keyframe, and each behind all that still queues (a second and more:
 STUN checks are repeated meanwhile, because the answers to the first ones are late). When the queue has drained the
 estimate rises slowly, for nobody knows what a line carries on which nothing is sent. So bursts on the stream for
-repairs (RTX) are sent, of packets that had arrived just now: probes. The one at 9.5 s finds twice what was believed,
-the one at 9.7 s twice that, and two seconds later, when it has lasted, the picture grows again. What was off had to be
-switched on first: `layers` goes to Alice. [The page about it](../../../docs/bandwidth.md) shows such a step at full
-size.
+repairs (RTX) are sent, of packets that had arrived just now: probes. The one at 9.5 s finds more than twice what was
+believed, and two seconds later, when it has lasted, the picture grows; the one at 11.3 s finds twice that, and it
+grows again. What was off had to be switched on first: `layers` goes to Alice.
+[The page about it](../../../docs/bandwidth.md) shows such a step at full size.
 """,
     "speaker-change": """\
 Twelve people in a room. Eleven send a small picture and sound; Vera, the twelfth, only looks, with four tiles of
@@ -98,7 +98,7 @@ three spans of time, and a decision falls each 0.3 s. `seats` comes with it: Ben
 never did.
 
 A room of more than nine has five slots for sound of their own, 16 to 20 here, for the loudest; the others are not
-heard. Nothing is negotiated for all that (`sdp.json`: two offers to Vera, both when she comes). A picture begins with
+heard. Nothing is negotiated for all that (`sdp.json`: one offer to Vera, when she comes). A picture begins with
 a keyframe, so Ada gets a picture loss indication as she sits down, and her first packets to Vera go on with the
 sequence numbers, timestamps and picture ids of the stream on which Emmy was seen until then: compare the payloads at
 `ada` with those at `vera`. `seats` names the first timestamp of hers (`video_from`), at which the page changes the

@@ -56,6 +56,41 @@ def test_a_spike_does_not_make_nothing_of_the_estimate_of_a_sender_of_little() -
     assert estimator.target_bps >= 500_000
 
 
+@pytest.mark.spec("bandwidth/limited-decrease")
+def test_a_sender_of_little_that_is_too_much_comes_down_to_what_arrives() -> None:
+    """A line that became thin: what is lost in front of it shows that it was the cause."""
+    estimator = Estimator(3_000_000)
+    feed(estimator, told(0.0, 10.0, 1_000_000))
+    assert estimator.application_limited
+    before = estimator.target_bps
+    assert before > 2_000_000
+    for at, reports in told(10.0, 1.0, 1_000_000, growth=0.25):
+        arrived = [(number, size, left, came if number % 2 else None) for number, size, left, came in reports]
+        estimator.on_reports(arrived, at)
+    assert estimator.target_bps < 500_000
+
+
+def test_a_keyframe_of_another_layer_is_no_reason_to_send_less() -> None:
+    for switches in (True, False):
+        estimator = Estimator(1_000_000)
+        feed(estimator, told(0.0, 5.0, 1_000_000))
+        before = estimator.target_bps
+        if switches:
+            estimator.on_switch(5.0)
+        feed(estimator, told(5.0, 0.4, 1_000_000, growth=0.3))
+        assert (estimator.target_bps >= before) == switches
+        assert estimator.state == "overusing"
+
+
+@pytest.mark.spec("bandwidth/application-limited")
+def test_a_burst_that_found_more_shows_that_little_is_sent() -> None:
+    estimator = Estimator(300_000)
+    feed(estimator, told(0.0, 2.0, 300_000))
+    assert not estimator.application_limited
+    estimator.on_probe(2_000_000, 2.2)
+    assert estimator.application_limited
+
+
 def test_a_queue_brings_the_estimate_below_what_arrives() -> None:
     estimator = Estimator(1_000_000)
     feed(estimator, told(0.0, 5.0, 1_000_000))

@@ -50,6 +50,14 @@ def test_what_is_long_ago_does_not_count() -> None:
     assert len(rates.rates(now + 60)) == 1
 
 
+def test_after_a_rest_it_is_not_told_as_smaller_than_it_is() -> None:
+    rates = LayerRates()
+    fill(rates, 3.0, 1000)
+    for number in range(15):
+        rates.add([Packet(bytes(1000 - HEADERS))], 200.0 + number / 30)
+    assert rates.rates(200.0 + 14 / 30)[-1].bitrate_bps == pytest.approx(240_000, rel=0.15)
+
+
 def test_pictures_are_counted_by_their_ends() -> None:
     rates = LayerRates()
     assert rates.add([Packet(b"a", 0), Packet(b"b", 0), Packet(b"c")], 1.0) == 1

@@ -73,6 +73,15 @@ def test_much_loss_brings_it_down_by_half_of_the_share() -> None:
     assert 10 <= changes <= 20  # at most twice a second
 
 
+@pytest.mark.spec("bandwidth/high-loss")
+def test_what_comes_through_is_not_given_up() -> None:
+    """Where layers are slow to follow, five times as much is sent for a while: that says nothing of what fits."""
+    rate = LossRate()
+    for tenth in range(50):
+        rate.on_counts(20, 80, 12_500, 1_000_000, tenth / 10)
+    assert rate.ceiling_bps == pytest.approx(0.75 * 0.2 * 1_000_000, rel=0.1)
+
+
 @pytest.mark.spec("bandwidth/low-loss")
 def test_without_loss_it_rises_by_eight_percent_a_second_until_it_is_none() -> None:
     rate = LossRate()

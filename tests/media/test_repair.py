@@ -131,6 +131,14 @@ def test_a_stored_packet_is_given_out_again_but_not_twice_at_once() -> None:
     assert 1 not in cache
 
 
+def test_what_is_forgotten_is_not_given_out_again() -> None:
+    cache: PacketCache[bytes] = PacketCache()
+    cache.store(10, [b"old", b"older"], 1.0)
+    cache.forget()
+    cache.store(12, [b"new"], 1.0)
+    assert [cache.fetch(sequence, 1.0) for sequence in (10, 11, 12)] == [None, None, b"new"]
+
+
 def test_a_packet_that_is_too_old_or_overwritten_is_gone() -> None:
     cache: PacketCache[bytes] = PacketCache(capacity=4, maximum_age=2.0)
     cache.store(1, (b"one",), 0.0)

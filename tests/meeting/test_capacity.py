@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from meetref.media.feedback import ArrivalRecorder
 from meetref.media.lipsync import PublisherClock, TrackClock
 from meetref.media.rewriting import Incoming
@@ -58,12 +60,28 @@ class Line:
             self.capacity.on_feedback(self._recorder.build(self.now), self.now)
 
 
-def test_without_feedback_nothing_limits() -> None:
+def test_a_viewer_that_never_says_anything_is_not_limited_for_long() -> None:
     capacity = Capacity()
-    assert capacity.budget_bps == MAXIMUM_BPS
+    capacity.look(0.0)
     capacity.on_sent(5, [bytes(100)], 1.0)
+    for tenth in range(10, 40):
+        capacity.look(tenth / 10)
+        assert capacity.budget_bps == START_BPS
+        assert capacity.padding() == 0
+    capacity.look(4.0)
     assert capacity.budget_bps == MAXIMUM_BPS
-    assert capacity.padding() == 0
+
+
+@pytest.mark.spec("pacing/repeats-beside-media")
+def test_what_was_lost_is_sent_again_as_far_as_the_media_leave_room() -> None:
+    capacity = Capacity(800_000)  # 100 octets a millisecond; a quarter of a second of it can be saved, or owed
+    assert capacity.may_repeat(10.0)
+    capacity.on_sent(0, [bytes(1000)] * 25, 10.0)
+    assert not capacity.may_repeat(10.0)
+    assert capacity.may_repeat(10.001)
+    capacity.on_sent(25, [bytes(1000)] * 200, 10.001)
+    assert not capacity.may_repeat(10.25)
+    assert capacity.may_repeat(10.502), "what was sent too much is forgiven"
 
 
 def test_a_thin_line_is_found_out() -> None:

@@ -357,3 +357,43 @@ def test_lips_stay_together_over_a_switch() -> None:
     newest = viewer.gets()[-1]
     assert [report.ssrc for report in reports] == [slot.rewriter.ssrc]
     assert abs((reports[0].rtp_timestamp - newest.timestamp + (1 << 31)) % (1 << 32) - (1 << 31)) < 90000 * 0.2
+
+
+@pytest.mark.spec("simulcast/layers-told")
+def test_an_encoding_that_never_came_is_not_switched_off() -> None:
+    """The publisher's way may carry it only later, and nobody can want what nobody knows."""
+    alice = Camera()
+    for rid in ("q", "h"):
+        alice.shows(rid, key=True)
+    _, slot = watching(alice)
+    slot.want(alice.encoding("q"), ALL_LAYERS, alice.now)
+    alice.shows("q", key=True)
+    alice.now += 2 * OFF_AFTER
+    alice.track.handle_timeout(alice.now)
+    assert alice.track.active == ["q", "f"]
+    alice.shows("f", key=True)
+    assert alice.track.active == ["q", "f"], "now somebody may want it"
+    assert alice.track.layers(alice.now)[-1].spatial == 2
+    alice.now += 2 * OFF_AFTER
+    alice.track.handle_timeout(alice.now)
+    assert alice.track.active == ["q"]
+    slot.want("nothing", ALL_LAYERS, alice.now)
+    alice.now += 2 * OFF_AFTER
+    alice.track.handle_timeout(alice.now)
+    assert alice.track.active == []
+
+
+def test_what_the_publisher_was_told_not_to_send_keeps_the_rates_that_it_had() -> None:
+    """Where all encodings end together none of them seems silent, and yet none of them got cheaper."""
+    alice = Camera()
+    alice.begins()
+    _, slot = watching(alice)
+    slot.want("nothing", ALL_LAYERS, alice.now)
+    while alice.track.active:
+        alice.now += 1 / 30
+        for rid in RIDS:
+            alice.shows(rid)
+        before = [layer.bitrate_bps for layer in alice.track.layers(alice.now)]
+        alice.track.handle_timeout(alice.now)
+    alice.now += 1.5
+    assert [layer.bitrate_bps for layer in alice.track.layers(alice.now)] == before

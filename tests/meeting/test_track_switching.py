@@ -49,6 +49,9 @@ class Wire:
     def send(self, packets: Sequence[bytes]) -> None:
         self.sent += [(self.now, rtp.parse(data)) for data in packets]
 
+    def may_repeat(self, now: float) -> bool:
+        return True
+
     def started(self, slot: Slot, now: float) -> None:
         self.switches += 1
 

@@ -1,0 +1,164 @@
+"""Viewers at the end of thin lines: a picture soon, the best that fits, no long standing still, and whole voices.
+
+The camera's pictures are of the right sizes only: what a decoder would make of them does not matter here.
+Read next: docs/bandwidth.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from meetref.app.bot import ticks
+from meetref.app.client import Client
+from meetref.app.receiver import Receiver
+from meetref.app.sender import Sender
+from meetref.net.virtuallink import Impairments
+from meetref.wire import signaling
+from tests.generate.sessioncamera import report_arrivals
+from tests.stories.people import Meeting, meeting
+from tests.stories.sizes import Camera, Sizes, width_of
+from tests.stories.test_meeting import until
+
+DELAY = 0.02  # seconds each way
+QUEUE = 0.25  # seconds of what a line carries may wait, as in a home router
+GOOD = Impairments(delay=DELAY)
+SIZES = {"q": (320, 180, 130_000), "h": (640, 360, 400_000), "f": (1280, 720, 1_400_000)}
+"""Width, height, and bits a second of each encoding."""
+PATTERN = ((0, 1.8), (2, 0.6), (1, 1.0), (2, 0.6))
+"""The temporal layers of the pictures, and how large each is; 1.0 is an average one."""
+KEYFRAME = 6.0
+FRAME_RATE = 30
+VOICE = bytes(92)  # with all headers fifty of them take 59 kbit/s, as a browser's voice does
+
+
+@dataclass(frozen=True)
+class Drawn:
+    frame: bytes
+    temporal: int
+    sync: bool
+
+
+@cache
+def drawn(rid: str) -> list[Drawn]:
+    """Two minutes of pictures; the first is a keyframe."""
+    width, height, bitrate = SIZES[rid]
+    average = bitrate / FRAME_RATE / 8
+    key = b"\x10\x00\x00\x9d\x01\x2a" + width.to_bytes(2, "little") + height.to_bytes(2, "little")
+    pictures = [Drawn(key.ljust(round(KEYFRAME * average), b"\0"), 0, False)]
+    for number in range(1, 120 * FRAME_RATE):
+        temporal, size = PATTERN[number % 4]
+        pictures.append(Drawn(b"\x11".ljust(round(size * average), b"\0"), temporal, temporal > 0))
+    return pictures
+
+
+def line(kilobits: int) -> Impairments:
+    return Impairments(delay=DELAY, bandwidth_bps=1000 * kilobits, queue_octets=round(125 * kilobits * QUEUE))
+
+
+@dataclass
+class Watched:
+    """What Bob saw, by the moments at which it came."""
+
+    world: Meeting
+    bob: Client
+    since: float
+    frames: list[float] = field(default_factory=list)
+    widths: list[tuple[float, int]] = field(default_factory=list)
+
+    def take(self, frame: bytes, timestamp: int) -> None:
+        self.frames.append(trio.current_time())
+        width = width_of(frame)
+        if width is not None:
+            self.widths.append((trio.current_time(), width))
+
+    def change(self, kilobits: int) -> float:
+        """Bob's line carries so much from now on."""
+        self.world.network.connect(self.world.host, self.world.network.hosts["bob"], line(kilobits), GOOD)
+        return trio.current_time()
+
+    def longest(self, since: float) -> float:
+        """How long the picture stood still, at most."""
+        moments = [since, *(at for at in self.frames if at >= since), trio.current_time()]
+        return max(later - earlier for earlier, later in pairwise(moments))
+
+    @property
+    def width(self) -> int:
+        return self.widths[-1][1] if self.widths else 0
+
+    @property
+    def voice(self) -> Receiver:
+        return max(
+            (each for each in self.bob.receivers.values() if each.kind == "audio"), key=lambda each: each.packets
+        )
+
+
+@asynccontextmanager
+async def watching(seed: int, kilobits: int) -> AsyncIterator[Watched]:
+    """Alice shows herself in three sizes, Carol talks, and Bob comes to watch at the end of his line."""
+    async with meeting(seed) as world, trio.open_nursery() as nursery:
+        sizes = Sizes(
+            await world.join("alice", way=GOOD, sends=False), Camera(drawn, FRAME_RATE, 120 * FRAME_RATE, 1150)
+        )
+        await sizes.publish()
+        nursery.start_soon(sizes.play)
+        carol = await world.join("carol", way=GOOD, sends=False)
+        await carol.publish(["microphone"])
+        carol.say(signaling.Devices(microphone="on", camera="none"))
+        nursery.start_soon(speak, carol.senders["microphone"])
+        await trio.sleep(4)
+        bob = await world.join("bob", way=GOOD, sends=False)
+        watched = Watched(world, bob, trio.current_time())
+        watched.change(kilobits)
+        nursery.start_soon(report_arrivals, bob)
+        bob.say(signaling.Look(tiles=2, large=720, small=720))
+        identity = sizes.client.identity
+        assert identity is not None
+        await until(lambda: bob.seen(identity.participant) is not None, 5)
+        receiver = bob.seen(identity.participant)
+        assert receiver is not None
+        receiver.on_frame = watched.take
+        yield watched
+        nursery.cancel_scope.cancel()
+
+
+async def speak(sender: Sender) -> None:
+    async for _ in ticks(0.02):
+        if sender.ready:
+            sender.send([VOICE], trio.current_time(), level=20)
+
+
+@pytest.mark.soak(ci=2, full=50)
+@pytest.mark.spec("pacing/repeats-beside-media", "bandwidth/high-loss")
+async def test_a_picture_comes_soon_and_the_voice_stays_whole(autojump_clock: MockClock, seed: int) -> None:
+    """The server's first guess is five times what the line carries."""
+    async with watching(seed, 500) as watched:
+        await until(lambda: len(watched.frames) > 0, 3)
+        await trio.sleep(10 - (trio.current_time() - watched.since))
+        settled, heard = trio.current_time(), watched.voice.packets
+        await trio.sleep(10)
+        assert watched.longest(settled) < 0.3
+        assert watched.width == 320
+        assert watched.voice.packets - heard >= 0.99 * 50 * 10
+
+
+@pytest.mark.soak(ci=2, full=50)
+@pytest.mark.spec("bandwidth/limited-decrease", "allocation/within-budget")
+async def test_a_line_that_gets_thin_and_wide_again(autojump_clock: MockClock, seed: int) -> None:
+    async with watching(seed, 3000) as watched:
+        await until(lambda: watched.width == 1280, 3)
+        await trio.sleep(10)
+        thin_at = watched.change(500)
+        await trio.sleep(20)
+        assert watched.longest(thin_at) < 1.5, "half a second until it is known, and a keyframe behind a full queue"
+        assert watched.width == 320
+        wide_at = watched.change(3000)
+        await until(lambda: watched.width == 1280, 10)
+        assert watched.longest(wide_at) < 0.5
