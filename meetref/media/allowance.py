@@ -12,7 +12,10 @@ SAVED = 0.25  # seconds of the rate that can be saved up, and as much that can b
 
 
 class Allowance:
-    """Set `rate_bps`, add to `sent_octets` all that leaves, and ask `allows` before something leaves again."""
+    """Set `rate_bps`, add to `sent_octets` what leaves, and ask `allows` before something leaves again.
+
+    A repetition counts where it is a packet of its own (RTX); the same ciphertext once more does not.
+    """
 
     __slots__ = ("_octets", "_since", "rate_bps", "sent_octets")
 

@@ -15,8 +15,9 @@ from functools import partial
 
 import trio
 
+from meetref.meeting.company import Way
 from meetref.meeting.listening import Listening
-from meetref.meeting.participant import Participant, Way
+from meetref.meeting.participant import Participant
 from meetref.meeting.portions import Offers, Portions
 from meetref.meeting.quality import Gauge
 from meetref.meeting.seating import Content, Scene, choose

@@ -15,8 +15,9 @@ from dataclasses import replace
 
 import trio
 
+from meetref.meeting.company import Company, Way
 from meetref.meeting.down import Down
-from meetref.meeting.participant import MAXIMUM_CANDIDATES, Company, Participant, Way
+from meetref.meeting.participant import MAXIMUM_CANDIDATES, Participant
 from meetref.meeting.place import Place, describe
 from meetref.meeting.requestedseats import RequestedSeats
 from meetref.meeting.up import Up

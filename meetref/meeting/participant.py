@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Literal, Protocol
+from typing import Literal
 
 import trio
 
 from meetref.meeting.channel import Channel, ChannelClosed
+from meetref.meeting.company import Company, Way
 from meetref.meeting.down import Down
 from meetref.meeting.exchange import Full
 from meetref.meeting.forwarder import Slot
@@ -42,25 +43,6 @@ HANDSHAKE_WITHIN = 60.0
 MAXIMUM_CANDIDATES = 100
 
 Reason = Literal["left", "lost", "removed"]
-Way = Literal["up", "down"]
-
-
-class Company(Protocol):
-    """What a participant needs of the room."""
-
-    def changed(self, participant: Participant) -> None:
-        """Somebody is new, or their devices changed: tell the others, and look who sits where."""
-
-    def connection_changed(self, participant: Participant, way: Way) -> None:
-        """What somebody sends or can be shown changed: look who sits where."""
-
-    def contents_for(self, viewer: Participant) -> int:
-        """How many people and screens one viewer could see."""
-
-    def arrange_for(self, viewer: Participant) -> None:
-        """One viewer looks at something else: look who sits where for them."""
-
-    async def say(self, participant: Participant, message: signaling.SayChat) -> None: ...
 
 
 class Participant:
@@ -90,7 +72,8 @@ class Participant:
         self._nursery: trio.Nursery | None = None
         self._scopes: dict[Way, trio.CancelScope] = {}
         self._handshakes: dict[Way, Address] = {}
-        self._down_connection = self._down_number = self._down_answered = 0
+        self._down_number = self._down_answered = 0
+        self._down_connection = 0
         self._up_connection = -1
         self._candidates = 0
 
@@ -274,7 +257,8 @@ class Participant:
     async def _open_up(self, connection: int) -> Up:
         self._close("up")
         self._candidates = 0
-        peer, exchange = self._place.peer(controlling=False), self._place.exchange
+        peer = self._place.peer(controlling=False)
+        exchange = self._place.exchange
         up = Up(peer, self.id, self._place.dice, lambda: exchange.touch(up), exchange.arrived)
         up.on_layers = self._tell_layers
         self.up = up

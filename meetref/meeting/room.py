@@ -17,9 +17,10 @@ import trio
 from meetref.meeting.arranging import Arranging
 from meetref.meeting.channel import Channel, ChannelClosed
 from meetref.meeting.chat import Chat, Log
+from meetref.meeting.company import Way
 from meetref.meeting.exchange import Full
 from meetref.meeting.oneway import OneWay
-from meetref.meeting.participant import Participant, Way
+from meetref.meeting.participant import Participant
 from meetref.meeting.place import Place
 from meetref.protocol.answering import Offer
 from meetref.wire import signaling
