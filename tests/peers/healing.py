@@ -1,4 +1,5 @@
-"""Two browsers in a meeting whose path dies under them; prints the longest gap in each picture, in seconds.
+"""Two browsers in a meeting whose path dies under them; prints of each the longest gap in its picture, in seconds, and
+the local ends of the paths in use before and after.
 
 `mapping`: whatever the browsers send from their present UDP ports is lost, as when a firewall forgot them.
 `address`: the machine gets another address. Chromium itself takes two seconds to find out about that.
@@ -16,7 +17,7 @@ from pathlib import Path
 import trio
 
 from tests.peers.browsers import Browser, chromium, firefox
-from tests.peers.meetings import enter, sees
+from tests.peers.meetings import CONNECTIONS, enter, sees
 from tests.peers.office import NO_RELAY, TRUSTING, forget_mappings, move_desk, served
 
 WATCH = """(name) => {
@@ -46,6 +47,22 @@ FAR = """() => {
   };
 }"""
 
+ENDS = """(async () => {
+  const ends = [];
+  for (const connection of window.connections) {
+    const report = await connection.getStats();
+    const entries = [...report.values()];
+    const told = entries.find(({ type, selectedCandidatePairId: id }) => type === "transport" && id);
+    const pair =
+      report.get(told?.selectedCandidatePairId) ??
+      entries.find(({ type, selected }) => type === "candidate-pair" && selected);
+    const { address, port } = report.get(pair?.localCandidateId) ?? {};
+    if (port) ends.push(`${address} ${port}`);
+  }
+  return ends.join(", ");
+})()"""
+"""What the browser's own statistics say: two ends, one for each direction."""
+
 CHANGES = {"mapping": forget_mappings, "address": move_desk, "far": forget_mappings}
 
 
@@ -57,6 +74,7 @@ async def main(namespace: str, folder: Path, change: str, name: str) -> None:
     async with served(namespace, folder) as server, _browser(name) as ada, _browser(name) as bob:
         for browser in (ada, bob):
             await browser.preload(NO_RELAY)
+            await browser.preload(CONNECTIONS)
             if change == "far":
                 await browser.preload(FAR)
         await enter(ada, server.link("algebra", "Ada"), 1)
@@ -67,18 +85,15 @@ async def main(namespace: str, folder: Path, change: str, name: str) -> None:
         await ada.call(WATCH, "Bob")
         await bob.call(WATCH, "Ada")
         await trio.sleep(2)
-        before = {browser: await _gap(browser) for browser in (ada, bob)}
+        before = {browser: await browser.evaluate(ENDS) for browser in (ada, bob)}
         await trio.to_thread.run_sync(CHANGES[change])
         await trio.sleep(6)
         await sees(ada, "Bob", 2)
         await sees(bob, "Ada", 1)
         for browser in (ada, bob):
-            print(json.dumps({"before": before[browser], "gap": await _gap(browser)}))
+            gap = float(await browser.evaluate("window.longestGap / 1000"))
+            print(json.dumps({"before": before[browser], "after": await browser.evaluate(ENDS), "gap": gap}))
         print("met")
-
-
-async def _gap(browser: Browser) -> float:
-    return float(await browser.evaluate("window.longestGap / 1000"))
 
 
 if __name__ == "__main__":

@@ -64,6 +64,15 @@ CAMERA = """(sender) => {
 AUDIBLE = 1e-4
 """Total energy of somebody who is heard; codecs make a millionth of it out of silence."""
 
+CONNECTIONS = """() => {
+  const Browser = window.RTCPeerConnection;
+  window.connections = [];
+  window.RTCPeerConnection = class extends Browser {
+    constructor(...words) { super(...words); window.connections.push(this); }
+  };
+}"""
+"""A script for pages: they keep their connections where a test finds them."""
+
 READ = """(name) => {
   const seats = [...document.querySelectorAll("[data-test=seat]")];
   const seat = seats.find((each) => each.textContent.includes(name) && !each.textContent.includes("(you)"));

@@ -12,7 +12,7 @@ import trio
 from meetref.wire import dtls, extension, handshake13, tls, udp
 from meetref.wire.pcapng import Packet, parse
 from tests.peers.browsers import Browser, chromium, firefox
-from tests.peers.meetings import enter, person, sees, sees_bot, serve, state
+from tests.peers.meetings import CONNECTIONS, enter, person, sees, sees_bot, serve, state
 
 BROWSERS = {"chromium": chromium, "firefox": firefox}
 PAIRS = [("chromium", "chromium"), ("firefox", "firefox"), ("chromium", "firefox")]
@@ -198,13 +198,6 @@ async def test_time_from_join_to_the_first_picture(tmp_path: Path, capsys: pytes
         assert len(times) == 10
 
 
-CONNECTIONS = """() => {
-  const Browser = window.RTCPeerConnection;
-  window.connections = [];
-  window.RTCPeerConnection = class extends Browser {
-    constructor(...words) { super(...words); window.connections.push(this); }
-  };
-}"""
 ESTIMATE = """(async () => {
   const reports = await Promise.all(window.connections.map((each) => each.getStats()));
   const pairs = reports.flatMap((each) => [...each.values()]).filter(({ type }) => type == "candidate-pair");
