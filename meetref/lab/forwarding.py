@@ -172,7 +172,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = plan_of(arguments)
     if plan.against is not None:
         make_ready(plan.against)
-    _allow_many_sockets()
+    allow_many_sockets()
     try:
         results = trio.run(run_plan, plan, partial(print, flush=True))
     except* ChildFailed as failed:
@@ -185,7 +185,7 @@ def run(arguments: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def _allow_many_sockets() -> None:
+def allow_many_sockets() -> None:
     """As many as this process, and the servers that it starts, may have at all: a viewer is two."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
