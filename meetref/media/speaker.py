@@ -2,7 +2,8 @@
 
 Stands above nothing of this floor; `meeting/seats` gives the audio seats to those who are in `loudest`.
 Specification: RFC 6464 for the levels (0 the loudest, 127 silence). The choosing is ours: a level smoothed fast upwards
-and slowly downwards, and a newcomer who must be louder for a while before somebody loses a place.
+and slowly downwards, and a newcomer who must be louder for a while before somebody who speaks loses a place. Who is
+silent loses it at the newcomer's first word: that would be missed by everybody, and an empty place by nobody.
 Leaves out: who *leads* the conversation, which wants a longer memory: `media/dominance`.
 Read next: `media/dominance.py`.
 """
@@ -19,9 +20,11 @@ SILENCE = 127
 INTERVAL = 0.1  # seconds between two decisions
 RISE, FALL = 0.06, 0.6  # seconds in which the smoothed loudness makes most of its way up, and down
 SPEAKING = 127 - 45  # loudness, in dB above silence, from which we call it speech
+SILENT = 127 - 60  # and below which it is silence, even of a soft voice
 MARGIN = 6.0  # dB by which a challenger must be louder
 CHALLENGE = 0.3  # seconds for which it must be
 SHORTEST_STAY = 1.5  # seconds for which a place is kept at least
+PAUSE = 1.5  # seconds of silence that still belong to speech
 MAXIMUM_PEOPLE = 2000
 
 
@@ -32,6 +35,7 @@ class _Voice:
     heard_at: float = -math.inf
     smoothed_at: float = -math.inf
     joined_at: float = -math.inf
+    spoke_at: float = -math.inf
     challenging_since: float = math.inf
 
 
@@ -71,6 +75,8 @@ class Loudest(Generic[Who]):
         self._smooth(voice, now)
         voice.level_loudness = SILENCE - min(max(level, 0), SILENCE)
         voice.heard_at = now
+        if voice.level_loudness >= SILENT:
+            voice.spoke_at = now
 
     def _smooth(self, voice: _Voice, now: float) -> None:
         """Let the loudness follow what was heard since the last time; without packets for 60 ms it falls."""
@@ -121,8 +127,13 @@ class Loudest(Generic[Who]):
         return change
 
     def _challenge(self, who: Who, now: float, change: Change[Who]) -> None:
-        """Give `who` the place of the softest, when `who` has been louder by the margin for long enough."""
+        """Give `who` the place of somebody silent at once; or that of the softest, when louder for a while."""
         voice = self._voices[who]
+        if voice.level_loudness >= SPEAKING and voice.heard_at > now - INTERVAL:
+            quiet = min(self.loudest, key=self._quiet_since, default=None)
+            if quiet is not None and self._quiet_since(quiet) <= now - PAUSE:  # spec: speaker/silent-place-free
+                self._replace(quiet, who, now, change)
+                return
         softest = min(self.loudest, key=lambda other: self._voices[other].loudness, default=None)
         # spec: speaker/loudest-margin
         if softest is None or voice.loudness < self._voices[softest].loudness + self.margin:
@@ -131,9 +142,16 @@ class Loudest(Generic[Who]):
         voice.challenging_since = min(voice.challenging_since, now)
         waited = now - voice.challenging_since >= CHALLENGE
         if waited and now - self._voices[softest].joined_at >= SHORTEST_STAY:  # spec: speaker/loudest-stay
-            self.loudest.remove(softest)
-            change.left.append(softest)
-            self._admit(who, now, change)
+            self._replace(softest, who, now, change)
+
+    def _quiet_since(self, who: Who) -> float:
+        voice = self._voices[who]
+        return max(voice.spoke_at, voice.joined_at)
+
+    def _replace(self, former: Who, who: Who, now: float, change: Change[Who]) -> None:
+        self.loudest.remove(former)
+        change.left.append(former)
+        self._admit(who, now, change)
 
     def _admit(self, who: Who, now: float, change: Change[Who]) -> None:
         voice = self._voices[who]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from meetref.media import speaker
 from meetref.media.speaker import Loudest
 
-LOUD, SOFT, SILENT = 20, 60, 127
+LOUD, SPOKEN, SOFT, SILENT = 20, 40, 60, 127
 
 
 class Talk:
@@ -48,6 +48,21 @@ def test_a_speaker_gets_the_place_of_somebody_silent() -> None:
     talk.run(3)
     talk.levels["cleo"] = LOUD
     assert talk.run(1) == ["anna", "cleo"]
+
+
+@pytest.mark.spec("speaker/silent-place-free")
+def test_the_place_of_somebody_silent_is_had_at_once() -> None:
+    talk = Talk(3)
+    talk.levels = {"anna": LOUD, "ben": SILENT, "cleo": LOUD}
+    talk.run(3)
+    talk.levels |= {"cleo": SILENT, "anna": SILENT}
+    talk.run(3)
+    talk.levels |= {"anna": SPOKEN, "dora": SPOKEN}
+    assert talk.run(speaker.INTERVAL + 0.02) == ["anna", "cleo", "dora"], "ben has been silent for longest"
+    talk.levels["emil"] = SPOKEN
+    assert talk.run(speaker.INTERVAL + 0.02) == ["anna", "dora", "emil"]
+    talk.levels["fritz"] = LOUD
+    assert "fritz" not in talk.run(speaker.INTERVAL + 0.02), "who speaks is not pushed aside at the first word"
 
 
 @pytest.mark.spec("speaker/loudest-margin")

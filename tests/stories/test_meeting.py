@@ -9,6 +9,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from meetref.app.bot import ticks
+from meetref.app.client import Client
 from meetref.net.virtuallink import Impairments
 from meetref.protocol.libsrtp import LibrarySession
 from meetref.protocol.srtphiding import HidingSession
@@ -137,6 +139,35 @@ async def test_a_large_room_grows_its_seats(autojump_clock: MockClock) -> None:
         voices = [seat for seat in first.seats if seat.audio and not seat.video]
         assert len(voices) == 5
         await until(lambda: all(r.frames > 5 for p in first.people if (r := first.seen(p)) is not None), 20)
+
+
+@pytest.mark.spec("speaker/silent-place-free")
+async def test_the_first_word_is_heard_in_a_large_room(autojump_clock: MockClock) -> None:
+    """All five voices of the room have a microphone on and are silent; a sixth begins to speak."""
+    async with meeting(5) as scene:
+        for number in range(12):
+            await scene.join(f"person-{number}", sends=False)
+        people = list(scene.people.values())
+        listener, levels = people[-1], dict.fromkeys(people[:6], 127)
+        names = {}
+        for talker in levels:
+            assert talker.identity is not None
+            names[talker.identity.participant] = talker
+            await talker.publish(["microphone"])
+            scene.nursery.start_soon(_talk, talker, levels)
+        await trio.sleep(4)
+        heard = {seat.person for seat in listener.seats if seat.audio and not seat.video}
+        assert len(heard) == 5
+        [(identity, speaker)] = [(name, talker) for name, talker in names.items() if name not in heard]
+        levels[speaker] = 30
+        began = trio.current_time()
+        await until(lambda: identity in [seat.person for seat in listener.seats if seat.audio], 2)
+        assert trio.current_time() - began < 0.3
+
+
+async def _talk(client: Client, levels: dict[Client, int]) -> None:
+    async for _ in ticks(0.02):
+        client.senders["microphone"].send([b"a voice"], trio.current_time(), level=levels[client])
 
 
 @pytest.mark.soak(ci=3, full=100)
