@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Collection, Hashable, Sequence
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from meetref.media.thinning import ALL_LAYERS
 
@@ -23,6 +23,10 @@ SILENT_FOR = 0.6
 """Seconds after which an encoding is taken for switched off, when at the same time another one has"""
 PICTURES = 8
 """shown so many pictures. So one that rests, as a screen does, rests together with the others and lives."""
+
+
+NONE: frozenset[Any] = frozenset()
+"""The same one for all: most slots of a large room show nothing."""
 
 
 class Activity:
@@ -85,14 +89,14 @@ class Selection(Generic[Encoding]):
         self.shown_since = -math.inf
         self.awaited: Encoding | None = None
         self.awaited_since = -math.inf
-        self.uses: frozenset[Encoding] = frozenset()
+        self.uses: frozenset[Encoding] = NONE
         """The encodings that must be sent for this slot; the publisher may switch off what no slot uses."""
 
     def look(self, encodings: Sequence[Encoding], living: Collection[Encoding], now: float) -> None:
         """Choose what to wait for, out of `encodings` from small to large."""
         if self.wanted == "nothing" or not encodings:
             self.shown = self.awaited = None
-            self.uses = frozenset()
+            self.uses = NONE
             return
         target = self._target(encodings, living)
         awaited = None if target == self.shown else target
@@ -134,4 +138,4 @@ class Selection(Generic[Encoding]):
         if encoding in (None, self.awaited):
             self.awaited = None
         if encoding is None:
-            self.uses = frozenset()
+            self.uses = NONE

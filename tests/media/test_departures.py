@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetref.media.departures import Departures
+from meetref.media.departures import CAPACITY, SMALLEST, Departures
 
 
 def test_a_run_is_the_same_as_its_packets_one_by_one() -> None:
@@ -49,6 +49,34 @@ def test_a_run_longer_than_the_ring_keeps_its_end() -> None:
     departures = Departures(16)
     departures.record_run(0, list(range(1, 41)), 1.0)
     assert [report[1] for report in departures.tell(0, [2.0] * 40)] == list(range(25, 41))
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=80), st.integers(0, 65535))
+def test_while_nothing_is_told_as_many_are_remembered_as_there_may_be(runs: list[int], first: int) -> None:
+    departures, sent = Departures(), 0
+    for count in runs * 2:
+        departures.record_run(first + sent & 0xFFFF, [100] * count, sent * 0.001)
+        sent += count
+        assert len(departures) == min(sent, CAPACITY)
+    assert len(departures.tell(first, [1.0] * sent)) == min(sent, CAPACITY)
+
+
+def test_the_ring_stays_small_while_feedback_comes() -> None:
+    departures = Departures()
+    for start in range(0, 100_000, 8):
+        departures.record_run(start & 0xFFFF, [100 + start % 7] * 8, start * 0.001)
+        if start >= SMALLEST - 16:
+            about = start - SMALLEST + 16
+            reports = departures.tell(departures.nearest(about & 0xFFFF), [None if about % 3 == 0 else 1.0] * 8)
+            assert [report[1:3] for report in reports] == [(100 + about % 7, about * 0.001)] * 8
+    assert len(departures._sizes) == SMALLEST
+
+
+def test_a_gap_makes_the_ring_grow_too() -> None:
+    departures = Departures()
+    departures.record_run(0, [100] * 8, 1.0)
+    departures.record_run(CAPACITY - 8, [200] * 8, 2.0)
+    assert len(departures.tell(0, [3.0] * CAPACITY)) == 16
 
 
 def test_numbers_that_were_left_out_were_not_sent() -> None:
