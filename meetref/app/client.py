@@ -69,6 +69,7 @@ class Client:
         self._nursery: trio.Nursery | None = None
         self._tracks: list[SentTrack] = []
         self._by_ssrc: dict[int, Receiver] = {}
+        self._asks = False
 
     # --- what the owner does --------------------------------------------------------------------------
 
@@ -146,6 +147,7 @@ class Client:
         for track in answer.tracks:
             if track.mid not in self.receivers and track.ssrc is not None:
                 self.receivers[track.mid] = Receiver(track.ssrc, track.rtx_ssrc, track.kind, self.down)
+        self._asks = any(track.answers_clock for track in offer.tracks)
         self._by_ssrc = {ssrc: receiver for receiver in self.receivers.values() for ssrc in receiver.ssrcs}
         self._say(signaling.DownAnswer(number=message.number, sdp=answer.sdp))
 
@@ -181,7 +183,7 @@ class Client:
         return link
 
     async def _tick(self) -> None:
-        """Reports and requests of the receivers, ten times a second as one task: no timer for each of them."""
+        """Reports and requests of the receivers, fifty times a second as one task: no timer for each of them."""
         while True:
             await trio.sleep(0.02)
             now = trio.current_time()
@@ -189,6 +191,20 @@ class Client:
                 receiver.tick(now)
             for sender in self.senders.values():
                 sender.tick(now)
+            self._report_clocks(now)
+
+    def _report_clocks(self, now: float) -> None:
+        """On *down* nothing is sent that could tell the round trip, so ask for it; on *up* the server may ask."""
+        receiver = next((each for each in self.receivers.values() if each.packets), None)
+        if self.down is not None and receiver is not None:
+            self.down.report_clock(receiver.own_ssrc, now, asks=self._asks)
+            round_trip_time = self.down.round_trip_time(now)
+            if round_trip_time is not None:
+                for each in self.receivers.values():
+                    each.expect(round_trip_time)
+        sender = next((each for each in self.senders.values() if each.packets), None)
+        if self.up is not None and sender is not None:
+            self.up.report_clock(sender.ssrc, now, asks=False)
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import trio
 
+from meetref.media.roundtrip import RoundTrip
 from meetref.net.driver import Driver
 from meetref.net.gathering import Gathering, Interfaces, open_gathering
 from meetref.net.mdns import MAXIMUM_NAMES, resolve_local
@@ -31,6 +32,7 @@ from meetref.wire.candidate import Candidate
 from meetref.wire.mdns import is_local_name
 from meetref.wire.reader import Malformed
 
+ASK_INTERVAL = 1.0  # seconds between our clock and our clock
 GATHERING_PATIENCE = 3.0  # seconds for servers that are slow, or silent: people wait
 logger = logging.getLogger("meetref.client")
 
@@ -55,6 +57,8 @@ class ClientLink:
         self._names, self._named = trio.open_memory_channel[Candidate](MAXIMUM_NAMES)
         self._candidates: list[Candidate] = []
         self._transport_sequence = 0
+        self._round_trip = RoundTrip()
+        self._ask_at = 0.0
 
     def transport(self, setup: Setup) -> Transport:
         """Our half, for a description."""
@@ -144,6 +148,23 @@ class ClientLink:
         if self.peer.path is not None:
             self.port.send((locked,), *self.peer.path)
 
+    def round_trip_time(self, now: float) -> float | None:
+        """Seconds there and back, as the answers to `report_clock` say."""
+        return self._round_trip.seconds(now)
+
+    def report_clock(self, ssrc: int, now: float, *, asks: bool) -> None:
+        """To be called often, once media flow: answer the other end's clock, and with `asks` tell ours now and then.
+
+        `ssrc` is one of ours: what we report under on *down*, or send under on *up*.
+        """
+        self._round_trip.ssrc = ssrc
+        reports: list[rtcp.Packet] = [*self._round_trip.answer(now)]
+        if asks and now >= self._ask_at:
+            self._ask_at = now + ASK_INTERVAL
+            reports.append(self._round_trip.ask(now))
+        if reports:
+            self.send_control(*reports)
+
     def send_control(self, *packets: rtcp.Packet) -> None:
         self.peer.send_control(rtcp.serialize(packets))
         self.driver.turn(trio.current_time())
@@ -162,6 +183,8 @@ class ClientLink:
             if len(data) > 1 and 192 <= data[1] <= 223:
                 plain = self.peer.unlock_control(data)
                 for packet in rtcp.parse(plain) if plain is not None else ():
+                    if isinstance(packet, rtcp.ExtendedReport):
+                        self._round_trip.on_report(packet, now)
                     self.on_control(packet, now)
             else:
                 plain = self.peer.unlock(data)

@@ -59,6 +59,15 @@ class Receiver:
         return [self.ssrc] if self.rtx_ssrc is None else [self.ssrc, self.rtx_ssrc]
 
     @property
+    def own_ssrc(self) -> int:
+        """Under which we report on it."""
+        return self.ssrc ^ 1
+
+    def expect(self, round_trip_time: float) -> None:
+        """Take the round trip, in seconds: sooner than that nothing is asked for again."""
+        self._losses.round_trip_time = round_trip_time
+
+    @property
     def playing(self) -> bool:
         """Whether pictures can be decoded now: a keyframe came, and nothing since then is missing."""
         return self._next is not None
@@ -174,8 +183,8 @@ class Receiver:
         if now >= self._report_at:
             self._report_at = now + REPORT_INTERVAL
             self._link.send_control(
-                rtcp.ReceiverReport(self.ssrc ^ 1, [self._reception.report_block(self.ssrc, now)]),
-                rtcp.named(self.ssrc ^ 1, "client"),
+                rtcp.ReceiverReport(self.own_ssrc, [self._reception.report_block(self.ssrc, now)]),
+                rtcp.named(self.own_ssrc, "client"),
             )
 
 

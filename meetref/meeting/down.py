@@ -3,7 +3,8 @@
 A machine (protocol/machine.py) around a `protocol.peer.Peer`: it owns the slots (one outgoing stream each), answers
 what the viewer lost or cannot decode, and keeps every slot's sender reports on this server's one clock.
 Stands below `meeting/exchange` and above `meeting/forwarder` (`Slot`); who sits where is `meeting/seats`.
-Specification: RFC 3550 section 6.4.1 (sender reports), RFC 4585 (NACK, PLI), RFC 5104 (FIR), RFC 4588 (RTX).
+Specification: RFC 3550 section 6.4.1 (sender reports), RFC 3611 section 4.5 (answers), RFC 4585 (NACK, PLI), RFC 5104
+(FIR), RFC 4588 (RTX).
 Leaves out: what feedback says of the bandwidth, which is `meeting/capacity`'s; here it waits until `tend` is called.
 """
 
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 
 from meetref.media.clock import to_ntp
 from meetref.media.rewriting import Parts, Repeater, Rewriter
+from meetref.media.roundtrip import RoundTrip
 from meetref.meeting.capacity import Capacity
 from meetref.meeting.forwarder import Link, Repair, Retransmission, Slot, Verbatim
 from meetref.meeting.track import Kind
@@ -102,6 +104,7 @@ class Down(Link):
         self._reported_at = -math.inf
         self._unread: list[bytes] = []
         self._wall_offset = wall_offset
+        self._round_trip = RoundTrip()
         self._by_ssrc: dict[int, Slot] = {}
         self._accepted: set[str] = set()
 
@@ -266,6 +269,8 @@ class Down(Link):
                     self._want_keyframe(ssrc, now)
             case transportfeedback.TransportFeedback():
                 self.capacity.on_feedback((packet,), now)
+            case rtcp.ExtendedReport():
+                self._round_trip.on_report(packet, now)
 
     def _pad(self, now: float) -> None:
         """Send what looks for more room than there seems to be; a video stream carries it."""
@@ -332,3 +337,13 @@ class Down(Link):
         step = MAXIMUM_COMPOUND // 60  # a report and its name
         for start in range(0, len(packets), 2 * step):
             self.peer.send_control(rtcp.serialize(packets[start : start + 2 * step]))
+        self._answer_clocks(now)
+
+    def _answer_clocks(self, now: float) -> None:
+        """Let a viewer who asked measure the round trip, in the name of a stream that it gets."""
+        sending = next((slot.rewriter.ssrc for slot in self.slots.values() if slot.rewriter.packets), None)
+        if sending is not None:
+            self._round_trip.ssrc = sending
+            answers = self._round_trip.answer(now)
+            if answers:
+                self.peer.send_control(rtcp.serialize(answers))

@@ -1,9 +1,10 @@
 """A participant's *up* connection: what they publish comes in here, is accounted for, and goes on to the seats.
 
 A machine (protocol/machine.py) around a `protocol.peer.Peer`: it adds what a receiver of media owes the sender,
-namely receiver reports, transport-wide feedback, and requests for lost packets and keyframes.
+namely receiver reports, transport-wide feedback, and requests for lost packets and keyframes. It sends no media, so
+it measures the round trip by extended reports, where the publisher answers them.
 Stands below `meeting/exchange` (which brings datagrams) and above `meeting/forwarder` (`Track.take`).
-Specification: RFC 3550 section 6.4 (reports), RFC 4585 (NACK, PLI), RFC 4588 (RTX),
+Specification: RFC 3550 section 6.4 and RFC 3611 (reports), RFC 4585 (NACK, PLI), RFC 4588 (RTX),
 draft-holmer-rmcat-transport-wide-cc-extensions-01; RFC 9143 section 9.2 (which stream is which section), RFC 8852
 (and which encoding). Leaves out: streams that are named in RTCP only. Read next: `meeting/track.py`.
 """
@@ -19,6 +20,7 @@ from meetref.media.feedback import ArrivalRecorder
 from meetref.media.lipsync import PublisherClock, TrackClock
 from meetref.media.reception import Reception
 from meetref.media.repair import LossDetector
+from meetref.media.roundtrip import RoundTrip
 from meetref.media.sequence import Unwrapper
 from meetref.meeting.track import Encoding, Track
 from meetref.protocol.machine import Datagram, Dice, Event
@@ -83,6 +85,7 @@ class Up:
         self._mid_id = 0
         self._ssrc = int.from_bytes(dice(4))
         self._arrivals = ArrivalRecorder(self._ssrc)
+        self._round_trip = RoundTrip(self._ssrc)
         self._report_at = math.inf
         self._wanted: set[str] = set()
 
@@ -252,6 +255,8 @@ class Up:
                 if stream is not None:
                     stream.reception.on_sender_report(clock.middle(packet.ntp), now)
                     stream.encoding.clock.on_sender_report(packet.ntp, packet.rtp_timestamp, now)
+            elif isinstance(packet, rtcp.ExtendedReport):
+                self._round_trip.on_report(packet, now)
 
     # --- the five methods -----------------------------------------------------------------------------
 
@@ -312,13 +317,21 @@ class Up:
     def _send(self, *packets: rtcp.Packet) -> None:
         self.peer.send_control(rtcp.serialize(list(packets)))
 
+    def round_trip_time(self, now: float) -> float | None:
+        """Seconds there and back: by the publisher's answers to our reports, else by ICE, which asks more rarely."""
+        measured = self._round_trip.seconds(now)
+        return self.peer.round_trip_time if measured is None else measured
+
     def _report(self, now: float) -> None:
-        round_trip_time = self.peer.round_trip_time
+        round_trip_time = self.round_trip_time(now)
         if round_trip_time is not None:
             for stream in self.streams.values():
                 stream.losses.round_trip_time = round_trip_time
         blocks = [stream.reception.report_block(stream.ssrc, now) for stream in self.streams.values()]
+        asks = any(section.answers_clock for section in self._described.values())
         self._send(
             rtcp.ReceiverReport(self._ssrc, blocks),
             rtcp.named(self._ssrc, self.owner),
+            *([self._round_trip.ask(now)] if asks else []),  # spec: rtcp/round-trip-agreed
+            *self._round_trip.answer(now),
         )

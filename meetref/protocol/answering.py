@@ -15,6 +15,8 @@ from itertools import islice
 from typing import Literal
 
 from meetref.protocol.description import (
+    ROUND_TRIP,
+    answers_clock,
     candidate_attributes,
     choose_codec,
     choose_extensions,
@@ -63,6 +65,7 @@ class _Taken:
     extensions: tuple[Extension, ...]
     active: bool
     encodings: tuple[RID, ...]
+    answers_clock: bool
 
 
 @dataclass(slots=True, frozen=True)
@@ -190,7 +193,9 @@ def _take(session: Session, section: Section, bundle: Sequence[str], way: Way) -
     if not encodings:
         for uri in ENCODING_EXTENSIONS:
             extensions.pop(uri, None)
-    return _Taken(mid, kind, codec, choose_rtx(offered, codec), tuple(extensions.values()), active, encodings)
+    rtx = choose_rtx(offered, codec)
+    measured = answers_clock(session, section)
+    return _Taken(mid, kind, codec, rtx, tuple(extensions.values()), active, encodings, measured)
 
 
 def _answered_section(
@@ -209,7 +214,8 @@ def _answered_section(
         way if taken.active else "inactive",  # spec: sdp/answer-direction
         protocol=section.protocol,
         candidates=candidates,
-        more=(*encoding_attributes(taken.encodings), *more),
+        # spec: rtcp/round-trip-agreed
+        more=(*encoding_attributes(taken.encodings), *(ROUND_TRIP if taken.answers_clock else ()), *more),
     )
 
 
@@ -256,6 +262,7 @@ def _received_track(section: Section, taken: _Taken) -> ReceivedTrack:
         track=next((msid.track for msid in msids if msid.track is not None), None),
         active=taken.active,
         rids=tuple(rid.id for rid in taken.encodings),
+        answers_clock=taken.answers_clock,
     )
 
 

@@ -28,6 +28,8 @@ MAXIMUM_MID_LENGTH = 16  # what fits into a one-byte header extension
 _ICE_WORD = re.compile(r"[A-Za-z0-9+/]+\Z")
 _MID_WORD = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+\Z")
 _TRUSTED_HASHES = ("sha-256", "sha-384", "sha-512")  # spec: sdp/fingerprint-not-md5
+ROUND_TRIP = (Attribute("rtcp-xr", "rcvr-rtt=all"),)
+"""Extended reports by which also who sends nothing learns the round trip; `all`: both ends answer."""
 _NO_ADDRESS = Line("c", "IN IP4 0.0.0.0")
 
 
@@ -232,7 +234,16 @@ def extension_attributes(extensions: Iterable[attributes.Extension]) -> Iterator
         yield Attribute("extmap", attributes.serialize_extension(extension))
 
 
-# --- codecs and header extensions -----------------------------------------------------------------
+# --- reports, codecs and header extensions --------------------------------------------------------
+
+
+def answers_clock(session: Session, section: Section) -> bool:
+    """Whether the author answers those who ask for the round trip. What a section says replaces what the session says.
+
+    One line has all kinds of extended reports (RFC 3611 section 5.1): `rcvr-rtt=all:100 stat-summary=loss`.
+    """
+    place = section if section.has("rtcp-xr") else session  # spec: rtcp/round-trip-agreed
+    return any(kind.partition("=")[0] == "rcvr-rtt" for value in place.values("rtcp-xr") for kind in value.split())
 
 
 def read_codecs(section: Section) -> dict[int, Codec]:

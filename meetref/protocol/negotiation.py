@@ -166,6 +166,7 @@ class ReceivedTrack:
     `codecs` maps payload types, `rtx` the payload type of retransmissions to the one they repair, `extensions` uri to
     id, `rtx_of` the SSRC of retransmissions to the SSRC they repair. `active` tells whether anything is sent now.
     `rids` are the names of its encodings, the sender's preferred one first; none: there is one, and it has no name.
+    `answers_clock`: who only receives may send its clock in extended reports, and gets an answer to measure by.
     """
 
     mid: str
@@ -180,6 +181,7 @@ class ReceivedTrack:
     track: str | None = None
     active: bool = True
     rids: tuple[str, ...] = ()
+    answers_clock: bool = False
 
     @property
     def ssrc(self) -> int | None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from meetref.protocol.description import (
     REPAIRED,
+    ROUND_TRIP,
     candidate_attributes,
     choose_codec,
     choose_extensions,
@@ -81,7 +82,7 @@ def _offered_section(track: SentTrack, candidates: tuple[Attribute, ...]) -> Sec
         [Extension(number, uri) for uri, number in EXTENSIONS[track.kind].items()],
         "sendonly" if track.active else "inactive",
         candidates=candidates,
-        more=tuple(source_attributes(track)),
+        more=(*ROUND_TRIP, *source_attributes(track)),  # spec: rtcp/round-trip-agreed
     )
 
 

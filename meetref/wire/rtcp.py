@@ -2,8 +2,8 @@
 
 Stands above `wire/reader`; `media/reception`, `repair`, `keyframes` and `feedback` decide what is said.
 Specification: RFC 3550 section 6 (reports, descriptions, goodbye), RFC 5506 (any packet may stand alone).
-Leaves out: extended reports and application packets, which come out as `Unknown`; a report's profile extension.
-Read next: `wire/rtcpfeedback.py`, the packets that ask for something.
+Leaves out: application packets, which come out as `Unknown`; a report's profile extension.
+Read next: `wire/rtcpfeedback.py`, the packets that ask for something; `wire/extendedreport.py`, those that measure.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 
-from meetref.wire import rtcpfeedback
+from meetref.wire import extendedreport, rtcpfeedback
 from meetref.wire.congestionfeedback import CongestionFeedback
+from meetref.wire.extendedreport import ExtendedReport, ReferenceDelay, ReferenceDelays, ReferenceTime
 from meetref.wire.reader import UINT32, Malformed, Reader
 from meetref.wire.rtcpfeedback import Feedback, FullIntra, Nack, PictureLoss, ReceiverEstimate
 from meetref.wire.transportfeedback import TransportFeedback
@@ -21,6 +22,7 @@ from meetref.wire.transportfeedback import TransportFeedback
 __all__ = [
     "Chunk",
     "CongestionFeedback",
+    "ExtendedReport",
     "FullIntra",
     "Goodbye",
     "Nack",
@@ -28,6 +30,9 @@ __all__ = [
     "PictureLoss",
     "ReceiverEstimate",
     "ReceiverReport",
+    "ReferenceDelay",
+    "ReferenceDelays",
+    "ReferenceTime",
     "ReportBlock",
     "SenderReport",
     "SourceDescription",
@@ -125,7 +130,7 @@ class Unknown:
     count: int = 0
 
 
-Packet = SenderReport | ReceiverReport | SourceDescription | Goodbye | Feedback | Unknown
+Packet = SenderReport | ReceiverReport | SourceDescription | Goodbye | Feedback | ExtendedReport | Unknown
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -213,6 +218,10 @@ def _read_feedback(reader: Reader, packet_type: int, count: int) -> Packet:
     return packet or _read_unknown(Reader(reader.data, start, reader.end), packet_type, count)
 
 
+def _read_extended_report(reader: Reader, packet_type: int, count: int) -> Packet:
+    return extendedreport.parse_body(reader)
+
+
 _READERS: dict[int, Callable[[Reader, int, int], Packet]] = {
     SENDER_REPORT: _read_sender_report,
     RECEIVER_REPORT: _read_receiver_report,
@@ -220,6 +229,7 @@ _READERS: dict[int, Callable[[Reader, int, int], Packet]] = {
     GOODBYE: _read_goodbye,
     rtcpfeedback.TRANSPORT: _read_feedback,
     rtcpfeedback.PAYLOAD: _read_feedback,
+    extendedreport.EXTENDED_REPORT: _read_extended_report,
 }
 
 
@@ -253,6 +263,8 @@ def _write_body(packet: Packet) -> tuple[int, int, bytes]:
         case Goodbye():
             reason = bytes([len(packet.reason)]) + packet.reason if packet.reason else b""
             return GOODBYE, len(packet.sources), b"".join(map(UINT32.pack, packet.sources)) + reason
+        case ExtendedReport():
+            return extendedreport.EXTENDED_REPORT, 0, extendedreport.serialize_body(packet)
         case Unknown():
             return packet.packet_type, packet.count, packet.body
     return rtcpfeedback.serialize_body(packet)

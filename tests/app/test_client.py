@@ -8,6 +8,7 @@ from trio.testing import MockClock
 
 from meetref.app.client import open_client
 from meetref.meeting.channel import ChannelClosed
+from meetref.net.virtuallink import Impairments
 from meetref.protocol.machine import Datagram
 from meetref.wire import rtcp, signaling
 from meetref.wire.address import Address
@@ -47,6 +48,24 @@ async def test_a_client_that_is_not_let_in_says_why(autojump_clock: MockClock) -
         with pytest.raises(OSError, match="refused"):
             async with open_client(scene.network.hosts["bob"], Address(scene.address.host, 9), asks("Bob")):
                 raise AssertionError
+
+
+@pytest.mark.spec("rtcp/round-trip-without-media", "rtcp/round-trip-agreed")
+async def test_both_ends_learn_how_far_away_the_other_is(autojump_clock: MockClock) -> None:
+    async with meeting(57) as scene:
+        ada = await scene.join("ada", way=Impairments(delay=0.03))
+        await scene.join("bob")
+        await until(lambda: everyone_sees_everyone(scene, 5), 10)
+        await trio.sleep(3)
+        assert ada.down is not None
+        assert ada.down.round_trip_time(trio.current_time()) == pytest.approx(0.06, abs=0.005)
+        assert {each._losses.round_trip_time for each in ada.receivers.values()} == {
+            ada.down.round_trip_time(trio.current_time())
+        }
+        (room,) = scene.server.rooms.rooms.values()
+        (up,) = [each.up for each in room.people.values() if each.person.name == "ada"]
+        assert up is not None
+        assert up._round_trip.seconds(trio.current_time()) == pytest.approx(0.06, abs=0.005)
 
 
 async def test_media_and_the_secrets_that_open_it(autojump_clock: MockClock) -> None:

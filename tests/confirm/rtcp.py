@@ -1,18 +1,27 @@
-"""Who else reads vectors/rtcp as we do: aiortc's RTP module and tshark.
+"""Who else reads vectors/rtcp as we do: aiortc's RTP module, tshark and, of the extended reports, Pion's RTCP library.
 
-Stands above `tests/confirm/dissection.py` and `witness.py`; see `tests/confirm/rtp.py` for when a witness confirms.
+Stands above `tests/confirm/dissection.py`, `witness.py` and tests/peers/gobuild.py; see `tests/confirm/rtp.py` for when
+a witness confirms.
 Read next: tests/generate/rtcp.py.
 """
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 from typing import Any
 
 from tests.confirm import dissection
-from tests.confirm.witness import Case, Witness, asked, one_by_one, package
+from tests.confirm.witness import Absent, Case, Witness, asked, one_by_one, package
+from tests.peers.gobuild import built
 
 AIORTC = {"parse": "RtcpPacket.parse gives the same values, as far as it reads them, or refuses an invalid datagram"}
 TSHARK = {"parse": "dissected as RTCP: same packets and fields, nothing malformed"}
+PION = {
+    "parse": "rtcp.Unmarshal gives the same blocks, Marshal the same octets where they are canonical; or it refuses"
+}
+PION_VERSION = "1.2.20"  # as tests/peers/pion_extended/go.mod has it
 TYPES = {
     "SenderReport": 200,
     "ReceiverReport": 201,
@@ -23,6 +32,7 @@ TYPES = {
     "PictureLoss": 206,
     "FullIntra": 206,
     "ReceiverEstimate": 206,
+    "ExtendedReport": 207,
 }
 BLOCK = {
     "rtcp.ssrc.fraction": "fraction_lost",
@@ -37,7 +47,7 @@ NUMBERS = (
     *("rtcp.sender.packetcount", "rtcp.sender.octetcount", "rtcp.ssrc.identifier", *BLOCK, "rtcp.sdes.length"),
     *("rtcp.rtpfb.nack_pid", "rtcp.psfb.fir.fci.ssrc", "rtcp.psfb.fir.fci.csn", "rtcp.psfb.remb.fci.ssrc"),
     *("rtcp.rtpfb.transportcc.baseseq", "rtcp.rtpfb.transportcc.statuscount", "rtcp.rtpfb.transportcc.reftime"),
-    *("rtcp.rtpfb.transportcc.pktcount", "rtcp.rtpfb.transportcc.recv_delta"),
+    *("rtcp.rtpfb.transportcc.pktcount", "rtcp.rtpfb.transportcc.recv_delta", "rtcp.xr.lrr", "rtcp.xr.dlrr"),
 )
 FIELDS = ("rtcp.pt", *NUMBERS, "rtcp.sdes.text", "rtcp.psfb.remb.fci.br_exp", "rtcp.psfb.remb.fci.br_mantissa")
 
@@ -48,6 +58,7 @@ def confirm(set_name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
         data,
         Witness("aiortc", package("aiortc"), AIORTC, one_by_one(_ask_aiortc)),
         Witness("tshark", dissection.version, TSHARK, _ask_tshark),
+        *([Witness("Pion rtcp", _pion, PION, _ask_pion)] if set_name == "rtcp/extended-reports" else []),
     )
 
 
@@ -146,7 +157,11 @@ def _ask_tshark(operation: str, cases: list[Case]) -> None:
         seen = {name: dissection.numbers(row[name]) for name in NUMBERS}
         # It adds up the masks without wrapping at 16 bits.
         seen["rtcp.rtpfb.nack_pid"] = [number & 0xFFFF for number in seen["rtcp.rtpfb.nack_pid"]]
-        for name, wanted in _tshark_expects(packets).items():
+        expected = _tshark_expects(packets)
+        if case["id"].startswith("rtcp-extended") and "Canonical" not in case["flags"]:
+            # It reads blocks that we pass over.
+            expected = {name: expected[name] for name in ("rtcp.senderssrc", "rtcp.xr.lrr", "rtcp.xr.dlrr")}
+        for name, wanted in expected.items():
             assert seen[name] == wanted, f"{case['id']}: tshark says {name} {seen[name]}"
         _compare_texts(case, row)
 
@@ -183,6 +198,12 @@ def _tshark_expects(packets: list[dict[str, Any]]) -> dict[str, list[int]]:
                 add("psfb.remb.fci.ssrc", *packet["ssrcs"])
             case "TransportFeedback":
                 _add_feedback(packet, wanted)
+            case "ExtendedReport":
+                delays = [delay for block in packet["blocks"] for delay in block.get("delays", [])]
+                add("ssrc.identifier", *(delay["ssrc"] for delay in delays))
+                add("xr.lrr", *(delay["last_reference"] for delay in delays))
+                add("xr.dlrr", *(delay["delay_since"] for delay in delays))
+                continue
         for block in packet.get("blocks", []):
             add("ssrc.identifier", block["ssrc"])
             for field, name in BLOCK.items():
@@ -217,3 +238,28 @@ def _compare_texts(case: Case, row: dissection.Row) -> None:
     exponents = dissection.numbers(row["rtcp.psfb.remb.fci.br_exp"])
     mantissas = dissection.numbers(row["rtcp.psfb.remb.fci.br_mantissa"])
     assert [mantissa << exponent for exponent, mantissa in zip(exponents, mantissas, strict=True)] == rates, case["id"]
+
+
+# --- Pion -----------------------------------------------------------------------------------------
+
+
+def _pion() -> str:
+    if shutil.which("go") is None:
+        raise Absent
+    return PION_VERSION
+
+
+def _ask_pion(operation: str, cases: list[Case]) -> None:
+    lines = "".join(json.dumps({"hex": case["in"]["hex"]}) + "\n" for case in cases)
+    command = [str(built("pion_extended"))]
+    run = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=60, check=True)
+    for case, line in zip(cases, run.stdout.splitlines(), strict=True):
+        said = json.loads(line)
+        if case["result"] == "invalid":
+            assert "refused" in said, f"Pion takes {case['id']}"
+            continue
+        assert "refused" not in said, f"Pion refuses {case['id']}: {said['refused']}"
+        wanted = [packet for packet in case["out"] if packet["type"] == "ExtendedReport"]
+        assert said["reports"] == wanted, f"Pion reads {case['id']} otherwise"
+        if "Canonical" in case["flags"]:
+            assert said["again"] == case["in"]["hex"], f"Pion writes {case['id']} otherwise"

@@ -1,4 +1,4 @@
-"""Makes vectors/rtcp: compounds and transport-wide feedback, as octets and as values.
+"""Makes vectors/rtcp: compounds, transport-wide feedback and extended reports, as octets and as values.
 
 What a serializer writes comes from `wire/rtcp`; everything else is put together here octet by octet.
 Read next: tests/vectors/test_rtcp.py, which replays them; tests/confirm/rtcp.py, who else reads them so.
@@ -37,6 +37,8 @@ def _fields(packet: rtcp.Packet) -> dict[str, Any]:
     if isinstance(packet, rtcp.TransportFeedback):
         fields["statuses"] = len(packet.arrivals)
         fields["arrivals"] = {str(at): ticks for at, ticks in enumerate(packet.arrivals) if ticks is not None}
+    if isinstance(packet, rtcp.ExtendedReport):
+        fields["blocks"] = [{"type": type(block).__name__, **_plain(asdict(block))} for block in packet.blocks]
     return fields
 
 
@@ -52,7 +54,11 @@ def _plain(value: Any) -> Any:
 
 def sets() -> dict[str, dict[str, Any]]:
     """The sets by name."""
-    return {"rtcp/compounds": _compounds(), "rtcp/transport-feedback": _transport_feedback()}
+    return {
+        "rtcp/compounds": _compounds(),
+        "rtcp/transport-feedback": _transport_feedback(),
+        "rtcp/extended-reports": _extended_reports(),
+    }
 
 
 # --- compounds ------------------------------------------------------------------------------------
@@ -72,7 +78,7 @@ def _compounds() -> dict[str, Any]:
     cases.group("parse", "RFC 3550 section 6.1")
     _padded(cases)
     cases.group("parse", "RFC 3550 section 6.4.3")
-    _extended(cases)
+    _profile_extension(cases)
     cases.group("parse", "RFC 3550 section 6.1")
     _broken(cases)
     cases.group("parse", "RFC 3550 section 6.5, RFC 4585 section 6, RFC 5104 section 4.3.1")
@@ -154,8 +160,8 @@ def _unknown() -> list[tuple[str, str, list[rtcp.Packet]]]:
         ("application packet", reqs, [SENDER, rtcp.Unknown(204, head[:4] + b"meetdata", 3), NAME]),
         (
             "extended report: receiver reference time",
-            reqs,
-            [SENDER, rtcp.Unknown(207, head[:4] + bytes.fromhex("04000002e5b0a1b280000000"))],
+            "reference-time",
+            [SENDER, rtcp.ExtendedReport(7, [rtcp.ReferenceTime(0xE5B0A1B2_80000000)])],
         ),
         ("transport feedback of another format", reqs, [SENDER, rtcp.Unknown(205, head + bytes(8), 3)]),
         ("slice loss", reqs, [SENDER, rtcp.Unknown(206, head + bytes(4), 2)]),
@@ -187,7 +193,7 @@ def _padded(cases: Cases) -> None:
     cases.acceptable("padding on the first packet", "padding-count", first, values(wanted))
 
 
-def _extended(cases: Cases) -> None:
+def _profile_extension(cases: Cases) -> None:
     """What aiortc 1.16 refuses, and tshark 4.0 takes for an extension of Microsoft's."""
     profile = bytes.fromhex("80c80007") + rtcp.serialize([SENDER])[4:] + b"\x01\x02\x03\x04"
     cases.valid("profile extension behind a report", "profile-extension-ignored", profile, values([SENDER]))
@@ -359,3 +365,86 @@ def _broken_feedback(cases: Cases) -> None:
     cases.invalid("reserved symbol in a run", "twcc-reserved-symbol", _twcc(24, "6018 0000"))
     cases.invalid("reserved symbol in a vector", "twcc-reserved-symbol", _twcc(7, "f000 0000"))
     cases.invalid("without its media SSRC", "feedback-head", bytes.fromhex("8fcd0001 00000007"), ["Truncated"])
+
+
+# --- extended reports -----------------------------------------------------------------------------
+
+
+def _extended_reports() -> dict[str, Any]:
+    cases = Cases("rtcp-extended-reports", NOTES)
+    source = "RFC 3611 sections 2, 3, 4.4 and 4.5"
+    cases.group("parse", source)
+    for comment, reqs, packets in _clocks_and_delays():
+        cases.valid(comment, reqs, rtcp.serialize(packets), values(packets), ["Canonical"])
+    cases.group("parse", source)
+    _passed_over(cases)
+    cases.group("parse", "RFC 3611 sections 3 and 4.5")
+    nobody = values([rtcp.ExtendedReport(7, [rtcp.ReferenceDelays([])])])
+    cases.acceptable("delays of nobody", "reference-delays", _extended("05000000"), nobody)
+    cases.group("parse", source)
+    _broken_blocks(cases)
+    cases.group("parse", source)
+    _long_blocks(cases)
+    return cases.finish()
+
+
+def _clocks_and_delays() -> list[tuple[str, str, list[rtcp.Packet]]]:
+    clock, receiver = rtcp.ReferenceTime(0xE5B0A1B2_80000000), rtcp.ReceiverReport(7, [BLOCK])
+    one = rtcp.ReferenceDelay(7, 0xA1B28000, 0x00008000)
+    bounds = [rtcp.ReferenceDelay(0, 0, 0), rtcp.ReferenceDelay(0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF)]
+    many = [rtcp.ReferenceDelay(number, number << 16, number) for number in range(1, 32)]
+    asked = rtcp.ExtendedReport(7, [clock])
+    return [
+        ("a receiver tells its clock", "reference-time", [receiver, rtcp.named(7, "bob"), asked]),
+        ("time since an instant of its own", "reference-time", [rtcp.ExtendedReport(7, [rtcp.ReferenceTime(1 << 32)])]),
+        ("no time", "reference-time", [rtcp.ExtendedReport(7, [rtcp.ReferenceTime(0)])]),
+        ("latest time", "reference-time", [rtcp.ExtendedReport(0xFFFFFFFF, [rtcp.ReferenceTime(2**64 - 1)])]),
+        ("an answer", "reference-delays", [SENDER, NAME, rtcp.ExtendedReport(9, [rtcp.ReferenceDelays([one])])]),
+        ("answers at the bounds", "reference-delays", [rtcp.ExtendedReport(9, [rtcp.ReferenceDelays(bounds)])]),
+        ("answers to 31", "reference-delays", [rtcp.ExtendedReport(9, [rtcp.ReferenceDelays(many)])]),
+        (
+            "clock and answer in one report",
+            "reference-time reference-delays",
+            [rtcp.ExtendedReport(9, [clock, rtcp.ReferenceDelays([one])])],
+        ),
+        ("no blocks", "extended-block-lengths", [rtcp.ExtendedReport(9)]),
+    ]
+
+
+def _extended(blocks: str, count: int = 0) -> bytes:
+    content = bytes.fromhex(f"00000007 {blocks}")
+    return rtcp.header.pack(0x80 | count, 207, len(content) // 4) + content
+
+
+def _passed_over(cases: Cases) -> None:
+    clock = rtcp.ReferenceTime(0xE5B0A1B2_80000000)
+    written, wanted = "04000002 e5b0a1b2 80000000", values([rtcp.ExtendedReport(7, [clock])])
+    losses = "01000003 00000009 00640066 c0000000"
+    calls = "07000008 00000009 00000000 00000000 00000000 00000000 7f7f7f7f 7f100000 00000000"
+    future, reqs = "ff000001 00000000", "extended-unknown-blocks"
+    cases.valid("a block of a type of the future in front", reqs, _extended(f"{future} {written}"), wanted)
+    cases.valid("an empty one in front", reqs, _extended(f"ff000000 {written}"), wanted)
+    cases.valid("a run of losses in front", reqs, _extended(f"{losses} {written}"), wanted)
+    cases.valid("figures of a telephone behind", reqs, _extended(f"{written} {calls}"), wanted)
+    cases.valid("nothing else", reqs, _extended(future), values([rtcp.ExtendedReport(7)]))
+    reserved = "extended-reserved-bits"
+    cases.valid("reserved bits of the packet", reserved, _extended(written, 31), wanted)
+    cases.valid("reserved bits of a block", reserved, _extended(f"04ff{written[4:]}"), wanted)
+
+
+def _broken_blocks(cases: Cases) -> None:
+    lengths, time, delays = "extended-block-lengths", "reference-time", "reference-delays"
+    cases.invalid("without an SSRC", lengths, bytes.fromhex("80cf0000"), ["Truncated"])
+    cases.invalid("half a clock", time, _extended("04000001 e5b0a1b2"), ["Truncated"])
+    cases.invalid("no clock", time, _extended("04000000"), ["Truncated"])
+    cases.invalid("a delay without its time", delays, _extended("05000002 00000007 a1b28000"), ["Truncated"])
+    half = _extended("05000004 00000007 a1b28000 00008000 00000008")
+    cases.invalid("half a second delay", delays, half, ["Truncated"])
+
+
+def _long_blocks(cases: Cases) -> None:
+    """What Pion's library 1.2.20 cuts, and takes."""
+    lengths = "extended-block-lengths"
+    cases.invalid("block longer than its packet", lengths, _extended("04000003 e5b0a1b2 80000000"), ["Truncated"])
+    cases.invalid("unknown block longer than its packet", lengths, _extended("ff00ffff"), ["Truncated"])
+    cases.invalid("a clock and more", "reference-time", _extended("04000003 e5b0a1b2 80000000 00000000"))

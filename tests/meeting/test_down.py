@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from meetref.media.clock import from_ntp
 from meetref.media.feedback import ArrivalRecorder
 from meetref.media.lipsync import PublisherClock, TrackClock
 from meetref.media.rewriting import Incoming
+from meetref.media.roundtrip import RoundTrip
 from meetref.meeting.down import MAXIMUM_UNREAD
 from meetref.meeting.forwarder import Verbatim
 from meetref.meeting.track import Track
@@ -187,6 +189,28 @@ def test_an_impatient_second_request_is_told_by_the_round_trip_of_the_path() -> 
     for now, answers in ((0.2, 1), (0.4, 0), (0.46, 1)):
         viewer.says(rtcp.Nack(1, sent.ssrc, [sent.sequence]), now=now)
         assert len(viewer.locked()) == answers, now
+
+
+@pytest.mark.spec("rtcp/reference-answered")
+def test_a_viewer_who_asks_learns_the_round_trip_once_there_are_reports() -> None:
+    viewer, camera = Viewer(), Camera(1)
+    viewer.down.slots["v0"].show(camera.track, 0.0)
+    asking = RoundTrip(4711)
+    viewer.says(asking.ask(0.0), now=0.02)
+    viewer.down._report_at = 0.0
+    viewer.down.handle_timeout(0.1)
+    assert viewer.hears() == [], "nothing was sent so far, and what has no stream has no name to answer in"
+    camera.send(0.2, key=True)
+    viewer.down._report_at = 0.0
+    viewer.down.handle_timeout(0.5)
+    *_, answer = told = viewer.hears()
+    assert isinstance(told[0], rtcp.SenderReport)
+    assert isinstance(answer, rtcp.ExtendedReport)
+    assert answer.ssrc == told[0].ssrc
+    asking.on_report(answer, 0.53)
+    assert asking.seconds(0.53) == pytest.approx(0.05, abs=1e-3)
+    viewer.down.tend(1.6)
+    assert not [packet for packet in viewer.hears() if isinstance(packet, rtcp.ExtendedReport)]
 
 
 def test_nothing_is_sent_before_a_keyframe() -> None:

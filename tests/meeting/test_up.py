@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meetref.media.rewriting import Incoming
+from meetref.media.roundtrip import RoundTrip
 from meetref.meeting.track import Encoding
 from meetref.meeting.up import MAXIMUM_STREAMS, MAXIMUM_TRACKS
 from meetref.wire import rtcp, rtcpfeedback, rtp
@@ -149,6 +151,46 @@ def test_reports_and_feedback_tell_what_came() -> None:
     (feedback,) = [packet for packet in told if isinstance(packet, TransportFeedback)]
     assert feedback.base_sequence == 10
     assert [arrival is not None for arrival in feedback.arrivals] == [True, True, False, True]
+
+
+def clocks(told: Sequence[rtcp.Packet]) -> list[rtcp.ExtendedReport]:
+    return [packet for packet in told if isinstance(packet, rtcp.ExtendedReport)]
+
+
+def asked(alice: Publisher, later: float) -> list[rtcp.ExtendedReport]:
+    """The extended reports that the publisher gets after so many seconds."""
+    alice.now += later
+    alice.up._report_at = alice.now
+    alice.up.handle_timeout(alice.now)
+    return clocks(alice.hears())
+
+
+@pytest.mark.spec("rtcp/round-trip-agreed", "rtcp/round-trip-without-media")
+def test_a_publisher_who_answers_clocks_is_asked_and_measured() -> None:
+    alice, _ = publisher()
+    alice.send(picture(1, key=True))
+    assert alice.up.peer.ice.selected is not None
+    alice.up.peer.ice.selected.round_trip_time = 0.3
+    assert asked(alice, 1.0) == []
+    alice.up.describe([replace(received_track("v", "video", (VIDEO,)), answers_clock=True)], {"v": "camera"})
+    far = RoundTrip(VIDEO)
+    (report,) = asked(alice, 1.0)
+    far.on_report(report, 77.0)
+    alice.now += 0.15
+    alice.send_control(*far.answer(77.05))
+    assert alice.up.round_trip_time(alice.now) == pytest.approx(0.1, abs=1e-3)
+    assert len(asked(alice, 1.0)) == 1
+    assert [stream.losses.round_trip_time for stream in alice.up.streams.values()] == [pytest.approx(0.1, abs=1e-3)]
+    assert alice.up.round_trip_time(alice.now + 10) == 0.3, "no answer for long: what ICE says counts"
+
+
+@pytest.mark.spec("rtcp/reference-answered")
+def test_a_publisher_who_asks_is_answered_once() -> None:
+    alice, _ = publisher()
+    alice.send_control(RoundTrip(VIDEO).ask(5.0))
+    (answer,) = asked(alice, 0.25)
+    assert answer.blocks == [rtcp.ReferenceDelays([rtcp.ReferenceDelay(VIDEO, 1 << 16, 1 << 14)])]
+    assert asked(alice, 1.0) == []
 
 
 @pytest.mark.parametrize("level", [0, 40, 127])

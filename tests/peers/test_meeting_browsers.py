@@ -198,6 +198,31 @@ async def test_time_from_join_to_the_first_picture(tmp_path: Path, capsys: pytes
         assert len(times) == 10
 
 
+TRIPS = """(async () => {
+  const reports = await Promise.all(window.connections.map((each) => each.getStats()));
+  const senders = reports.flatMap((each) => [...each.values()]).filter(({ type }) => type == "remote-outbound-rtp");
+  return senders.map((each) => [each.roundTripTimeMeasurements ?? 0, each.totalRoundTripTime ?? 0]);
+})()"""
+
+
+@PEERS
+@pytest.mark.slow
+@pytest.mark.spec("rtcp/reference-answered", "rtcp/round-trip-agreed")
+async def test_chromium_measures_the_round_trip_by_our_answers(tmp_path: Path) -> None:
+    """It asks in extended reports because our offer says so; its statistics know of those about sound alone."""
+    async with serve(tmp_path, bots=1) as server, chromium() as browser:
+        await browser.command("script.addPreloadScript", functionDeclaration=CONNECTIONS)
+        await enter(browser, server.link("demo", "Ada"), 1)
+        measured: list[list[float]] = []
+        for _ in range(60):
+            await trio.sleep(0.5)
+            measured = [each for each in await browser.evaluate(TRIPS) if each[0]]
+            if measured:
+                break
+        assert measured
+        assert all(0 <= total / count < 1 for count, total in measured)
+
+
 ESTIMATE = """(async () => {
   const reports = await Promise.all(window.connections.map((each) => each.getStats()));
   const pairs = reports.flatMap((each) => [...each.values()]).filter(({ type }) => type == "candidate-pair");

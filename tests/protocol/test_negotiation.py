@@ -127,6 +127,36 @@ def test_a_down_offer_says_what_browsers_need() -> None:
     assert [section.has("candidate") for section in session.sections] == [True] + [False] * 33
 
 
+@pytest.mark.spec("rtcp/round-trip-agreed")
+@pytest.mark.parametrize(
+    ("session", "section", "answers"),
+    [
+        (None, None, False),
+        (None, "rcvr-rtt=all", True),
+        (None, "rcvr-rtt=sender", True),
+        (None, "stat-summary=loss,dup rcvr-rtt=all:10000 voip-metrics", True),
+        (None, "stat-summary=loss,dup voip-metrics", False),
+        (None, "", False),
+        ("rcvr-rtt=all", None, True),
+        ("rcvr-rtt=all", "", False),
+        ("", "rcvr-rtt=all", True),
+    ],
+)
+def test_extended_reports_are_agreed_on(session: str | None, section: str | None, answers: bool) -> None:
+    offered_text = offered()
+    assert "a=rtcp-xr:rcvr-rtt=all\r\n" in offered_text
+    (read,) = {track.answers_clock for track in answered(offered_text).tracks}
+    assert read
+    rows = [row for row in offered_text.split("\r\n") if not row.startswith("a=rtcp-xr")]
+    for said, places in ((section, [at for at, row in enumerate(rows) if row == "a=rtcp-mux"]), (session, [5])):
+        for at in reversed(places):
+            rows[at:at] = [] if said is None else [f"a=rtcp-xr:{said}"]
+    given_answer = answered("\r\n".join(rows))
+    assert {track.answers_clock for track in given_answer.tracks} == {answers}
+    taken = sdp.parse(given_answer.sdp).sections
+    assert [list(each.values("rtcp-xr")) for each in taken] == [["rcvr-rtt=all"] if answers else []] * len(taken)
+
+
 @pytest.mark.spec("sdp/no-prohibited", "sdp/no-address-leak", "sdp/origin-version")
 def test_nothing_prohibited_is_written() -> None:
     for text in (offered(), answered(offered()).sdp):

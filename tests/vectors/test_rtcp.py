@@ -11,9 +11,10 @@ from tests.vectors.codeccases import Vector, load, unhex
 
 # Where a document leaves room, this is what we do.
 REFUSED = {"rtcp-transport-feedback-0030"}
+SETS = ("rtcp/compounds", "rtcp/transport-feedback", "rtcp/extended-reports")
 
 
-@pytest.mark.parametrize("vector", load("rtcp/compounds") + load("rtcp/transport-feedback"), ids=str)
+@pytest.mark.parametrize("vector", [vector for name in SETS for vector in load(name)], ids=str)
 def test_datagrams(vector: Vector) -> None:
     data = unhex(vector.given["hex"])
     if vector.invalid or vector.id in REFUSED:

@@ -17,6 +17,10 @@ words = st.integers(0, 2**32 - 1)
 blocks = st.builds(
     rtcp.ReportBlock, words, octets, st.integers(-(2**23), 2**23 - 1), words, words, words, words
 )  # fmt: skip
+clocks = st.builds(rtcp.ReferenceTime, st.integers(0, 2**64 - 1))
+delays = st.builds(
+    rtcp.ReferenceDelays, st.lists(st.builds(rtcp.ReferenceDelay, words, words, words), max_size=5)
+)  # fmt: skip
 items = st.tuples(st.integers(1, 255), st.binary(max_size=255))
 
 
@@ -51,9 +55,10 @@ packets: st.SearchStrategy[rtcp.Packet] = st.one_of(
         st.lists(words, max_size=5),
     ),
     transport_feedbacks(),
+    st.builds(rtcp.ExtendedReport, words, st.lists(clocks | delays, max_size=4)),
     st.builds(
         rtcp.Unknown,
-        st.integers(192, 223).filter(lambda kind: kind not in (200, 201, 202, 203, 205, 206)),
+        st.integers(192, 223).filter(lambda kind: kind not in (200, 201, 202, 203, 205, 206, 207)),
         st.integers(0, 6).flatmap(lambda size: st.binary(min_size=size * 4, max_size=size * 4)),
         st.integers(0, 31),
     ),
