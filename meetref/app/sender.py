@@ -73,7 +73,7 @@ class Sender:
             )
             locked = self.link.send(rtp.serialize(packet))
             if locked is not None:
-                self._cache.store(self._sequence, 1, locked, now)
+                self._cache.store(self._sequence, (locked,), now)
             self._sequence = (self._sequence + 1) & 0xFFFF
             self.packets += 1
             self.octets += len(payload)
@@ -83,9 +83,9 @@ class Sender:
         match packet:
             case rtcpfeedback.Nack(media_ssrc=ssrc, lost=lost) if ssrc == self.ssrc and self.link is not None:
                 for sequence in lost:
-                    found = self._cache.fetch(sequence, now)
-                    if found is not None:
-                        self.link.repeat(found[0])
+                    locked = self._cache.fetch(sequence, now)
+                    if locked is not None:
+                        self.link.repeat(locked)
             case rtcpfeedback.PictureLoss(media_ssrc=ssrc) if ssrc == self.ssrc:
                 self.keyframe_wanted = True
             case rtcpfeedback.FullIntra(entries=entries) if any(ssrc == self.ssrc for ssrc, _ in entries):

@@ -10,6 +10,7 @@ Read next: `media/keyframes.py`, what is asked for when this gives up.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -116,11 +117,10 @@ class LossDetector:
 
 
 class PacketCache(Generic[Kept]):
-    """The newest `capacity` packets sent on one stream, in runs, in whatever form its owner can send them again.
+    """The newest `capacity` packets sent on one stream, in whatever form its owner can send them again.
 
     Each is kept for `maximum_age` seconds. A ring: a packet's place is its number modulo the capacity, a power of two.
-    In each place is the whole run with which the packet left, for one object a run is made faster than one a packet;
-    who asks for a packet is given its run, and its index in there.
+    In each place is the whole run with which the packet left, for one object a run is made faster than one a packet.
     `round_trip_time` (seconds) is what separates a second request from an impatient repetition of the first.
     Places are made with the first packet: most streams of a connection that could show many never send one.
     """
@@ -131,7 +131,7 @@ class PacketCache(Generic[Kept]):
         self.capacity = capacity
         self.maximum_age = maximum_age
         self.round_trip_time = round_trip_time
-        self._places: list[tuple[int, int, float, Kept] | None] = []
+        self._places: list[tuple[int, float, Sequence[Kept]] | None] = []
         self._newest = 0
         self._fetched_at: dict[int, float] = {}  # of the few that were asked for
 
@@ -140,42 +140,42 @@ class PacketCache(Generic[Kept]):
         self._places = []
         self._fetched_at.clear()
 
-    def store(self, first: int, count: int, run: Kept, at: float) -> None:
-        """Keep a run of so many packets, whose numbers go up by one from `first`, in the places of older ones."""
-        capacity, kept = self.capacity, (first, count, at, run)
+    def store(self, first: int, run: Sequence[Kept], at: float) -> None:
+        """Keep packets whose numbers go up by one from `first`, in the places of older ones."""
         if not self._places:
-            self._places = [None] * capacity
-        place = first % capacity
-        end = place + count
-        if end <= capacity:
-            self._places[place:end] = [kept] * count
-        else:  # round the ring
-            for each in range(place, place + min(count, capacity)):
-                self._places[each % capacity] = kept
-        self._newest = first + count - 1
+            self._places = [None] * self.capacity
+        place = first % self.capacity
+        end = place + len(run)
+        if end > self.capacity:
+            fitting = self.capacity - place
+            self.store(first, run[:fitting], at)
+            self.store((first + fitting) & 0xFFFF, run[fitting:], at)
+            return
+        self._places[place:end] = [(first, at, run)] * len(run)
+        self._newest = first + len(run) - 1
         if self._fetched_at:
             for each in range(place, end):
-                self._fetched_at.pop(each % capacity, None)
+                self._fetched_at.pop(each, None)
 
-    def _find(self, sequence: int) -> tuple[float, tuple[Kept, int]] | None:
-        """When the packet with this number left, its run and its index; None where another one has its place."""
+    def _find(self, sequence: int) -> tuple[float, Kept] | None:
+        """When the packet with this number left, and the packet; None where another one has its place."""
         found = self._places[sequence % self.capacity] if self._places else None
         if found is None:
             return None
-        first, count, at, run = found
+        first, at, run = found
         index = (sequence - first) & 0xFFFF
-        return (at, (run, index)) if index < count else None
+        return (at, run[index]) if index < len(run) else None
 
     def __contains__(self, sequence: int) -> bool:
         """Whether a packet with this number was stored, and no other in its place."""
         return self._find(sequence) is not None
 
-    def newest(self, count: int, now: float) -> list[tuple[Kept, int]]:
+    def newest(self, count: int, now: float) -> list[Kept]:
         """Up to so many packets, the newest first, to be sent once more as padding."""
         found = (self._find((self._newest - back) & 0xFFFF) for back in range(min(count, self.capacity)))
         return [kept for at, kept in filter(None, found) if now - at <= self.maximum_age]
 
-    def fetch(self, sequence: int, now: float) -> tuple[Kept, int] | None:
+    def fetch(self, sequence: int, now: float) -> Kept | None:
         """The packet to send again; None where it is gone, too old, or was fetched less than a round trip ago."""
         place = sequence % self.capacity
         found = self._find(sequence)

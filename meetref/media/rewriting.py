@@ -5,17 +5,16 @@ connection; `meeting/forwarder` calls `rewrite` for every burst and viewer, so t
 Specification: RFC 3550 section 5.1 (what must be continuous), RFC 7741 section 4.2 (VP8 picture id and TL0PICIDX),
 draft-holmer-rmcat-transport-wide-cc-extensions-01 (the number each link gives its packets).
 While nothing is left out of a source, an offset carries every one of its packets, late or not. Leaving out temporal
-layers is a detour that costs nothing while nobody takes it. Which encoding comes is `media/simulcast`'s.
+layers is a detour (`thin`) that costs nothing while nobody takes it. Which encoding comes is `media/simulcast`'s.
 Read next: `media/thinning.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from struct import Struct
-from typing import NamedTuple
 
 from meetref.media.sequence import Unwrapper
 from meetref.media.thinning import ALL_LAYERS, Thinning
@@ -31,6 +30,9 @@ _PLAIN = Struct("!BBHIIHHBHB")
 _BARE = Struct("!BBHII")
 _PICTURE = Struct("!2sH")
 _PICTURE_TL0 = Struct("!2sHB")
+TRANSPORT_SEQUENCE_AT = 17
+"""Where the link's number stands in a rewritten header: behind the fixed one, 0xBEDE, the length and the id."""
+
 EVEN = 8
 PADDED_FROM = 500
 """Encoders cut a frame into packets that differ by an octet, and only packets of one size leave together in one system
@@ -121,66 +123,12 @@ def hollow(sequence: int, timestamp: int) -> Incoming:
     return Incoming(sequence, timestamp, 0, b"\x01", False, padding=1)
 
 
-class Course(NamedTuple):
-    """What is added to a source's numbers to have those of a slot: it holds until something is left out."""
-
-    sequence: int = 0
-    timestamp: int = 0
-    picture: int = 0
-    tl0: int = 0
-
-    def descriptor(self, packet: Incoming) -> bytes:
-        """Of a VP8 packet."""
-        if packet.picture is None:
-            return b""
-        return _pack(
-            packet.lead, packet.picture + self.picture, packet.tl0 + self.tl0 if packet.tl0 is not None else None
-        )
-
-
-def _pack(lead: bytes, picture: int, tl0: int | None) -> bytes:
-    """A descriptor: its picture id always has 15 bits here, whatever the publisher's has."""
-    picture = 0x8000 | picture & 0x7FFF  # spec: vp8/picture-id-wraps
-    return _PICTURE.pack(lead, picture) if tl0 is None else _PICTURE_TL0.pack(lead, picture, tl0 & 0xFF)
-
-
-UNMOVED = Course()
-"""Of all slots that have not shown anything yet."""
-
-
-class Repeater:
-    """Writes packets that were sent on a course once more, in a stream of their own for what is sent again."""
-
-    __slots__ = ("_transport_octet", "payload_type", "sequence", "ssrc")
-
-    def __init__(self, *, ssrc: int, payload_type: int, transport_id: int, first_sequence: int) -> None:
-        self.ssrc = ssrc
-        self.payload_type = payload_type
-        self.sequence = first_sequence
-        self._transport_octet = transport_id << 4 | 1 if transport_id else 0
-
-    def repeat(self, packet: Incoming, course: Course, transport_sequence: int) -> Parts:
-        """The packet as its source sent it, without padding, and its number in the slot's stream in front of it."""
-        original = (packet.sequence + course.sequence & 0xFFFF).to_bytes(2)
-        timestamp = packet.timestamp + course.timestamp & 0xFFFFFFFF  # spec: rtp/rtx-same-timestamp
-        tail = packet.tail[: len(packet.tail) - packet.padding]
-        # spec: rtp/rtx-original-sequence
-        return self._header(packet.marker, timestamp, transport_sequence), original + course.descriptor(packet), tail
-
-    def empty(self, transport_sequence: int) -> Parts:
-        """A packet of nothing but padding."""
-        header = self._header(0, 0, transport_sequence)
-        return bytes([header[0] | _PADDED]) + header[1:], b"", bytes(254) + b"\xff"
-
-    def _header(self, marker: int, timestamp: int, transport_sequence: int) -> bytes:
-        second, sequence = marker | self.payload_type, self.sequence
-        self.sequence = (sequence + 1) & 0xFFFF  # spec: rtp/rtx-own-sequence
-        if not self._transport_octet:
-            return _BARE.pack(_VERSION, second, sequence, timestamp, self.ssrc)
-        return _PLAIN.pack(
-            _VERSION_AND_EXTENSION, second, sequence, timestamp, self.ssrc,
-            _ONE_BYTE, 1, self._transport_octet, transport_sequence, 0,
-        )  # fmt: skip
+def without_padding(parts: Parts) -> Parts:
+    """The packet as its source sent it."""
+    header, descriptor, tail = parts
+    if not header[0] & _PADDED:
+        return parts
+    return bytes([header[0] ^ _PADDED]) + header[1:], descriptor, tail[: -tail[-1]]
 
 
 class Rewriter:
@@ -195,9 +143,11 @@ class Rewriter:
         "_first",
         "_last_at",
         "_level_octet",
+        "_picture_offset",
+        "_sequence_offset",
+        "_tl0_offset",
         "_transport_octet",
         "clock_rate",
-        "course",
         "last_picture",
         "last_sequence",
         "last_timestamp",
@@ -207,6 +157,7 @@ class Rewriter:
         "payload_type",
         "ssrc",
         "thinning",
+        "timestamp_offset",
     )
 
     def __init__(
@@ -224,18 +175,21 @@ class Rewriter:
         self.payload_type = payload_type
         self.clock_rate = clock_rate
         self.thinning: Thinning | None = None
-        """What leaves out temporal layers, or did a moment ago."""
-        self.course = UNMOVED
+        """What leaves out temporal layers, or did a moment ago: while it is there, `thin` is called for `rewrite`."""
         self.packets = 0
         self.octets = 0
         self.last_sequence = first_sequence
         self.last_timestamp = first_timestamp
         self.last_picture = 0
         self.last_tl0 = 0
+        self.timestamp_offset = 0
         self._transport_octet = transport_id << 4 | 1 if transport_id else 0
         self._level_octet = level_id << 4 if transport_id else 0
         self._first = 0
         self._begun = first_sequence
+        self._sequence_offset = 0
+        self._picture_offset = 0
+        self._tl0_offset = 0
 
     def begin(self, packet: Incoming, timestamp: int, step: int) -> None:
         """Continue with `packet` as the next of the stream; `timestamp` is where it should stand on the slot's clock.
@@ -245,20 +199,18 @@ class Rewriter:
         ahead = (timestamp - self.last_timestamp) & 0xFFFFFFFF
         if self.packets and (ahead >= 1 << 31 or ahead < step):  # spec: rewriting/time-goes-on
             timestamp = (self.last_timestamp + step) & 0xFFFFFFFF
+        self.timestamp_offset = timestamp - packet.timestamp
         self._first = packet.sequence
         self._begun = (self.last_sequence + 1) & 0xFFFF
-        former = self.course
-        self.course = Course(
-            self.last_sequence + 1 - packet.sequence,  # spec: rewriting/sequence-continues
-            timestamp - packet.timestamp,
-            # spec: rewriting/pictures-continue
-            self.last_picture + 1 - packet.picture if packet.picture is not None else former.picture,
-            self.last_tl0 + 1 - packet.tl0 if packet.tl0 is not None else former.tl0,
-        )
+        self._sequence_offset = self.last_sequence + 1 - packet.sequence  # spec: rewriting/sequence-continues
+        if packet.picture is not None:  # spec: rewriting/pictures-continue
+            self._picture_offset = self.last_picture + 1 - packet.picture
+        if packet.tl0 is not None:
+            self._tl0_offset = self.last_tl0 + 1 - packet.tl0
         if self.thinning is not None:
             self._thin_to(self.thinning.wanted)
 
-    def fill(self, sent: Callable[[int], bool]) -> list[Incoming]:
+    def fill(self, sent: Callable[[int], bool], transport_sequence: int) -> list[Parts]:
         """Padding under the newest numbers of this source that were not `sent`: they were kept for latecomers.
 
         To be called before another source begins, for then none of those will come any more.
@@ -269,9 +221,9 @@ class Rewriter:
                 break
             number = (number - 1) & 0xFFFF
             if not sent(number):
-                back = (number - self.course.sequence - self._first) & 0xFFFF
-                kept.append(hollow(self._first + back, self.last_timestamp - self.course.timestamp))
-        return kept  # spec: rewriting/kept-numbers-filled
+                back = (number - self._sequence_offset - self._first) & 0xFFFF
+                kept.append(hollow(self._first + back, self.last_timestamp - self.timestamp_offset))
+        return self.rewrite(kept, transport_sequence)  # spec: rewriting/kept-numbers-filled
 
     def keep_layers(self, highest: int) -> None:
         """Send temporal layers up to `highest`: fewer from the next picture on, more as soon as each can be decoded."""
@@ -284,34 +236,27 @@ class Rewriter:
         """Leave out layers from the next picture on."""
         self.thinning = None
         if highest < ALL_LAYERS:
-            course = self.course
-            newest = self.last_picture - course.picture
-            self.thinning = Thinning(highest, course.sequence, course.picture, newest)
-
-    def portions(self, packets: Sequence[Incoming]) -> Iterable[Sequence[Incoming]]:
-        """What this slot sends of a burst in order: all of it, or in portions, each to be rewritten before the next.
-
-        Left out are packets from before the source sat down, and temporal layers that are too high.
-        """
-        if packets and packets[0].sequence < self._first:
-            packets = [packet for packet in packets if packet.sequence >= self._first]
-        if self.thinning is not None:
-            return self._thin(packets, self.thinning)
-        return (packets,) if packets else ()
+            newest = self.last_picture - self._picture_offset
+            self.thinning = Thinning(highest, self._sequence_offset, self._picture_offset, newest)
 
     def rewrite(self, packets: Sequence[Incoming], transport_sequence: int) -> list[Parts]:
-        """The packets of a portion as they leave; the link's numbers begin with `transport_sequence`."""
+        """What this slot sends of a burst; the link's numbers begin with `transport_sequence`.
+
+        A packet from before the source sat down is left out.
+        """
         made: list[Parts] = []
         payload_type, ssrc, transport_octet, level_octet = (
             self.payload_type, self.ssrc, self._transport_octet, self._level_octet
         )  # fmt: skip
         # spec: rewriting/continuing
-        number, (sequence_offset, timestamp_offset, _, _) = transport_sequence, self.course
+        number = transport_sequence
         former: Incoming | None = None
         descriptor = b""
         for packet in packets:
-            sequence = (packet.sequence + sequence_offset) & 0xFFFF  # spec: rewriting/no-gap-no-repeat
-            timestamp = (packet.timestamp + timestamp_offset) & 0xFFFFFFFF
+            if packet.sequence < self._first:
+                continue
+            sequence = (packet.sequence + self._sequence_offset) & 0xFFFF  # spec: rewriting/no-gap-no-repeat
+            timestamp = (packet.timestamp + self.timestamp_offset) & 0xFFFFFFFF
             if (sequence - self.last_sequence) & 0xFFFF < HALF_SEQUENCE:
                 self.last_sequence = sequence
                 self.last_timestamp = timestamp
@@ -340,30 +285,34 @@ class Rewriter:
         self.packets += len(made)
         return made
 
-    def _thin(self, packets: Sequence[Incoming], thinning: Thinning) -> Iterator[Sequence[Incoming]]:
-        """Without the temporal layers that are too high."""
-        for place, group in groupby(packets, thinning.place):
+    def thin(self, packets: Sequence[Incoming], transport_sequence: int) -> list[Parts]:
+        """As `rewrite`, without the temporal layers that are too high; `thinning` must be there."""
+        thinning = self.thinning
+        assert thinning is not None
+        made: list[Parts] = []
+        since = [packet for packet in packets if packet.sequence >= self._first]
+        for place, group in groupby(since, thinning.place):
             if place is None:
                 continue
-            sequence, picture, goes = place
-            self.course = self.course._replace(sequence=sequence, picture=picture)
-            portion = list(group)
-            yield portion if goes else [hollow(packet.sequence, packet.timestamp) for packet in portion]
-        sequence, picture = thinning.offsets
-        self.course = self.course._replace(sequence=sequence, picture=picture)
+            self._sequence_offset, self._picture_offset, goes = place
+            together = list(group)
+            if not goes:
+                together = [hollow(packet.sequence, packet.timestamp) for packet in together]
+            made += self.rewrite(together, (transport_sequence + len(made)) & 0xFFFF)
+        self._sequence_offset, self._picture_offset = thinning.offsets
         if thinning.over:
             self._first = max(self._first, thinning.floor)
             self.thinning = None
+        return made
 
     def _descriptor(self, packet: Incoming, picture: int) -> bytes:
-        """Of a VP8 packet, whose numbers are the newest now, unless it is late."""
-        _, _, picture_offset, tl0_offset = self.course
-        picture = picture + picture_offset & 0x7FFF
+        """Of a VP8 packet: its picture id always has 15 bits here, whatever the publisher's has."""
+        picture = picture + self._picture_offset & 0x7FFF  # spec: vp8/picture-id-wraps
         if (picture - self.last_picture) & 0x7FFF < HALF_PICTURE:
             self.last_picture = picture
         if packet.tl0 is None:
-            return _pack(packet.lead, picture, None)
-        tl0 = packet.tl0 + tl0_offset & 0xFF
+            return _PICTURE.pack(packet.lead, 0x8000 | picture)
+        tl0 = packet.tl0 + self._tl0_offset & 0xFF
         if (tl0 - self.last_tl0) & 0xFF < HALF_TL0:
             self.last_tl0 = tl0
-        return _pack(packet.lead, picture, tl0)
+        return _PICTURE_TL0.pack(packet.lead, 0x8000 | picture, tl0)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from meetref.media.clock import to_ntp
-from meetref.media.rewriting import Parts, Repeater, Rewriter
+from meetref.media.rewriting import Parts, Rewriter
 from meetref.media.roundtrip import RoundTrip
 from meetref.meeting.capacity import Capacity
 from meetref.meeting.forwarder import Link, Repair, Retransmission, Slot, Verbatim
@@ -163,13 +163,12 @@ class Down(Link):
         )
         repair: Repair = Verbatim()
         if described.rtx_ssrc is not None:
-            repeater = Repeater(
+            repair = Retransmission(
                 ssrc=described.rtx_ssrc,
                 payload_type=numbers.rtx_payload_type,
                 transport_id=numbers.transport_id,
                 first_sequence=int.from_bytes(self._dice(2)) & 0x7FFF,
             )
-            repair = Retransmission(repeater)
         slot = self.slots[name] = Slot(mid=name, kind=kind, link=self, rewriter=rewriter, repair=repair)
         self._by_ssrc[described.ssrc] = slot
 

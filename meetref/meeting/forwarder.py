@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, Protocol
 
 from meetref.media.repair import PacketCache
-from meetref.media.rewriting import Course, Incoming, Parts, Repeater, Rewriter
+from meetref.media.rewriting import TRANSPORT_SEQUENCE_AT, Incoming, Parts, Rewriter, without_padding
 from meetref.media.simulcast import Selection
 from meetref.media.thinning import ALL_LAYERS
 from meetref.meeting.track import NOTHING, Encoding, Kind, Track, by_sequence
+from meetref.wire import rtp
 
 SHORTEST_ROUND_TRIP = 0.01  # seconds; on a faster path a viewer still waits so long before it asks again
 
@@ -155,18 +156,21 @@ class Slot:
 
         What the lock refuses leaves a gap in the link's transport-wide numbers: to the viewer it is lost.
         """
-        for portion in self.rewriter.portions(packets):  # spec: rewriting/decodable
-            self._leave(portion, now)
+        rewriter, link = self.rewriter, self.link
+        # spec: rewriting/decodable
+        rewrite = rewriter.rewrite if rewriter.thinning is None else rewriter.thin
+        run = rewrite(packets, link.transport_sequence)
+        if run:
+            self._leave(run, now)
 
-    def _leave(self, packets: Sequence[Incoming], now: float) -> None:
-        link, rewriter = self.link, self.rewriter
+    def _leave(self, run: Sequence[Parts], now: float) -> None:
+        link = self.link
         number = link.transport_sequence
-        run = rewriter.rewrite(packets, number)
         link.transport_sequence = (number + len(run)) & 0xFFFF
         locked = link.lock(run)
         link.send(locked)
         link.on_sent(number, locked, now)
-        self.repair.remember(packets, rewriter.course, locked, now)
+        self.repair.remember(run, locked, now)
 
     def begin(self, encoding: Encoding, packets: Sequence[Incoming], now: float) -> None:
         """Go over to the encoding that is waited for, at the first packet with which a viewer can begin.
@@ -177,7 +181,7 @@ class Slot:
             # spec: simulcast/switch-at-keyframe, simulcast/whole-keyframe
             if packet.starts and packet.sequence > self._floor:
                 self._start(encoding, packet, now)
-                self.send(sorted([*self._early, *packets[place:]], key=by_sequence), now)
+                self.send([packet, *sorted([*self._early, *packets[place + 1 :]], key=by_sequence)], now)
                 self._early.clear()
                 return
             if packet.starts:  # a latecomer, whose followers have gone without this slot
@@ -193,9 +197,9 @@ class Slot:
         captured = encoding.clock.captured_at(packet.timestamp, now)
         if self.base is None:
             self.base = (captured, self.rewriter.last_timestamp)
-        unsent = self.rewriter.fill(self.repair.has)
-        if unsent:
-            self._leave(unsent, now)
+        run = self.rewriter.fill(self.repair.has, self.link.transport_sequence)
+        if run:
+            self._leave(run, now)
         self.repair.forget()  # a keyframe follows, which needs nothing of it and is to have the line for itself
         step = 1 / FRAMES[self.kind] if is_new else SHORTEST_STEP
         self.rewriter.begin(packet, self.timestamp_at(captured), round(step * self.rewriter.clock_rate))
@@ -208,7 +212,7 @@ class Slot:
         if selection.uses != uses:
             track.use(self, uses, selection.uses, now)
         if is_new:
-            self.first_timestamp = (packet.timestamp + self.rewriter.course.timestamp) & 0xFFFFFFFF
+            self.first_timestamp = (packet.timestamp + self.rewriter.timestamp_offset) & 0xFFFFFFFF
             self.link.started(self, now)
         else:
             self.link.switched(self, now)
@@ -224,7 +228,7 @@ class Slot:
         theirs = shown.clock.timestamp_at(now) if shown is not None else None
         if theirs is None:
             return self.timestamp_at(now)
-        return (theirs + self.rewriter.course.timestamp) & 0xFFFFFFFF
+        return (theirs + self.rewriter.timestamp_offset) & 0xFFFFFFFF
 
     def resend(self, lost: Iterable[int], now: float) -> None:
         """Answer lost packets, those that are still remembered and were not just repeated."""
@@ -240,8 +244,8 @@ class Slot:
 class Repair(Protocol):
     """How a slot answers what its viewer lost."""
 
-    def remember(self, packets: Sequence[Incoming], course: Course, locked: Sequence[bytes], now: float) -> None:
-        """Keep what was sent, or how to make it once more: a portion, its course, and as much as was locked."""
+    def remember(self, run: Sequence[Parts], locked: Sequence[bytes], now: float) -> None:
+        """Keep what was sent: in parts, and as much of it as was locked."""
         ...
 
     def has(self, sequence: int) -> bool:
@@ -276,9 +280,9 @@ class Verbatim:
     def expect(self, round_trip_time: float) -> None:
         self._cache.round_trip_time = max(round_trip_time, SHORTEST_ROUND_TRIP)
 
-    def remember(self, packets: Sequence[Incoming], course: Course, locked: Sequence[bytes], now: float) -> None:
+    def remember(self, run: Sequence[Parts], locked: Sequence[bytes], now: float) -> None:
         for packet in locked:
-            self._cache.store(packet[2] << 8 | packet[3], 1, packet, now)
+            self._cache.store(packet[2] << 8 | packet[3], (packet,), now)
 
     def has(self, sequence: int) -> bool:
         return sequence in self._cache
@@ -288,38 +292,34 @@ class Verbatim:
 
     def again(self, sequence: int, link: Link, now: float) -> list[bytes]:
         found = self._cache.fetch(sequence, now)
-        return [found[0]] if found is not None and link.may_repeat(now) else []
+        return [found] if found is not None and link.may_repeat(now) else []
 
     def pad(self, octets: int, link: Link, now: float) -> list[bytes]:
         return []  # the same packet again would have no transport-wide number of its own
 
 
-Portion = tuple[Sequence[Incoming], Course]
-"""Packets that left together: what all viewers have in common, and the course that a viewer's own numbers have."""
-
-
 class Retransmission:
-    """With RTX (RFC 4588): the packet travels anew in a stream of its own, its old sequence number in front.
+    """With RTX (RFC 4588): the packet travels anew in a stream of its own, its old sequence number in front."""
 
-    What is kept are the publisher's packets, the same for all viewers; few are asked for, and written again then.
-    """
+    __slots__ = ("_cache", "payload_type", "sequence", "ssrc", "transport_id")
 
-    __slots__ = ("_cache", "_repeater")
-
-    def __init__(self, repeater: Repeater) -> None:
-        self._repeater = repeater
-        self._cache: PacketCache[Portion] = PacketCache()
+    def __init__(self, *, ssrc: int, payload_type: int, transport_id: int, first_sequence: int) -> None:
+        self.ssrc = ssrc
+        self.payload_type = payload_type
+        self.transport_id = transport_id
+        self.sequence = first_sequence
+        self._cache: PacketCache[Parts] = PacketCache()
 
     def expect(self, round_trip_time: float) -> None:
         self._cache.round_trip_time = max(round_trip_time, SHORTEST_ROUND_TRIP)
 
-    def remember(self, packets: Sequence[Incoming], course: Course, locked: Sequence[bytes], now: float) -> None:
-        first, count, offset = packets[0].sequence, len(packets), course.sequence
-        if packets[-1].sequence - first == count - 1:  # in order, and nothing is missing between them: mostly
-            self._cache.store(first + offset & 0xFFFF, count, (packets, course), now)
+    def remember(self, run: Sequence[Parts], locked: Sequence[bytes], now: float) -> None:
+        first, last = int.from_bytes(run[0][0][2:4]), int.from_bytes(run[-1][0][2:4])
+        if (last - first) & 0xFFFF == len(run) - 1:  # in order as they are, nothing is missing between them: mostly
+            self._cache.store(first, run, now)
             return
-        for packet in packets:
-            self._cache.store(packet.sequence + offset & 0xFFFF, 1, ((packet,), course), now)
+        for parts in run:
+            self._cache.store(parts[0][2] << 8 | parts[0][3], (parts,), now)
 
     def has(self, sequence: int) -> bool:
         return sequence in self._cache
@@ -331,7 +331,7 @@ class Retransmission:
         found = self._cache.fetch(sequence, now)
         if found is None or not link.may_repeat(now):
             return []
-        return self._repeat(*found, link, now)
+        return self._repeat(found, link, now)
 
     def pad(self, octets: int, link: Link, now: float) -> list[bytes]:
         """The newest packets once more, for they may still repair something; then packets of nothing but padding.
@@ -341,24 +341,38 @@ class Retransmission:
         made: list[bytes] = []
         kept = iter(self._cache.newest(MAXIMUM_PADDING, now))
         while octets > 0 and len(made) < MAXIMUM_PADDING:
-            found = next(kept, None)
-            if found is not None:
-                sent = self._repeat(*found, link, now)
-            else:
-                sent = self._leave(self._repeater.empty(link.transport_sequence), link, now)
+            packet = next(kept, None)
+            sent = self._empty(link, now) if packet is None else self._repeat(packet, link, now)
             if not sent:
                 break
             made += sent
             octets -= len(sent[0])
         return made
 
-    def _repeat(self, portion: Portion, index: int, link: Link, now: float) -> list[bytes]:
-        packets, course = portion
-        return self._leave(self._repeater.repeat(packets[index], course, link.transport_sequence), link, now)
+    def _empty(self, link: Link, now: float) -> list[bytes]:
+        number, sequence = link.transport_sequence, self.sequence
+        link.transport_sequence, self.sequence = (number + 1) & 0xFFFF, (sequence + 1) & 0xFFFF
+        extensions = {self.transport_id: number.to_bytes(2)} if self.transport_id else {}
+        packet = rtp.Packet(
+            payload_type=self.payload_type, sequence=sequence, timestamp=0, ssrc=self.ssrc,
+            payload=b"", extensions=extensions, padding_size=255,
+        )  # fmt: skip
+        octets = rtp.serialize(packet)
+        header = octets[: -packet.padding_size]
+        locked = link.lock([(header, b"", octets[len(header) :])])
+        link.on_sent(number, locked, now)
+        return locked
 
-    def _leave(self, parts: Parts, link: Link, now: float) -> list[bytes]:
+    def _repeat(self, kept: Parts, link: Link, now: float) -> list[bytes]:
+        sent, descriptor, tail = without_padding(kept)
+        header = bytearray(sent)
+        timestamp = int.from_bytes(sent[4:8])  # spec: rtp/rtx-same-timestamp
+        rtp.fixed.pack_into(header, 0, sent[0], sent[1] & 0x80 | self.payload_type, self.sequence, timestamp, self.ssrc)
         number = link.transport_sequence
+        if len(header) > rtp.HEADER_SIZE:
+            header[TRANSPORT_SEQUENCE_AT : TRANSPORT_SEQUENCE_AT + 2] = number.to_bytes(2)
+        self.sequence = (self.sequence + 1) & 0xFFFF  # spec: rtp/rtx-own-sequence
         link.transport_sequence = (number + 1) & 0xFFFF
-        locked = link.lock([parts])
+        locked = link.lock([(bytes(header), sent[2:4] + descriptor, tail)])  # spec: rtp/rtx-original-sequence
         link.on_sent(number, locked, now)
         return locked

@@ -97,8 +97,8 @@ def play(slot: dict[str, int], steps: list[Step]) -> list[str]:
         packet = rewriting.read_video(data, numbers.unwrap(data[2] << 8 | data[3]), pictures)
         if "begin" in step:
             out.begin(packet, int(str(step["timestamp"])), int(str(step["step"])))
-        for portion in out.portions([packet]):
-            sent += [b"".join(parts).hex() for parts in out.rewrite(portion, len(sent))]
+        made = out.rewrite([packet], len(sent)) if out.thinning is None else out.thin([packet], len(sent))
+        sent += [b"".join(parts).hex() for parts in made]
     return sent
 
 

@@ -120,58 +120,56 @@ def test_an_ancient_packet_is_no_beginning() -> None:
 
 
 def test_a_stored_packet_is_given_out_again_but_not_twice_at_once() -> None:
-    cache: PacketCache[str] = PacketCache(round_trip_time=0.05)
-    cache.store(65534, 3, "run", 0.0)
-    assert cache.fetch(65535, 0.1) == ("run", 1)
+    cache: PacketCache[bytes] = PacketCache(round_trip_time=0.05)
+    cache.store(65534, (b"before", b"last", b"first"), 0.0)
+    assert cache.fetch(65535, 0.1) == b"last"
     assert cache.fetch(65535, 0.14) is None
-    assert cache.fetch(0, 0.14) == ("run", 2)
-    assert cache.fetch(65535, 0.16) == ("run", 1)
+    assert cache.fetch(0, 0.14) == b"first"
+    assert cache.fetch(65535, 0.16) == b"last"
     assert cache.fetch(1, 0.1) is None
     assert 65534 in cache
     assert 1 not in cache
 
 
 def test_what_is_forgotten_is_not_given_out_again() -> None:
-    cache: PacketCache[str] = PacketCache()
-    cache.store(10, 2, "old", 1.0)
+    cache: PacketCache[bytes] = PacketCache()
+    cache.store(10, [b"old", b"older"], 1.0)
     cache.forget()
-    cache.store(12, 1, "new", 1.0)
-    assert [cache.fetch(sequence, 1.0) for sequence in (10, 11, 12)] == [None, None, ("new", 0)]
-
-
-def test_a_packet_that_is_too_old_or_overwritten_is_gone() -> None:
-    cache: PacketCache[int] = PacketCache(capacity=4, maximum_age=2.0)
-    cache.store(1, 1, 1, 0.0)
-    assert cache.fetch(1, 2.1) is None
-    for sequence in range(1, 6):
-        cache.store(sequence, 1, sequence, 3.0)
-    assert cache.fetch(1, 3.0) is None
-    assert [cache.fetch(sequence, 3.0) for sequence in range(2, 6)] == [(sequence, 0) for sequence in range(2, 6)]
+    cache.store(12, [b"new"], 1.0)
+    assert [cache.fetch(sequence, 1.0) for sequence in (10, 11, 12)] == [None, None, b"new"]
 
 
 def test_a_cache_of_which_nothing_is_asked_takes_no_places() -> None:
     """A viewer has thirty streams that could carry something, and mostly few that do."""
-    cache: PacketCache[str] = PacketCache()
+    cache: PacketCache[bytes] = PacketCache()
     assert cache.fetch(1, 0.0) is None
     assert 1 not in cache
     assert cache.newest(3, 0.0) == []
     assert not cache._places
-    cache.store(1, 1, "run", 0.0)
+    cache.store(1, (b"one",), 0.0)
     assert len(cache._places) == cache.capacity
     cache.forget()
     assert not cache._places
 
 
+def test_a_packet_that_is_too_old_or_overwritten_is_gone() -> None:
+    cache: PacketCache[bytes] = PacketCache(capacity=4, maximum_age=2.0)
+    cache.store(1, (b"one",), 0.0)
+    assert cache.fetch(1, 2.1) is None
+    for sequence in range(1, 6):
+        cache.store(sequence, (bytes([sequence]),), 3.0)
+    assert cache.fetch(1, 3.0) is None
+    assert [cache.fetch(sequence, 3.0) for sequence in range(2, 6)] == [b"\2", b"\3", b"\4", b"\5"]
+
+
 @given(st.lists(st.tuples(st.integers(0, 65535) | st.integers(65500, 65535), st.integers(0, 40)), max_size=200))
 def test_the_cache_never_gives_another_packet(actions: list[tuple[int, int]]) -> None:
-    cache: PacketCache[int] = PacketCache(capacity=16)
+    cache: PacketCache[bytes] = PacketCache(capacity=16)
     for now, (sequence, stored) in enumerate(actions):
         if stored:
-            cache.store(sequence, stored, sequence, now)
-            assert cache.newest(min(3, stored), now) == [
-                (sequence, stored - back) for back in range(1, min(3, stored) + 1)
-            ]
+            run = [(sequence + place & 0xFFFF).to_bytes(2) for place in range(stored)]
+            cache.store(sequence, run, now)
+            assert cache.newest(min(3, stored), now) == run[::-1][:3]
         else:
-            found = cache.fetch(sequence, now)
-            assert found is None or (found[0] + found[1]) & 0xFFFF == sequence
+            assert cache.fetch(sequence, now) in (None, sequence.to_bytes(2))
         assert len(cache._places) in (0, 16)

@@ -38,18 +38,11 @@ class JitterBuffer(jitter.JitterBuffer[Any]):
         return min(max(super().delay, self.least), self.longest)
 
 
-class PacketCache:
-    """Takes packets one by one; what is shipped takes runs of them."""
-
-    def __init__(self) -> None:
-        self._cache: repair.PacketCache[Any] = repair.PacketCache()
+class PacketCache(repair.PacketCache[bytes]):
+    """Takes packets one by one; what is shipped takes a run of them."""
 
     def store(self, sequence: int, packet: Any, at: float) -> None:
-        self._cache.store(sequence, 1, packet, at)
-
-    def fetch(self, sequence: int, now: float) -> Any:
-        found = self._cache.fetch(sequence, now)
-        return found[0] if found is not None else None
+        super().store(sequence, (packet,), at)
 
 
 def protect(packets: Sequence[bytes]) -> bytes:

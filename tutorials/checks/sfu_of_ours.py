@@ -36,8 +36,7 @@ class Rewriter:
         self.inner.begin(self._read(packet), timestamp, step)
 
     def rewrite(self, packet: bytes) -> bytes | None:
-        portions = self.inner.portions([self._read(packet)])
-        made = [parts for portion in portions for parts in self.inner.rewrite(portion, 0)]
+        made = self.inner.rewrite([self._read(packet)], 0)
         return b"".join(made[0]) if made else None
 
     def _read(self, packet: bytes) -> Incoming:
