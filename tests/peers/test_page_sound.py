@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from tests.peers.browsers import Browser, chromium
-from tests.peers.meetings import enter, sees, sees_bot, serve
+from tests.peers.meetings import CONNECTIONS, enter, sees, sees_bot, serve
 
 FAKES = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 
@@ -183,13 +183,6 @@ BOT_SYNC = """async () => {
   return sound && picture ? (picture.estimatedPlayoutTimestamp - sound.estimatedPlayoutTimestamp) / 1000 : null;
 }"""
 """Seconds between the moments at which what is seen and what is heard now were sent, by the sender's own clock."""
-CONNECTIONS = """() => {
-  const Browser = window.RTCPeerConnection;
-  window.connections = [];
-  window.RTCPeerConnection = class extends Browser {
-    constructor(...words) { super(...words); window.connections.push(this); }
-  };
-}"""
 
 
 @pytest.mark.peer("chromium", "chromedriver")

@@ -21,6 +21,7 @@ from meetref.meeting.participant import Participant
 from meetref.meeting.track import Encoding, Track
 from meetref.net.network import KernelNetwork
 from tests.peers.browsers import BROWSERS, Browser
+from tests.peers.meetings import CONNECTIONS
 
 ROOM = "algebra"
 WANT = Slot.want
@@ -42,14 +43,6 @@ CAMERA = """() => {
   navigator.mediaDevices.getUserMedia = async ({ video }) => {
     if (!video) throw new DOMException("no microphone here", "NotFoundError");
     return new MediaStream([canvas.captureStream(20).getVideoTracks()[0]]);
-  };
-}"""
-
-CONNECTIONS = """() => {
-  const Connection = RTCPeerConnection;
-  window.connections = [];
-  window.RTCPeerConnection = class extends Connection {
-    constructor(...settings) { super(...settings); window.connections.push(this); }
   };
 }"""
 

@@ -1,4 +1,4 @@
-module meetref.example/pion-feedback
+module meetref.example/pion-rtcp
 
 go 1.24.0
 

@@ -1,5 +1,0 @@
-module meetref.example/pion-extended
-
-go 1.24.0
-
-require github.com/pion/rtcp v1.2.20
