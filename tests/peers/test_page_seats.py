@@ -135,6 +135,33 @@ async def test_a_pinned_tile_is_large_whoever_speaks(tmp_path: Path) -> None:
         assert (await view(browser))["pinned"] == []
 
 
+NAMES = """[...document.querySelectorAll('[data-test=tile-name]')]
+  .filter((name) => name.closest('[data-test=seat]')).map(({textContent}) => textContent).join()"""
+
+
+async def out_of_sight(browser: Browser) -> set[str]:
+    """Who is on no tile."""
+    return {one["name"] for one in (await state(browser))["people"] if not one["me"]} - set(await tiles(browser))
+
+
+async def leafs(browser: Browser) -> bool:
+    """To the second page, where only who was missing is seen, and back to the same first page.
+
+    False where somebody else came to lead meanwhile, as one of a crowd that all hums does now and then: the order is
+    another one then.
+    """
+    first = set(await tiles(browser))
+    (missing,) = await out_of_sight(browser)
+    await browser.click("[data-test=page-next]")
+    await browser.until(f"window.meetref.state().view.page === 1 && !{NAMES}.includes(',')")
+    shown = await browser.evaluate(NAMES)
+    await browser.until("document.querySelectorAll('[data-test=seat].with-picture').length === 1")
+    assert await browser.evaluate("document.querySelector('[data-test=page-next]').ariaDisabled") == "true"
+    await browser.type(PAGE_UP)
+    await browser.until("document.querySelectorAll('[data-test=seat].with-picture').length === 7")
+    return shown == missing and set(await tiles(browser)) == first
+
+
 @pytest.mark.peer("chromium", "chromedriver")
 @pytest.mark.slow
 async def test_pages_show_everybody_and_only_voices_come_from_the_others(tmp_path: Path) -> None:
@@ -144,31 +171,18 @@ async def test_pages_show_everybody_and_only_voices_come_from_the_others(tmp_pat
         await browser.until("window.meetref.state().people.length === 9", limit=30)
         await browser.until("window.meetref.state().view.pages === 2")
         await browser.until("document.querySelectorAll('[data-test=seat]:not([hidden])').length === 7")
-        first = set(await tiles(browser))
         assert await browser.evaluate("document.querySelector('[data-test=pages]').textContent") == "Page 1 of 2"
-        (missing,) = {one["name"] for one in (await state(browser))["people"] if not one["me"]} - first
+        (missing,) = await out_of_sight(browser)
         hidden = await person(browser, missing)
         assert hidden is not None
         assert (hidden["video"]["state"], hidden["video"]["reason"]) == ("paused", "on another page")
         energy = "window.meetref.state().people.find(({name}) => name === '" + missing + "').audio.total_energy"
         heard = await browser.evaluate(energy)
-        await browser.until(f"{energy} > {heard} + 0.0001", limit=60)  # the bots take turns
+        await browser.until(f"{energy} > {heard} + 0.0001", limit=60)
         seats = "(await (await fetch('/api/rooms/demo')).json()).people.find(({name}) => name === 'Olga').down.seats"
         assert await browser.evaluate(f"{seats}.filter(({{video}}) => video).length") == 7
         assert await browser.evaluate(f"{seats}.filter(({{audio}}) => audio).length") == 8
-        await browser.click("[data-test=page-next]")
-        await browser.until(
-            "[...document.querySelectorAll('[data-test=seat]')].map((tile) => "
-            f"tile.querySelector('[data-test=tile-name]').textContent).join() === '{missing}'"
-        )
-        await browser.until(
-            f"document.querySelector('[data-test=seat].with-picture')?.textContent.includes('{missing}')"
-        )
-        assert (await view(browser))["page"] == 1
-        assert await browser.evaluate("document.querySelector('[data-test=page-next]').ariaDisabled") == "true"
-        await browser.type(PAGE_UP)
-        await browser.until("document.querySelectorAll('[data-test=seat].with-picture').length === 7")
-        assert set(await tiles(browser)) == first
+        assert any([await leafs(browser) for _ in range(2)]), "another one is missing on each way back"
         await browser.type(PAGE_DOWN)
         await browser.until("window.meetref.state().view.page === 1")
         await browser.size(1400, 900)  # there is room for all: no pages any more
