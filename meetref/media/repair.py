@@ -58,31 +58,32 @@ class LossDetector:
         if highest is None:
             self._highest = self._lowest = extended_sequence
         elif self._lowest - MAXIMUM_MISORDER <= extended_sequence < self._lowest:
-            # The stream began earlier than it seemed: what lies between was sent, too.
+            # The stream began earlier than it seemed: what lies between was sent, too. spec: repair/earlier-beginning
             self._notice(extended_sequence + 1, self._lowest, now)
             self._lowest = extended_sequence
         elif extended_sequence <= highest:
-            missing = self._missing.pop(extended_sequence, None)
+            missing = self._missing.pop(extended_sequence, None)  # spec: repair/recovered-not-asked
             self.recovered += missing is not None and missing.tries > 0
         else:
             self._highest = extended_sequence
             if extended_sequence > highest + 1:
-                self._notice(highest + 1, extended_sequence, now)
+                self._notice(highest + 1, extended_sequence, now)  # spec: repair/gap-noticed
 
     def _notice(self, first: int, end: int, now: float) -> None:
-        if len(self._missing) + end - first > MAXIMUM_MISSING:
+        if len(self._missing) + end - first > MAXIMUM_MISSING:  # spec: repair/missing-bounded
             self.abandoned += len(self._missing) + end - first
             self._missing.clear()
             self._gave_up = True
             self._next = now
             return
-        due_at = now + self.reorder_wait
+        due_at = now + self.reorder_wait  # spec: repair/reordering-waited-for
         for sequence in range(first, end):
             self._missing[sequence] = _Missing(now, due_at)
         self._next = min(self._next, due_at)
 
     def forgive(self, before: int) -> None:
         """Stop asking for packets before this unwrapped number, as when a keyframe begins there."""
+        # spec: repair/keyframe-ends-asking
         for sequence in [sequence for sequence in self._missing if sequence < before]:
             del self._missing[sequence]
 
@@ -102,15 +103,17 @@ class LossDetector:
         for sequence, missing in list(self._missing.items()):
             if now < missing.due_at:
                 continue
+            # spec: repair/asking-ends
             if missing.tries >= MAXIMUM_TRIES or now >= missing.noticed_at + MAXIMUM_WAIT:
                 del self._missing[sequence]
                 self.abandoned += 1
                 self._gave_up = True
-            elif len(asked) == MAXIMUM_REQUESTED:
+            elif len(asked) == MAXIMUM_REQUESTED:  # spec: repair/request-bounded
                 missing.due_at = now + REORDER_WAIT
             else:
                 asked.append(sequence & 0xFFFF)
                 missing.tries += 1
+                # spec: repair/asked-again
                 missing.due_at = min(now + repeat, missing.noticed_at + MAXIMUM_WAIT)
         self._next = min((missing.due_at for missing in self._missing.values()), default=math.inf)
         return asked
@@ -137,6 +140,7 @@ class PacketCache(Generic[Kept]):
 
     def forget(self) -> None:
         """Keep nothing of what has been stored: nobody needs it any more."""
+        # spec: repair/forgotten
         self._places = []
         self._fetched_at.clear()
 
@@ -151,7 +155,7 @@ class PacketCache(Generic[Kept]):
             self.store(first, run[:fitting], at)
             self.store((first + fitting) & 0xFFFF, run[fitting:], at)
             return
-        self._places[place:end] = [(first, at, run)] * len(run)
+        self._places[place:end] = [(first, at, run)] * len(run)  # spec: repair/kept-packets-bounded
         self._newest = first + len(run) - 1
         if self._fetched_at:
             for each in range(place, end):
@@ -179,8 +183,9 @@ class PacketCache(Generic[Kept]):
         """The packet to send again; None where it is gone, too old, or was fetched less than a round trip ago."""
         place = sequence % self.capacity
         found = self._find(sequence)
-        if found is None or now - found[0] > self.maximum_age:
+        if found is None or now - found[0] > self.maximum_age:  # spec: repair/kept-for-a-while
             return None
+        # spec: repair/once-a-round-trip
         if now - self._fetched_at.get(place, -math.inf) < self.round_trip_time:
             return None
         self._fetched_at[place] = now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from meetref.media import repair
 from meetref.media.repair import LossDetector, PacketCache
 
 
+@pytest.mark.spec("repair/gap-noticed", "repair/reordering-waited-for")
 def test_a_gap_is_asked_for_after_the_wait_for_reordering() -> None:
     losses = LossDetector(round_trip_time=0.05)
     assert losses.next_timeout() == math.inf
@@ -22,6 +24,7 @@ def test_a_gap_is_asked_for_after_the_wait_for_reordering() -> None:
     assert losses.next_timeout() == 1.01 + 0.05
 
 
+@pytest.mark.spec("repair/reordering-waited-for")
 def test_a_packet_that_was_only_late_is_not_asked_for() -> None:
     losses = LossDetector()
     for sequence, at in ((1, 0.0), (3, 0.001), (2, 0.005)):
@@ -31,6 +34,7 @@ def test_a_packet_that_was_only_late_is_not_asked_for() -> None:
     assert losses.recovered == 0
 
 
+@pytest.mark.spec("repair/asked-again")
 def test_asking_is_repeated_once_a_round_trip_within_bounds() -> None:
     for round_trip, repeat in ((0.001, 0.04), (0.1, 0.1), (3.0, 0.4)):
         losses = LossDetector(round_trip_time=round_trip)
@@ -40,6 +44,7 @@ def test_asking_is_repeated_once_a_round_trip_within_bounds() -> None:
         assert math.isclose(losses.next_timeout(), 0.01 + repeat)
 
 
+@pytest.mark.spec("repair/asking-ends")
 def test_after_a_second_it_is_given_up_once() -> None:
     losses = LossDetector(round_trip_time=0.1)
     losses.receive(1, 0.0)
@@ -57,6 +62,7 @@ def test_after_a_second_it_is_given_up_once() -> None:
     assert (losses.recovered, losses.abandoned) == (0, 1)
 
 
+@pytest.mark.spec("repair/recovered-not-asked", "repair/keyframe-ends-asking")
 def test_what_comes_again_counts_as_recovered() -> None:
     losses = LossDetector()
     losses.receive(1, 0.0)
@@ -69,6 +75,7 @@ def test_what_comes_again_counts_as_recovered() -> None:
     assert not losses.gave_up()
 
 
+@pytest.mark.spec("repair/missing-bounded")
 def test_a_gap_that_is_too_large_is_given_up_at_once() -> None:
     losses = LossDetector()
     losses.receive(1, 0.0)
@@ -81,6 +88,7 @@ def test_a_gap_that_is_too_large_is_given_up_at_once() -> None:
     assert losses.next_timeout() == math.inf
 
 
+@pytest.mark.spec("repair/request-bounded")
 def test_one_nack_asks_for_a_bounded_number() -> None:
     losses = LossDetector()
     for sequence in range(0, 1200, 2):
@@ -102,6 +110,7 @@ def test_time_moves_on_and_memory_is_bounded(steps: list[tuple[int, float]]) -> 
             assert losses.next_timeout() > now
 
 
+@pytest.mark.spec("repair/earlier-beginning")
 def test_what_lies_behind_a_late_first_packet_is_missed_too() -> None:
     """A keyframe's second packet is lost and its first comes after the third: without the second it is nothing."""
     losses = LossDetector()
@@ -119,6 +128,7 @@ def test_an_ancient_packet_is_no_beginning() -> None:
     assert len(losses) == 0
 
 
+@pytest.mark.spec("repair/once-a-round-trip")
 def test_a_stored_packet_is_given_out_again_but_not_twice_at_once() -> None:
     cache: PacketCache[bytes] = PacketCache(round_trip_time=0.05)
     cache.store(65534, (b"before", b"last", b"first"), 0.0)
@@ -131,6 +141,7 @@ def test_a_stored_packet_is_given_out_again_but_not_twice_at_once() -> None:
     assert 1 not in cache
 
 
+@pytest.mark.spec("repair/forgotten")
 def test_what_is_forgotten_is_not_given_out_again() -> None:
     cache: PacketCache[bytes] = PacketCache()
     cache.store(10, [b"old", b"older"], 1.0)
@@ -152,6 +163,7 @@ def test_a_cache_of_which_nothing_is_asked_takes_no_places() -> None:
     assert not cache._places
 
 
+@pytest.mark.spec("repair/kept-for-a-while", "repair/kept-packets-bounded")
 def test_a_packet_that_is_too_old_or_overwritten_is_gone() -> None:
     cache: PacketCache[bytes] = PacketCache(capacity=4, maximum_age=2.0)
     cache.store(1, (b"one",), 0.0)
