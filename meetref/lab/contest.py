@@ -8,7 +8,7 @@ Read next: `lab/forwarding.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median, quantiles
 
@@ -26,19 +26,21 @@ COMES_THROUGH = 0.98  # the share of packets
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What one stretch of load cost and brought. `delays` are in seconds."""
+    """What one stretch of load cost and brought. `delays` are in seconds, `parts` CPU microseconds a packet by task."""
 
     cpu_us_per_packet: float
     packets_per_second: float
     lost_share: float
     delays: list[float]
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
 class Contestant:
     """A server in a process of its own, its load, and what was measured so far.
 
-    `segments` are packets a system call, `memory_kb_per_viewer` is what each further viewer took; known of ours only.
+    Known of ours only: `segments`, packets a system call; `memory_kb_per_viewer`, what each further viewer took; and,
+    because its child `tells_parts` when it is told a line, what its tasks took.
     """
 
     name: str
@@ -48,6 +50,13 @@ class Contestant:
     windows: list[Window] = field(default_factory=list)
     segments: float | None = None
     memory_kb_per_viewer: float | None = None
+    tells_parts: bool = False
+
+    @property
+    def parts_us(self) -> dict[str, float]:
+        """CPU microseconds a packet by task, the medians of the rounds."""
+        parts = self.windows[0].parts
+        return {part: median(window.parts[part] for window in self.windows) for part in parts}
 
     @property
     def cpu_us(self) -> list[float]:
@@ -82,16 +91,27 @@ async def measure(contestant: Contestant, seconds: float) -> None:
         nursery.start_soon(load.run)
         await trio.sleep(SETTLE / FRAME_RATE)
         load.take_delays()
+        before = await _parts(contestant)
         started, cpu, received, sent = trio.current_time(), child.cpu_seconds(), load.received, load.publisher.packets
         await trio.sleep(round(seconds * FRAME_RATE) / FRAME_RATE)
         cpu, received, sent = child.cpu_seconds() - cpu, load.received - received, load.publisher.packets - sent
         lasted = trio.current_time() - started
+        after = await _parts(contestant)
         nursery.cancel_scope.cancel()
     delays = load.take_delays()
     if received <= 0 or len(delays) < 2:
         raise ChildFailed(f"nothing comes through the {child.name}")
     lost = max(0.0, 1 - received / (sent * len(load.viewers)))
-    contestant.windows.append(Window(1e6 * cpu / received, received / lasted, lost, delays))
+    parts = {part: 1e6 * (after[part] - before[part]) / received for part in before}
+    contestant.windows.append(Window(1e6 * cpu / received, received / lasted, lost, delays, parts))
+
+
+async def _parts(contestant: Contestant) -> dict[str, float]:
+    """Seconds of CPU time by task so far, where the child tells them. Raises `ChildFailed`."""
+    if not contestant.tells_parts:
+        return {}
+    await contestant.child.tell("parts")
+    return await contestant.child.hear()
 
 
 async def measure_in_turns(contestants: Sequence[Contestant], seconds: float, rounds: int) -> None:

@@ -50,6 +50,7 @@ class Result:
             "floor_segments_per_send": floor.segments or 0.0,
             "lost_percent": ours.lost_percent,
         }
+        figures |= {f"cpu_us_of_{part}": spent for part, spent in ours.parts_us.items()}
         if ours.memory_kb_per_viewer is not None:
             figures["memory_kb_per_viewer"] = ours.memory_kb_per_viewer
         if self.rival is not None:
@@ -114,7 +115,7 @@ HEAD = "load      viewers  packets/s  us/packet  floor us  times  delay ms p50/p
 
 
 def line_of(result: Result) -> str:
-    """A line of the table below `HEAD`, and one more for another server."""
+    """A line of the table below `HEAD`, one more for where our time goes, and one for another server."""
     row = result.figures()
     line = (
         f"{result.shape:8}  {result.viewers:7}  {row['forwarded_packets_per_second']:9.0f}"
@@ -123,7 +124,14 @@ def line_of(result: Result) -> str:
         f"  {row['floor_delay_ms_p50']:4.2f} / {row['floor_delay_ms_p99']:<5.2f}"
         f"  {row['segments_per_send']:6.2f}  {row['floor_segments_per_send']:7.2f}  {row['lost_percent']:3.1f} %"
     )
-    return line if result.rival is None else f"{line}\n{_beside(result, result.rival)}"
+    more = [_where(result.ours)] if result.ours.parts_us else []
+    more += [_beside(result, result.rival)] if result.rival is not None else []
+    return "\n".join([line, *more])
+
+
+def _where(ours: Contestant) -> str:
+    parts = ", ".join(f"{part} {spent:.2f}" for part, spent in ours.parts_us.items())
+    return f"  of our server's us a packet: {parts}"
 
 
 def _beside(result: Result, rival: Contestant) -> str:

@@ -55,6 +55,7 @@ async def open_meeting(
         audience = Audience(legs)
         door = OurDoor(child, Address(HERE, (await child.hear())["port"]), audience)
         async with open_audience(audience, door, shape, viewers, dice) as contestant:
+            contestant.tells_parts = True
             yield contestant
         counters = await child.finish(LEAVING_WITHIN)
         contestant.segments = counters["datagrams_out"] / max(1, counters["send_calls"])

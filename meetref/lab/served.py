@@ -1,8 +1,8 @@
 """The server under measurement, in a process of its own: `python -m meetref.lab.served [PROFILE]`.
 
 It is the server of `meetref serve --bots 0` on loopback, with the event log in memory, and with room for the viewers of
-a large load, who all come from one address. Standard output has two lines of
-JSON: its port when it is ready, and what its sockets did when it ends. It ends when standard input does.
+a large load, who all come from one address. Standard output has lines of JSON: its port when it is ready, what its
+tasks took so far for each line on standard input, and what its sockets did when it ends, as standard input does.
 Stands on `app/server`. With the name of a file as argument, a profile (`python -m pstats FILE`) is written there.
 Specification: none. Leaves out: options of the server; what is measured is what everybody gets.
 Read next: `lab/forwarding.py`.
@@ -22,15 +22,20 @@ import trio
 
 from meetref.app.collector import relax_collector
 from meetref.app.server import Settings, open_server
+from meetref.lab.taskclock import TaskClock
 from meetref.net.datagram import DatagramSocket
 from meetref.net.network import KernelNetwork
 
 MAXIMUM_PEOPLE = 1000
+KINDS = {"udp": "packets", "portions": "bandwidth", "clock": "timers"}
+"""Tasks of the server: what comes by UDP and leaves, what viewers tell of bandwidth, deadlines of connections."""
 
 
 async def serve() -> None:
     """Serve until standard input ends."""
     settings = Settings(port=0, inline_log=True, maximum_people=MAXIMUM_PEOPLE)
+    clock = TaskClock(KINDS)
+    trio.lowlevel.add_instrument(clock)
     async with (
         trio.lowlevel.FdStream(sys.stdin.fileno()) as orders,
         open_server(KernelNetwork(), settings) as server,
@@ -39,7 +44,7 @@ async def serve() -> None:
         server.door.places.per_source = MAXIMUM_PEOPLE
         print(json.dumps({"port": server.http_port}), flush=True)
         while await orders.receive_some(1024):
-            pass
+            print(json.dumps(clock.read()), flush=True)
         tell_totals(server.port.sockets.values())
 
 

@@ -50,10 +50,20 @@ class FakeLoad:
 
 
 class FakeChild:
+    """Two thirds of its time go to packets."""
+
     name = "server"
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.told: list[str] = []
+
+    async def tell(self, value: str) -> None:
+        self.told.append(value)
+
+    async def hear(self) -> dict[str, float]:
+        assert self.told.pop() == "parts"
+        return {"packets": self.seconds * 2 / 3, "loop": self.seconds / 3}
 
     def cpu_seconds(self) -> float:
         return self.seconds
@@ -73,6 +83,13 @@ async def test_a_window_counts_what_it_brought(autojump_clock: trio.testing.Mock
     assert window.lost_share == 0
     assert len(window.delays) == 2 * FRAME_RATE, "those of the time before are not counted"
     assert one.delay_ms == (pytest.approx(1), pytest.approx(1))
+
+
+async def test_a_child_that_tells_its_parts_is_asked_at_both_ends(autojump_clock: trio.testing.MockClock) -> None:
+    one = contestant(FakeLoad())
+    one.tells_parts = True
+    await measure_in_turns([one], 1.0, 3)
+    assert one.parts_us == {"packets": pytest.approx(20 * 2 / 3), "loop": pytest.approx(20 / 3)}
 
 
 async def test_what_is_lost_is_told(autojump_clock: trio.testing.MockClock) -> None:

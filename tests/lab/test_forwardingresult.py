@@ -13,7 +13,8 @@ from meetref.lab.load import Load
 
 
 def contestant(name: str, cost: float, memory: float | None = None) -> Contestant:
-    windows = [Window(cost, 4800.0, 0.0, [0.0005, 0.0007]) for _ in range(3)]
+    parts = {"packets": cost / 2, "loop": cost / 4} if name == "server" else {}
+    windows = [Window(cost, 4800.0, 0.0, [0.0005, 0.0007], parts) for _ in range(3)]
     return Contestant(
         name=name,
         child=cast(Child, None),
@@ -64,7 +65,9 @@ def test_each_shape_has_its_goals() -> None:
     said = verdict(results)
     assert "ratio_to_livekit is 0.38; the goal, at most 0.35, is not reached." in said
     assert "ratio_to_livekit_even is 0.38; the goal, at most 0.5, is reached." in said
-    line, beside = line_of(results.shapes[1]).splitlines()
+    line, where, beside = line_of(results.shapes[1]).splitlines()
+    assert where.split(": ")[1] == "packets 3.00, loop 1.50"
+    assert results.figures()["cpu_us_of_packets_heavy"] == 3.0
     assert line.split()[:6] == ["heavy", "20", "4800", "6.00", "4.00", "1.50"]
     assert HEAD.split()[:4] == ["load", "viewers", "packets/s", "us/packet"]
     assert "livekit (SRTP_AEAD_AES_256_GCM) takes 16.00 us a packet" in beside
