@@ -3,7 +3,8 @@
     meetref bot --room demo --count 3
 
 Each bot shows a robot with its name and the time, and hums, its mouth with it; several take turns. `--light` replays
-frames that were encoded once, for load; `--silent` sends no sound, `--receive-only` nothing at all.
+frames that were encoded once, for load; `--silent` sends no sound, `--receive-only` nothing at all. What a bot received
+it says when it leaves.
 Stands on `app/client`; `app/serve` runs three of them in the room `demo`.
 Leaves out: reacting to what bots hear. Read next: `app/client.py`.
 """
@@ -27,6 +28,7 @@ from meetref.app.command import CommandFailed, Exit
 from meetref.app.http import check_room_name
 from meetref.app.keylog import open_key_log
 from meetref.app.picture import Painter
+from meetref.app.received import in_words
 from meetref.app.sender import Sender
 from meetref.app.servers import add_server_arguments, servers_of
 from meetref.app.sound import Voice, level_of, silence
@@ -55,7 +57,7 @@ NAMES = ("Ada", "Blaise", "Cora", "Dirac", "Emmy", "Fibo", "Gauss", "Hypatia", "
 class Behaviour:
     """How a bot is. `turn` of `turns` says when it hums; `light` replays ready-made frames.
 
-    `key_log` is told the secrets of its connections.
+    `key_log` is told the secrets of its connections, and `tell`, in a line, what it received when it leaves.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Behaviour:
     host: str = "localhost"
     tls: ssl.SSLContext | None = None
     key_log: Callable[[str], None] | None = field(default=None, repr=False)
+    tell: Callable[[str], None] | None = field(default=None, repr=False, compare=False)
 
 
 async def be_bot(network: Network, server: Address, room: str, behaviour: Behaviour) -> None:
@@ -105,7 +108,12 @@ async def be_bot(network: Network, server: Address, room: str, behaviour: Behavi
             nursery.start_soon(show, client.senders["camera"], behaviour, name="picture")
             if not behaviour.silent:
                 nursery.start_soon(hum, client.senders["microphone"], behaviour, name="voice")
-        await client.closed.wait()
+        try:
+            await client.closed.wait()
+        finally:
+            if behaviour.tell is not None:
+                slots = [receiver.statistics for receiver in client.receivers.values()]
+                behaviour.tell(in_words(behaviour.name, slots))
         nursery.cancel_scope.cancel()
 
 
@@ -198,6 +206,7 @@ def behaviours_of(
     host: str = "localhost",
     tls: ssl.SSLContext | None = None,
     key_log: Callable[[str], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> list[Behaviour]:
     """So many bots, which take turns."""
     return [
@@ -214,6 +223,7 @@ def behaviours_of(
             host=host,
             tls=tls,
             key_log=key_log,
+            tell=tell,
             token=token,
         )
         for index in range(count)
@@ -279,6 +289,7 @@ async def _run(arguments: argparse.Namespace) -> None:
             host=arguments.host,
             tls=make_client_tls(insecure=arguments.insecure) if arguments.tls or arguments.insecure else None,
             key_log=key_log,
+            tell=print,
         )
         with trio.move_on_after(arguments.seconds if arguments.seconds is not None else float("inf")):
             await be_bots(KernelNetwork(), server, arguments.room, behaviours)

@@ -2,7 +2,8 @@
 
 The server offers *down* and answers *up*; here the roles are turned, on the same ICE, DTLS and SRTP. Bots, the virtual
 meetings and the labs are made of it.
-Stands on `app/signaling` (client channel), `app/clientlink` (one connection), `app/receiver` (what arrives).
+Stands on `app/signaling` (client channel), `app/clientlink` (one connection), `app/receiver` (what arrives) and
+`app/playout` (when it is due).
 Specification: RFC 9429; the messages are `wire/signaling`.
 Leaves out: coming back after the WebSocket broke; a bot whose server is gone has nothing more to do.
 Read next: `app/bot.py`.
@@ -18,6 +19,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from meetref.app.clientlink import ClientLink, open_link
+from meetref.app.playout import Playout
 from meetref.app.receiver import Receiver
 from meetref.app.sender import Sender
 from meetref.app.signaling import open_client_channel
@@ -58,6 +60,7 @@ class Client:
         self.errors: list[signaling.Error] = []
         self.senders: dict[signaling.Source, Sender] = {}
         self.receivers: dict[str, Receiver] = {}
+        self.playout = Playout()
         self.up: ClientLink | None = None
         self.down: ClientLink | None = None
         self.key_log: Callable[[str], None] | None = None
@@ -146,7 +149,7 @@ class Client:
         self.down.describe(answer.remote)
         for track in answer.tracks:
             if track.mid not in self.receivers and track.ssrc is not None:
-                self.receivers[track.mid] = Receiver(track.ssrc, track.rtx_ssrc, track.kind, self.down)
+                self.receivers[track.mid] = Receiver(track.ssrc, track.rtx_ssrc, track.kind, self.down, red=track.red)
         self._asks = any(track.answers_clock for track in offer.tracks)
         self._by_ssrc = {ssrc: receiver for receiver in self.receivers.values() for ssrc in receiver.ssrcs}
         self._say(signaling.DownAnswer(number=message.number, sdp=answer.sdp))
@@ -157,6 +160,7 @@ class Client:
         receiver = self._by_ssrc.get(int.from_bytes(plain[8:12]))
         if receiver is not None:
             receiver.receive(plain, now)
+            self.playout.turn(receiver)
 
     def _on_up_control(self, packet: object, now: float) -> None:
         for sender in self.senders.values():
@@ -182,13 +186,11 @@ class Client:
         )
         return link
 
-    async def _tick(self) -> None:
-        """Reports and requests of the receivers, fifty times a second as one task: no timer for each of them."""
+    async def _report(self) -> None:
+        """Reports of the senders, and how far the server is, which have no haste: one task, no timer for each."""
         while True:
             await trio.sleep(0.02)
             now = trio.current_time()
-            for receiver in self.receivers.values():
-                receiver.tick(now)
             for sender in self.senders.values():
                 sender.tick(now)
             self._report_clocks(now)
@@ -249,7 +251,8 @@ async def open_client(
                     client.joined.set()
 
             nursery.start_soon(listen, name="signaling")
-            nursery.start_soon(client._tick, name="reports")
+            nursery.start_soon(client._report, name="reports")
+            nursery.start_soon(client.playout.run, client.receivers.values(), name="playout")
             channel.send(join)
             await client.joined.wait()
             if client.identity is not None:

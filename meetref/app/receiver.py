@@ -1,56 +1,82 @@
-"""What a program that takes part receives in one slot: whole frames, in order, and the requests for what is missing.
+"""What a program that takes part receives in one slot: in order, at the sender's pace, and asking for what is missing.
 
-Stands on `app/clientlink`; `app/client` has one for each slot of *down*.
-Specification: RFC 3550 section 6.4.2 (reports), RFC 4585 (NACK, PLI), RFC 4588 (RTX), RFC 7741 (VP8).
-Leaves out: decoding and playing out; a frame is handed to `on_frame` as soon as it is whole and its turn.
-Read next: `media/repair.py`.
+    packet -> losses (what to ask for again) -> jitter buffer -> when its time has come: a picture's parts, or sound
+
+Stands on `app/clientlink`; `app/client` has one for each slot of *down*, and `app/playout` keeps their time.
+Specification: RFC 3550 section 6.4.2 (reports), RFC 4585 (NACK, PLI), RFC 4588 (RTX), RFC 2198 (RED), RFC 7741 (VP8);
+spec/jitter.toml.
+Leaves out: decoding, and keeping lips in sync with sound: each slot has a buffer of its own.
+Read next: `media/jitter.py`, `media/repair.py`, `app/assembly.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
+from meetref.app.assembly import Assembly, starts_keyframe
 from meetref.app.clientlink import ClientLink
+from meetref.media.jitter import Gap, JitterBuffer
 from meetref.media.reception import Reception
-from meetref.media.repair import LossDetector
+from meetref.media.redundancy import numbered
+from meetref.media.repair import MAXIMUM_WAIT, LossDetector
 from meetref.media.sequence import Unwrapper
 from meetref.protocol.negotiation import VP8_PAYLOAD_TYPE, Kind
-from meetref.wire import rtcp, rtcpfeedback, rtp, vp8
+from meetref.wire import rtcp, rtcpfeedback, rtp
 from meetref.wire.reader import Malformed
 
 REPORT_INTERVAL = 1.0
-MAXIMUM_EARLY = 256
-"""Packets that may overtake the first one of a keyframe; when more do, another keyframe is needed."""
-MAXIMUM_WAITING = 512
-"""Packets kept behind a gap; when more wait, the gap is given up and a keyframe is asked for."""
-MAXIMUM_PARTS = 2048
-"""Packets of one picture, more than two megabytes; one that does not end by then is given up."""
+KEYFRAME_INTERVAL = 0.5
+MAXIMUM_CONCEALED = 5
+"""Packets of sound in a row that are made up, 100 ms; a longer gap is silence."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Statistics:
+    """What came in one slot so far. `delay_ms` is how long its buffer holds a packet; the others count packets."""
+
+    kind: Kind
+    packets: int
+    delay_ms: int
+    late: int
+    lost: int
+    concealed: int
+    frames: int
 
 
 class Receiver:
-    """One slot. `frames` counts whole VP8 frames that could be decoded, `packets` all media packets."""
+    """One slot. `packets` counts all media packets, `gaps` how often some were missing when it was their turn.
 
-    def __init__(self, ssrc: int, rtx_ssrc: int | None, kind: Kind, link: ClientLink) -> None:
+    `red` is the payload type of sound that is said twice, `doubled` counts the packets that came so.
+    Whole frames go to `on_frame`; packets of sound go to `on_sound`, which gets None for one that is to be concealed.
+    Whoever calls `receive` calls `handle_timeout` when `next_timeout` has come.
+    """
+
+    def __init__(
+        self, ssrc: int, rtx_ssrc: int | None, kind: Kind, link: ClientLink, *, red: int | None = None
+    ) -> None:
         self.ssrc = ssrc
         self.rtx_ssrc = rtx_ssrc
         self.kind = kind
         self.packets = 0
-        self.frames = 0
-        self.keyframes = 0
         self.gaps = 0
+        self.concealed = 0
+        self.doubled = 0
         self.sender_reports = 0
         self.last_payload = b""
-        self.on_frame: Callable[[bytes, int], None] = lambda frame, timestamp: None
+        self.on_sound: Callable[[bytes | None], None] = lambda payload: None
         self._link = link
-        self._reception = Reception(48000 if kind == "audio" else 90000)
+        self._red = red
+        clock_rate = 48000 if kind == "audio" else 90000
+        self._reception = Reception(clock_rate)
         self._losses = LossDetector()
         self._unwrapper = Unwrapper()
-        self._waiting: dict[int, rtp.Packet] = {}
-        self._next: int | None = None
-        self._keyframe_at: int | None = None  # the newest one that came behind a gap
-        self._floor = -(1 << 16)
-        self._parts: list[bytes] = []
-        self._broken = False  # what comes of the picture that is being joined is useless
+        self._assembly = Assembly()
+        # Sound goes on without a lost packet; pictures cannot, so they wait as long as it is asked for.
+        patience = 0.0 if kind == "audio" else MAXIMUM_WAIT
+        self._buffer: JitterBuffer[rtp.Packet] = JitterBuffer(clock_rate, patience=patience)
+        self._keyframe: int | None = None  # number of the newest one's first packet, until it is known to be whole
+        self._skipping = False  # to a keyframe that is there
         self._keyframe_asked_at = -1.0
         self._report_at = 0.0
 
@@ -70,7 +96,36 @@ class Receiver:
     @property
     def playing(self) -> bool:
         """Whether pictures can be decoded now: a keyframe came, and nothing since then is missing."""
-        return self._next is not None
+        return self._assembly.playing
+
+    @property
+    def frames(self) -> int:
+        """Whole VP8 frames that could be decoded, keyframes among them."""
+        return self._assembly.frames
+
+    @property
+    def keyframes(self) -> int:
+        return self._assembly.keyframes
+
+    @property
+    def on_frame(self) -> Callable[[bytes, int], None]:
+        return self._assembly.on_frame
+
+    @on_frame.setter
+    def on_frame(self, told: Callable[[bytes, int], None]) -> None:
+        self._assembly.on_frame = told
+
+    @property
+    def statistics(self) -> Statistics:
+        return Statistics(
+            kind=self.kind,
+            packets=self.packets,
+            delay_ms=round(self._buffer.delay * 1000),
+            late=self._buffer.late,
+            lost=self._buffer.lost,
+            concealed=self.concealed,
+            frames=self.frames,
+        )
 
     def receive(self, plain: bytes, now: float) -> None:
         """One unlocked packet of this slot, original or repeated."""
@@ -78,91 +133,75 @@ class Receiver:
             if int.from_bytes(plain[8:12]) == self.rtx_ssrc:
                 plain = rtp.original(plain, VP8_PAYLOAD_TYPE, self.ssrc)
             packet = rtp.parse(plain)
+            sounds = self._take_apart(packet)
         except Malformed:
             return
-        extended = self._unwrapper.unwrap(packet.sequence)
         self.packets += 1
-        self._losses.receive(extended, now)
         self._reception.receive(packet.sequence, packet.timestamp, now)
+        for each in (*sounds, packet):
+            self._losses.receive(self._unwrapper.unwrap(each.sequence), now)
+            self._buffer.insert(each.sequence, each.timestamp, each, now)
         self.last_payload = packet.payload
         if self.kind == "video":
-            self._take(extended, packet, now)
+            self._skip_to_keyframe(packet)
+        self._play(now)
 
-    def _take(self, extended: int, packet: rtp.Packet, now: float) -> None:
-        if self._next is None:
-            if extended >= self._floor and _starts(packet):
-                self._next = extended
-                self._parts.clear()
-                self._waiting = {number: early for number, early in self._waiting.items() if number > extended}
-            else:
-                self._ask_keyframe(now)
-        # What overtook the keyframe is kept too: it was counted as received and will not be sent again.
-        if self._next is None or extended >= self._next:
-            self._waiting[extended] = packet
-        if self._next is not None and self._next not in self._waiting:
-            self._skip_to_keyframe(extended, packet)
-        while self._next is not None and self._next in self._waiting:
-            self._assemble(self._waiting.pop(self._next))
-            self._next += 1
-        if len(self._parts) > MAXIMUM_PARTS:
-            self._lose(now)
-        if self._next is None and len(self._waiting) > MAXIMUM_EARLY:
-            first = min(self._waiting)
-            del self._waiting[first]
-            self._floor = max(self._floor, first + 1)  # it counts as received and will not be sent again
-        if len(self._waiting) > MAXIMUM_WAITING:
-            self._lose(now)
+    def _take_apart(self, packet: rtp.Packet) -> list[rtp.Packet]:
+        """Leave the newest sound alone in a packet that came as RED; gives the older ones, which may have been lost."""
+        if packet.payload_type != self._red:
+            return []
+        *older, (_, newest) = numbered(packet.payload, packet.sequence, packet.timestamp)
+        packet.payload_type, packet.payload = newest.payload_type, newest.data
+        self.doubled += 1
+        return [
+            replace(packet, sequence=number & 0xFFFF, timestamp=sound.timestamp, payload=sound.data)
+            for number, sound in older
+        ]
 
-    def _skip_to_keyframe(self, extended: int, packet: rtp.Packet) -> None:
+    def _skip_to_keyframe(self, packet: rtp.Packet) -> None:
         """What is missing before a keyframe that is whole is of no use any more."""
-        if _starts(packet):
-            self._keyframe_at = extended
-        end = first = self._keyframe_at
-        if first is None or self._next is None or first <= self._next:
-            return
-        while end in self._waiting:
-            if self._waiting[end].marker:
-                self._losses.forgive(first)
-                self._waiting = {number: each for number, each in self._waiting.items() if number >= first}
-                self._next = first
-                return
-            end += 1
+        if starts_keyframe(packet):
+            self._keyframe = packet.sequence
+        first = self._keyframe
+        if first is not None and any(part.marker for part in self._buffer.run(first)):
+            self._buffer.give_up(first)  # spec: jitter/given-up
+            self._losses.forgive(self._unwrapper.nearest(first))
+            self._keyframe = None
+            self._skipping = True
 
-    def _assemble(self, packet: rtp.Packet) -> None:
-        """Join the parts of a picture. One that another cuts off, or that has padding among its parts, has a hole."""
-        try:
-            descriptor = vp8.parse(packet.payload)
-        except Malformed:
-            self._parts.clear()
-            self._broken = True
-            return
-        if descriptor.start and not descriptor.partition:
-            self._parts.clear()
-            self._broken = False
-        if self._broken:
-            self._broken = not packet.marker
-            return
-        if not self._parts and vp8.is_keyframe(packet.payload):
-            self.keyframes += 1
-        self._parts.append(packet.payload[descriptor.size :])
-        if packet.marker:
-            self.frames += 1
-            self.on_frame(b"".join(self._parts), packet.timestamp)
-            self._parts.clear()
+    def _play(self, now: float) -> None:
+        """Take what is due."""
+        for item in self._buffer.release(now):
+            if self.kind == "audio":
+                self._hear(item)
+            elif isinstance(item, Gap):
+                self.gaps += 1
+                self._assembly.lose()
+            else:
+                self._see(item, now)
 
-    def _lose(self, now: float) -> None:
-        """What is missing will not come: start anew at the next keyframe."""
+    def _hear(self, item: rtp.Packet | Gap) -> None:
+        if not isinstance(item, Gap):
+            self.on_sound(item.payload)
+            return
         self.gaps += 1
-        self._waiting.clear()
-        self._parts.clear()
-        self._broken = False
-        self._next = None
-        # A keyframe from before, repeated late, is no place to start: what followed it was thrown away just now.
-        self._floor = (self._unwrapper.highest or 0) + 1
-        self._ask_keyframe(now)
+        for _ in range(min(item.count or 0, MAXIMUM_CONCEALED)):
+            self.concealed += 1
+            self.on_sound(None)
+
+    def _see(self, packet: rtp.Packet, now: float) -> None:
+        if starts_keyframe(packet):
+            self._skipping = False
+        was_playing = self.playing
+        self._assembly.take(packet)
+        if self.playing:
+            return
+        self.gaps += was_playing
+        if not self._skipping:
+            self._ask_keyframe(now)
 
     def _ask_keyframe(self, now: float) -> None:
-        if now - self._keyframe_asked_at >= 0.5:
+        if now - self._keyframe_asked_at >= KEYFRAME_INTERVAL:
             self._keyframe_asked_at = now
             self._link.send_control(rtcpfeedback.PictureLoss(self.ssrc, self.ssrc))
 
@@ -170,26 +209,25 @@ class Receiver:
         if isinstance(packet, rtcp.SenderReport) and packet.ssrc == self.ssrc:
             self.sender_reports += 1
 
-    def tick(self, now: float) -> None:
-        """Ask for what is missing, report what came."""
+    def next_timeout(self) -> float:
+        """When there is something to play, to ask for or to report; infinity before anything came."""
+        report_at = self._report_at if self.packets else float("inf")
+        return min(self._buffer.next_timeout(), self._losses.next_timeout(), report_at)
+
+    def handle_timeout(self, now: float) -> None:
+        """Ask for what is missing, play what is due, report what came."""
         if not self.packets:
             return
         if self._losses.next_timeout() <= now:
             lost = self._losses.due(now)
             if lost:
                 self._link.send_control(rtcpfeedback.Nack(self.ssrc, self.ssrc, lost))
-            if self._losses.gave_up() and self.kind == "video":
-                self._lose(now)
+            if self._losses.gave_up():
+                self._buffer.give_up()
+        self._play(now)
         if now >= self._report_at:
             self._report_at = now + REPORT_INTERVAL
             self._link.send_control(
                 rtcp.ReceiverReport(self.own_ssrc, [self._reception.report_block(self.ssrc, now)]),
                 rtcp.named(self.own_ssrc, "client"),
             )
-
-
-def _starts(packet: rtp.Packet) -> bool:
-    try:
-        return vp8.is_keyframe(packet.payload)
-    except Malformed:
-        return False

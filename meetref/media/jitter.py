@@ -4,7 +4,8 @@ Stands above `media/sequence`, below whoever plays, mixes or decodes. One object
 comes, and take what `release` gives when `next_timeout` has come.
 Specification: RFC 3550 section 5.1 for sequence and timestamp. How long to wait is ours: long enough for 97 of 100
 packets, by a histogram that forgets, as in libwebrtc's NetEQ.
-Leaves out: stretching sound while the delay changes, and concealing gaps.
+Sound waits for nobody; pictures, of which each needs the one before, wait for a packet that was asked for again.
+Leaves out: stretching sound while the delay changes, concealing gaps, and asking again (`media/repair`).
 Read next: `media/delayhistogram.py`, how long that is.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -48,19 +50,24 @@ class _Held(Generic[Item]):
 class JitterBuffer(Generic[Item]):
     """Holds the packets of one stream whose timestamps count `clock_rate` ticks a second.
 
-    `delay` is how long a packet without any delay of its own is held, in seconds. Counted are packets that are `lost`
+    `delay` is how long a packet without any delay of its own is held, in seconds. A packet behind a gap waits up to
+    `patience` seconds for those that are missing, whatever the delay. Counted are packets that are `lost`
     (of which some came `late`), `duplicates`, `strays` with a number out of all range, and `overflowed` ones.
     """
 
-    def __init__(self, clock_rate: int, *, longest: float = LONGEST, capacity: int = CAPACITY) -> None:
+    def __init__(
+        self, clock_rate: int, *, longest: float = LONGEST, capacity: int = CAPACITY, patience: float = 0.0
+    ) -> None:
         self.clock_rate = clock_rate
         self.longest = longest
+        self.patience = min(patience, longest)
         self.capacity = capacity
         self.late = self.lost = self.duplicates = self.overflowed = self.restarts = self.strays = 0
         self._histogram = DelayHistogram()
         self._held: dict[int, _Held[Item]] = {}
         self._order: list[int] = []  # a heap
         self._next: int | None = None  # the first that was not released
+        self._given_up = 0  # the index up to which nothing is waited for
         self._seen = 0  # the released ones before it, the last at the lowest bit
         self._sequence = self._timestamp = 0  # of the newest packet
         self._newest = 0  # its index, which goes on where the sequence wraps or leaps
@@ -152,18 +159,39 @@ class JitterBuffer(Generic[Item]):
         self._held[index] = held
         heapq.heappush(self._order, index)  # spec: jitter/order
 
-    def _due_at(self, held: _Held[Item]) -> float:
-        # spec: jitter/deadline
-        return min(self._origin + held.media_at + self.delay, held.arrived_at + self.longest)
+    def run(self, sequence: int) -> Iterator[Item]:
+        """The held packets from this number on, up to the first that is not there."""
+        index = self._newest + difference(sequence, self._sequence)
+        while index in self._held:
+            yield self._held[index].item
+            index += 1
+
+    def give_up(self, before: int | None = None) -> None:
+        """Have no patience with what is missing before this number, or at all: it does not come, or nobody needs it."""
+        index = self._newest + (difference(before, self._sequence) if before is not None else 0)
+        self._given_up = max(self._given_up, index)  # spec: jitter/given-up
 
     def next_timeout(self) -> float:
         """When `release` has something to give; infinity while nothing is held."""
-        return self._due_at(self._held[self._order[0]]) if self._order else math.inf
+        if not self._order:
+            return math.inf
+        index = self._order[0]
+        held = self._held[index]
+        # spec: jitter/deadline
+        due_at = min(self._origin + held.media_at + self.delay, held.arrived_at + self.longest)
+        if self.patience and self._waits_for_others(index):
+            return max(due_at, held.arrived_at + self.patience)  # spec: jitter/patience
+        return due_at
+
+    def _waits_for_others(self, index: int) -> bool:
+        if self._next is None or index in (self._next, *self._begins):
+            return False
+        return index > self._given_up
 
     def release(self, now: float) -> list[Item | Gap]:
         """All whose time has come, in order; a gap stands where packets are missing before one whose time has come."""
         released: list[Item | Gap] = []
-        while self._order and self._due_at(self._held[self._order[0]]) <= now:
+        while self.next_timeout() <= now:
             index = heapq.heappop(self._order)
             gap = self._gap_before(index)
             if gap is not None:

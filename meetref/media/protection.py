@@ -80,8 +80,9 @@ def choose(
 class Chooser:
     """Chooses for one link from its reports. Stronger at once; weaker when the worst of the window is over."""
 
-    def __init__(self, *, patience: float = PATIENCE, retransmits: bool = True) -> None:
+    def __init__(self, *, patience: float = PATIENCE, tolerated: float = TOLERATED, retransmits: bool = True) -> None:
         self.patience = patience
+        self.tolerated = tolerated
         self.retransmits = retransmits
         self.round_trip = 0.1
         self._losses: deque[tuple[float, float]] = deque()  # times and losses that no later one exceeds
@@ -100,4 +101,6 @@ class Chooser:
         while self._losses and self._losses[0][0] < now - WINDOW:
             self._losses.popleft()
         worst = self._losses[0][1] if self._losses else 0.0
-        return choose(worst, self.round_trip, patience=self.patience, retransmits=self.retransmits)
+        return choose(
+            worst, self.round_trip, patience=self.patience, tolerated=self.tolerated, retransmits=self.retransmits
+        )

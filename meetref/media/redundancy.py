@@ -1,7 +1,8 @@
 """Sound that is said twice: every packet carries the ones before it again, so a lost one is heard from its successor.
 
 Stands above `wire/red` and `media/sequence`. `Redundancy` makes such payloads, `Unwrapping` takes them apart and gives
-every sound once; `primary` and `since` are for forwarding: to viewers without RED, and after a seat has changed.
+every sound once. A server that forwards takes apart what comes (`take_apart`) and says twice to whom it helps
+(`Doubling`); `primary` and `since` are for one that passes payloads on as they are.
 Specification: RFC 2198; the sizes are those of libwebrtc, which repeats one packet unless told otherwise.
 Leaves out: repeating in lower quality, as RFC 2198 has in mind: for Opus everybody sends the very same octets again.
 Read next: `media/fec.py`, which does it for video.
@@ -10,13 +11,17 @@ Read next: `media/fec.py`, which does it for video.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
+from meetref.media.rewriting import Incoming
 from meetref.media.sequence import Unwrapper, difference
 from meetref.wire import red
 from meetref.wire.rtp import Octets
 
 MAXIMUM_PAYLOAD_SIZE = 1200  # octets, headers included: beyond, the oldest blocks stay away
+MAXIMUM_OLDER = 4  # older blocks of a packet that are looked at; libwebrtc sends one
 REMEMBERED = 256  # sounds that are known as heard: at 20 ms each, five seconds
 
 
@@ -85,6 +90,65 @@ def since(payload: bytes, timestamp: int, first: int) -> bytes:
     if len(kept) == len(read.older):
         return payload
     return red.serialize(red.Payload(read.payload_type, read.primary, kept))  # spec: red/nobody-else
+
+
+def numbered(payload: Octets, sequence: int, timestamp: int) -> list[tuple[int, Sound]]:
+    """Everything in the packet with this number that can be used, each with its own number, oldest first.
+
+    Senders leave none out, so the one before has the number before (below 0, where numbers wrap). Raises `Malformed`.
+    """
+    *older, newest = unwrap(payload, timestamp)
+    older = older[-MAXIMUM_OLDER:]  # spec: red/recovered-bounded
+    usable = [
+        (sequence - len(older) + place, each)
+        for place, each in enumerate(older)
+        if each.data and each.payload_type == newest.payload_type and each.timestamp != timestamp
+    ]
+    return [*usable, (sequence, newest)]
+
+
+def take_apart(packet: Incoming) -> list[Incoming]:
+    """Leave the newest sound alone in a packet that came as RED; gives the older ones as packets, oldest first.
+
+    Raises `Malformed`.
+    """
+    *older, (_, newest) = numbered(packet.tail, packet.sequence, packet.timestamp)
+    packet.tail = newest.data  # spec: red/stripped
+    return [
+        Incoming(number, each.timestamp, 0, each.data, True, packet.level)
+        for number, each in older  # spec: red/recovered-forwarded
+    ]
+
+
+class Doubling:
+    """Forwarding: the packets of one source with the sound before repeated, made once for all viewers who get it so."""
+
+    def __init__(self, payload_type: int) -> None:
+        self._redundancy = Redundancy(payload_type)
+        self._newest = -(1 << 62)
+        self._given: Sequence[Incoming] = ()
+        self._made: list[Incoming] = []
+
+    def double(self, packets: Sequence[Incoming], first: int) -> Sequence[Incoming]:
+        """The packets of a batch as RED. A viewer to whom the source began with number `first` gets nothing older."""
+        if packets is not self._given:  # spec: red/made-once
+            self._given, self._made = packets, [self._wrap(packet) for packet in packets]
+        if not packets or packets[0].sequence > first:
+            return self._made
+        pairs = zip(packets, self._made, strict=True)
+        # Only the very packet before is ever repeated. spec: red/nobody-else
+        return [made if packet.sequence > first else self._alone(packet) for packet, made in pairs]
+
+    def _wrap(self, packet: Incoming) -> Incoming:
+        if packet.sequence <= self._newest:
+            return self._alone(packet)
+        if packet.sequence != self._newest + 1:
+            self._redundancy.forget()
+        self._newest = packet.sequence
+        return replace(packet, tail=self._redundancy.wrap(packet.timestamp, packet.tail))
+
+    def _alone(self, packet: Incoming) -> Incoming:
+        return replace(packet, tail=red.serialize(red.Payload(self._redundancy.payload_type, packet.tail)))
 
 
 class Unwrapping:

@@ -191,6 +191,11 @@ class Rewriter:
         self._picture_offset = 0
         self._tl0_offset = 0
 
+    @property
+    def first(self) -> int:
+        """The number of the first packet of the source that sits here now."""
+        return self._first
+
     def begin(self, packet: Incoming, timestamp: int, step: int) -> None:
         """Continue with `packet` as the next of the stream; `timestamp` is where it should stand on the slot's clock.
 

@@ -20,6 +20,7 @@ from meetref.media.rewriting import Parts, Rewriter
 from meetref.media.roundtrip import RoundTrip
 from meetref.meeting.capacity import Capacity
 from meetref.meeting.forwarder import Link, Repair, Retransmission, Slot, Verbatim
+from meetref.meeting.red import Worth
 from meetref.meeting.track import Kind
 from meetref.net.unhurried import is_unhurried
 from meetref.protocol.machine import Datagram, Dice, Event
@@ -94,6 +95,7 @@ class Down(Link):
         self.capacity = Capacity()
         self.on_sent = self.capacity.on_sent
         self.may_repeat = self.capacity.may_repeat
+        self.red = Worth()
         self._cname = cname
         self._dice = dice
         self._transmit = transmit
@@ -178,6 +180,7 @@ class Down(Link):
             slot = self.slots.get(mid)
             if slot is not None:
                 self._accepted.add(mid)
+                slot.red_payload_type = section.red_payload_type
                 if not section.rtx and isinstance(slot.repair, Retransmission):
                     slot.repair = Verbatim()
 
@@ -245,9 +248,24 @@ class Down(Link):
         self._read_feedback(now)
         self.capacity.look(now)
         self._pad(now)
+        self._protect(now)
         if self.connected and now - self._reported_at >= REPORT_INTERVAL:
             self._report(now)
             self._wake()
+
+    def _protect(self, now: float) -> None:
+        """Say sound twice to a viewer who loses so much of it, and cannot ask again in time; else once."""
+        voices = [slot for slot in self.slots.values() if slot.red_payload_type is not None]
+        if not voices:
+            return
+        capacity, heard = self.capacity, sum(slot.selection.shown is not None for slot in voices)
+        if capacity.feedbacks:
+            self.red.on_loss(capacity.estimator.loss, now)
+        sent = sum(slot.rewriter.packets for slot in voices)
+        wanted = self.red.look(heard, sent, capacity.budget_bps, self.peer.round_trip_time, now)
+        for slot in voices:
+            if slot.doubles != wanted:
+                slot.double(wanted)
 
     def _read_feedback(self, now: float) -> None:
         unread, self._unread = self._unread, []
@@ -260,7 +278,11 @@ class Down(Link):
             case rtcpfeedback.Nack(media_ssrc=ssrc, lost=lost):
                 slot = self._by_ssrc.get(ssrc)
                 if slot is not None:
+                    if slot.kind == "audio":
+                        self.red.on_asked(ssrc, lost)
                     slot.resend(lost, now)
+            case rtcp.ReceiverReport(blocks=blocks) | rtcp.SenderReport(blocks=blocks):
+                self._on_blocks(blocks, now)
             case rtcpfeedback.PictureLoss(media_ssrc=ssrc):
                 self._want_keyframe(ssrc, now)
             case rtcpfeedback.FullIntra(entries=entries):
@@ -270,6 +292,12 @@ class Down(Link):
                 self.capacity.on_feedback((packet,), now)
             case rtcp.ExtendedReport():
                 self._round_trip.on_report(packet, now)
+
+    def _on_blocks(self, blocks: Sequence[rtcp.ReportBlock], now: float) -> None:
+        for block in blocks:
+            slot = self._by_ssrc.get(block.ssrc)
+            if slot is not None and slot.kind == "audio":
+                self.red.on_report(block.fraction_lost / 256, now)
 
     def _pad(self, now: float) -> None:
         """Send what looks for more room than there seems to be; a video stream carries it."""

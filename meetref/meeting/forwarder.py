@@ -62,8 +62,8 @@ class Slot:
     """One outgoing stream of a viewer's connection; who is seen in it changes, the stream goes on."""
 
     __slots__ = (
-        "_early", "_floor", "base", "first_timestamp", "kind", "link", "mid", "repair", "rewriter", "selection",
-        "track",
+        "_early", "_floor", "base", "doubles", "first_timestamp", "kind", "link", "mid", "payload_type",
+        "red_payload_type", "repair", "rewriter", "selection", "track",
     )  # fmt: skip
 
     def __init__(self, *, mid: str, kind: Kind, link: Link, rewriter: Rewriter, repair: Repair) -> None:
@@ -72,6 +72,10 @@ class Slot:
         self.link = link
         self.rewriter = rewriter
         self.repair = repair
+        self.payload_type = rewriter.payload_type
+        self.red_payload_type: int | None = None
+        """How sound that is said twice is marked; None where the viewer does not take it so."""
+        self.doubles = False
         self.track: Track | None = None
         self.selection: Selection[Encoding] = Selection()
         """Which encoding of the track is shown, and which is waited for."""
@@ -149,6 +153,12 @@ class Slot:
             if encoding is not None:
                 encoding.want_keyframe(now)
 
+    def double(self, wanted: bool) -> None:
+        """Say every sound twice from now on, or once: the same stream goes on in another form."""
+        # spec: red/agreed-only, red/one-stream
+        red, self.doubles = self.red_payload_type, wanted and self.red_payload_type is not None
+        self.rewriter.payload_type = red if wanted and red is not None else self.payload_type
+
     # --- packets ------------------------------------------------------------------------------------
 
     def send(self, packets: Sequence[Incoming], now: float) -> None:
@@ -159,6 +169,8 @@ class Slot:
         rewriter, link = self.rewriter, self.link
         # spec: rewriting/decodable
         rewrite = rewriter.rewrite if rewriter.thinning is None else rewriter.thin
+        if self.doubles and self.selection.shown is not None:
+            packets = self.selection.shown.doubling.double(packets, rewriter.first)
         run = rewrite(packets, link.transport_sequence)
         if run:
             self._leave(run, now)

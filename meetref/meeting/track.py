@@ -20,8 +20,10 @@ from meetref.media.demand import Demand
 from meetref.media.keyframes import KeyframeGate
 from meetref.media.ladder import Layer
 from meetref.media.lipsync import TrackClock
+from meetref.media.redundancy import Doubling
 from meetref.media.rewriting import Incoming
 from meetref.media.simulcast import Activity, order
+from meetref.protocol.negotiation import OPUS_PAYLOAD_TYPE
 from meetref.wire.signaling import Source
 
 if TYPE_CHECKING:
@@ -65,6 +67,8 @@ class Encoding:
         self._measured: list[Rate] = []
         self.forwarded = NOTHING
         """The highest sequence number that slots have been given."""
+        self.doubling = Doubling(OPUS_PAYLOAD_TYPE)
+        """What it sends, said twice; of sound, and as long as there is a viewer whom that helps."""
         self._packets: list[Incoming] = []
 
     def bind(self, ssrc: int, now: float) -> None:
@@ -72,6 +76,7 @@ class Encoding:
         if self.ssrc is not None:
             self.clock = TrackClock(self.clock.publisher, self.clock.clock_rate)
             self.forwarded = NOTHING
+            self.doubling = Doubling(OPUS_PAYLOAD_TYPE)
             for slot in [*self.slots, *self.waiting]:
                 slot.lose(self, now)
         else:

@@ -4,7 +4,7 @@ A machine (protocol/machine.py) around a `protocol.peer.Peer`: it adds what a re
 namely receiver reports, transport-wide feedback, and requests for lost packets and keyframes. It sends no media, so
 it measures the round trip by extended reports, where the publisher answers them.
 Stands below `meeting/exchange` (which brings datagrams) and above `meeting/forwarder` (`Track.take`).
-Specification: RFC 3550 section 6.4 and RFC 3611 (reports), RFC 4585 (NACK, PLI), RFC 4588 (RTX),
+Specification: RFC 3550 section 6.4 and RFC 3611 (reports), RFC 4585 (NACK, PLI), RFC 4588 (RTX), RFC 2198 (RED),
 draft-holmer-rmcat-transport-wide-cc-extensions-01; RFC 9143 section 9.2 (which stream is which section), RFC 8852
 (and which encoding). Leaves out: streams that are named in RTCP only. Read next: `meeting/track.py`.
 """
@@ -15,7 +15,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from meetref.media import clock, rewriting
+from meetref.media import clock, redundancy, rewriting
 from meetref.media.feedback import ArrivalRecorder
 from meetref.media.lipsync import PublisherClock, TrackClock
 from meetref.media.reception import Reception
@@ -53,6 +53,9 @@ class Stream:
         self.track = track = encoding.track
         self.level_id = described.extensions.get(AUDIO_LEVEL)
         self.transport_id = described.extensions.get(TRANSPORT_SEQUENCE)
+        self.red = described.red
+        self.recovered = 0
+        """Sounds that came only with their successors."""
         self.reception = Reception(CLOCK_RATES[track.kind])
         self.losses = LossDetector()
         self.unwrapper = Unwrapper()
@@ -238,11 +241,23 @@ class Up:
         track = stream.track
         if track.kind == "audio":
             packet = rewriting.read_audio(plain, extended, stream.level_id)
+            if plain[1] & 0x7F == stream.red:
+                self._recover(stream, packet, now)
             if track.on_level is not None:
                 track.on_level(packet.level, now)
         else:
             packet = rewriting.read_video(plain, extended, stream.short_pictures)
         encoding.receive(packet, now)
+
+    def _recover(self, stream: Stream, packet: rewriting.Incoming, now: float) -> None:
+        """Sound that came as RED goes on as it is without; what did not come by itself comes from here."""
+        for older in redundancy.take_apart(packet):
+            place = older.sequence % SEEN
+            if stream.seen[place] < older.sequence:
+                stream.seen[place] = older.sequence
+                stream.losses.receive(older.sequence, now)
+                stream.recovered += 1
+                stream.encoding.receive(older, now)
 
     def _receive_control(self, data: bytes, now: float) -> None:
         plain = self.peer.unlock_control(data)

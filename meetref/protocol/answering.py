@@ -20,6 +20,7 @@ from meetref.protocol.description import (
     candidate_attributes,
     choose_codec,
     choose_extensions,
+    choose_red,
     choose_rtx,
     is_rejected,
     read_bundle,
@@ -62,6 +63,7 @@ class _Taken:
     kind: Kind
     codec: Codec
     rtx: Codec | None
+    red: Codec | None
     extensions: tuple[Extension, ...]
     active: bool
     encodings: tuple[RID, ...]
@@ -103,7 +105,7 @@ class GivenAnswer:
 
 
 def read_offer(offer_sdp: str, way: Way = "recvonly") -> Offer:
-    """Read an offer and decide what to take of it: Opus, VP8 and its retransmissions.
+    """Read an offer and decide what to take of it: Opus, also said twice (RED), VP8 and its retransmissions.
 
     With `way` `sendonly` it is we who send. Payload types and extension ids stay the offerer's own. Raises `Malformed`,
     in words for the offerer, when nothing can come of the offer.
@@ -193,9 +195,10 @@ def _take(session: Session, section: Section, bundle: Sequence[str], way: Way) -
     if not encodings:
         for uri in ENCODING_EXTENSIONS:
             extensions.pop(uri, None)
+    red = choose_red(offered, codec) if way == "recvonly" else None
     rtx = choose_rtx(offered, codec)
     measured = answers_clock(session, section)
-    return _Taken(mid, kind, codec, rtx, tuple(extensions.values()), active, encodings, measured)
+    return _Taken(mid, kind, codec, rtx, red, tuple(extensions.values()), active, encodings, measured)
 
 
 def _answered_section(
@@ -206,7 +209,8 @@ def _answered_section(
     return write_section(
         section.kind,
         taken.mid,
-        [taken.codec] if taken.rtx is None else [taken.codec, taken.rtx],
+        # A browser sends what stands first. spec: red/preferred
+        [codec for codec in (taken.red, taken.codec, taken.rtx) if codec is not None],
         [
             Extension(extension.id, extension.uri, _REVERSED.get(extension.direction or "", extension.direction))
             for extension in taken.extensions
@@ -228,6 +232,7 @@ def _check_meanings(taken: Sequence[_Taken]) -> None:
         repairs = "" if one.rtx is None else f"repair of {one.codec.payload_type}"
         meanings = [(one.codec.payload_type, one.codec.name)]
         meanings += [] if one.rtx is None else [(one.rtx.payload_type, repairs)]
+        meanings += [] if one.red is None else [(one.red.payload_type, f"{one.codec.payload_type} said twice")]
         for payload_type, meaning in meanings:
             if formats.setdefault(payload_type, meaning) != meaning:  # spec: sdp/bundle-payload-types
                 unusable(f"payload type {payload_type} means two things in the BUNDLE group")
@@ -254,6 +259,7 @@ def _received_track(section: Section, taken: _Taken) -> ReceivedTrack:
         kind=taken.kind,
         codecs={taken.codec.payload_type: taken.codec},
         rtx={taken.rtx.payload_type: taken.codec.payload_type} if taken.rtx is not None else {},
+        red=taken.red.payload_type if taken.red is not None else None,
         extensions={extension.uri: extension.id for extension in taken.extensions},
         ssrcs=tuple(ssrc for ssrc in ssrcs if ssrc not in repairs),
         rtx_of=rtx_of,

@@ -13,7 +13,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Literal, NoReturn, cast
 
-from meetref.protocol.negotiation import CODECS, EXTENSIONS, RECEIVED_EXTENSIONS, RTX, Codec, Kind, Setup, Transport
+from meetref.protocol.negotiation import (
+    CODECS,
+    EXTENSIONS,
+    RECEIVED_EXTENSIONS,
+    RED,
+    RTX,
+    Codec,
+    Kind,
+    Setup,
+    Transport,
+)
 from meetref.wire import candidate as candidate_lines
 from meetref.wire import sdpattributes as attributes
 from meetref.wire.candidate import Candidate
@@ -286,6 +296,17 @@ def choose_rtx(offered: Mapping[int, Codec], repaired: Codec) -> Codec | None:
     for codec in offered.values():
         if _same_format(codec, RTX) and codec.parameters.get("apt") == str(repaired.payload_type):  # spec: sdp/rtx-apt
             return Codec(RTX.name, RTX.clock_rate, 1, codec.payload_type, {"apt": str(repaired.payload_type)})
+    return None
+
+
+def choose_red(offered: Mapping[int, Codec], repeated: Codec) -> Codec | None:
+    """The offered format in which `repeated` is said twice: nothing but it may be in there."""
+    number = str(repeated.payload_type)
+    for codec in offered.values():
+        if _same_format(codec, RED):
+            form = next(iter(codec.parameters), "")
+            if set(form.split("/")) == {number}:  # spec: red/format-named
+                return Codec(RED.name, RED.clock_rate, RED.channels, codec.payload_type, {f"{number}/{number}": ""})
     return None
 
 

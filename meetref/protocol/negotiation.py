@@ -2,8 +2,8 @@
 
 A participant has two connections: on *up* the client offers what it sends, on *down* the server offers its slots.
 So on both the sender offers and the receiver answers: `offering.py` is the one half, `answering.py` the other.
-Specification: RFC 9429 (JSEP), RFC 9143 (BUNDLE), RFC 4588 (RTX), RFC 8853 (simulcast), the uris of each header
-extension below. Leaves out: data channels, other codecs: each brings its own rows here.
+Specification: RFC 9429 (JSEP), RFC 9143 (BUNDLE), RFC 4588 (RTX), RFC 2198 (RED), RFC 8853 (simulcast), the uris of
+each header extension below. Leaves out: data channels, other codecs: each brings its own rows here.
 Read next: `protocol/description.py`.
 """
 
@@ -77,10 +77,13 @@ class Codec:
 OPUS_PAYLOAD_TYPE = 111
 VP8_PAYLOAD_TYPE = 96
 RTX_PAYLOAD_TYPE = 97
+RED_PAYLOAD_TYPE = 63
 
 OPUS = Codec("opus", 48000, 2, OPUS_PAYLOAD_TYPE, {"minptime": "10", "useinbandfec": "1"}, ("transport-cc",))
 VP8 = Codec("VP8", 90000, 1, VP8_PAYLOAD_TYPE, {}, ("transport-cc", "ccm fir", "nack", "nack pli"))
 RTX = Codec("rtx", 90000, 1, RTX_PAYLOAD_TYPE, {"apt": str(VP8_PAYLOAD_TYPE)})
+RED = Codec("red", 48000, 2, RED_PAYLOAD_TYPE, {f"{OPUS_PAYLOAD_TYPE}/{OPUS_PAYLOAD_TYPE}": ""})
+"""Sound that is said twice: Opus, and Opus of before."""
 
 CODECS: dict[Kind, Codec] = {"audio": OPUS, "video": VP8}
 """The one codec of each kind, under the payload type that our own offers give it."""
@@ -132,6 +135,7 @@ class AcceptedTrack:
     receiving: bool
     payload_type: int | None = None
     rtx_payload_type: int | None = None
+    red_payload_type: int | None = None
     extensions: dict[str, int] = field(default_factory=dict)
     feedback: tuple[str, ...] = ()
 
@@ -164,7 +168,8 @@ class ReceivedTrack:
     """What arrives on one accepted section.
 
     `codecs` maps payload types, `rtx` the payload type of retransmissions to the one they repair, `extensions` uri to
-    id, `rtx_of` the SSRC of retransmissions to the SSRC they repair. `active` tells whether anything is sent now.
+    id, `rtx_of` the SSRC of retransmissions to the SSRC they repair; `red` is the payload type of sound that is said
+    twice. `active` tells whether anything is sent now.
     `rids` are the names of its encodings, the sender's preferred one first; none: there is one, and it has no name.
     `answers_clock`: who only receives may send its clock in extended reports, and gets an answer to measure by.
     """
@@ -173,6 +178,7 @@ class ReceivedTrack:
     kind: Kind
     codecs: dict[int, Codec]
     rtx: dict[int, int] = field(default_factory=dict)
+    red: int | None = None
     extensions: dict[str, int] = field(default_factory=dict)
     ssrcs: tuple[int, ...] = ()
     rtx_of: dict[int, int] = field(default_factory=dict)

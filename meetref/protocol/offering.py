@@ -17,6 +17,7 @@ from meetref.protocol.description import (
     candidate_attributes,
     choose_codec,
     choose_extensions,
+    choose_red,
     choose_rtx,
     is_rejected,
     read_bundle,
@@ -30,6 +31,7 @@ from meetref.protocol.description import (
 from meetref.protocol.negotiation import (
     CODECS,
     EXTENSIONS,
+    RED,
     RTX,
     TRANSPORT_SEQUENCE,
     AcceptedTrack,
@@ -74,7 +76,7 @@ def offer(
 
 def _offered_section(track: SentTrack, candidates: tuple[Attribute, ...]) -> Section:
     codec = CODECS[track.kind]
-    codecs = [codec, RTX] if codec.name in REPAIRED else [codec]
+    codecs = [codec, RTX] if codec.name in REPAIRED else [codec, RED]  # spec: red/offered
     return write_section(
         track.kind,
         track.mid,
@@ -129,7 +131,7 @@ def _read_section(session: Session, section: Section, track: SentTrack) -> Accep
     codec = choose_codec(offered, track.kind)
     if codec is None:
         unusable(f"the answer takes {track.mid!r} with no codec that was offered")
-    rtx = choose_rtx(offered, codec)
+    rtx, red = choose_rtx(offered, codec), choose_red(offered, codec)
     ours = EXTENSIONS[track.kind]
     extensions = {
         uri: extension.id
@@ -146,6 +148,7 @@ def _read_section(session: Session, section: Section, track: SentTrack) -> Accep
         receiving=sdp.direction(session, section) in ("sendrecv", "recvonly"),
         payload_type=codec.payload_type,
         rtx_payload_type=rtx.payload_type if rtx is not None and track.rtx_ssrc is not None else None,
+        red_payload_type=red.payload_type if red is not None else None,
         extensions=extensions,
         feedback=feedback,
     )

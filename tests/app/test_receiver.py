@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetref.app.receiver import MAXIMUM_EARLY, MAXIMUM_PARTS, MAXIMUM_WAITING, REPORT_INTERVAL, Receiver
+from meetref.app.assembly import MAXIMUM_PARTS
+from meetref.app.received import in_words
+from meetref.app.receiver import MAXIMUM_CONCEALED, REPORT_INTERVAL, Receiver, Statistics
+from meetref.media.jitter import CAPACITY
+from meetref.media.redundancy import Redundancy
+from meetref.protocol.negotiation import RED_PAYLOAD_TYPE as RED
 from meetref.wire import rtcp, rtcpfeedback, rtp
 from tests.meeting.links import DELTA, KEY, REPAIR, VIDEO, picture, repair
 
@@ -33,9 +38,19 @@ class Watching:
         self.frames: list[tuple[bytes, int]] = []
         self.receiver.on_frame = lambda frame, timestamp: self.frames.append((frame, timestamp))
 
+        self.now = 0.0
+
     def gets(self, *packets: rtp.Packet, now: float = 1.0) -> None:
+        self.now = max(self.now, now)
         for packet in packets:
             self.receiver.receive(rtp.serialize(packet), now)
+
+    def until(self, now: float) -> None:
+        """Let time pass, a timer after the other."""
+        while (due := max(self.receiver.next_timeout(), self.now)) <= now:
+            self.now = due
+            self.receiver.handle_timeout(due)
+            assert self.receiver.next_timeout() > due
 
     @property
     def numbers(self) -> list[int]:
@@ -55,21 +70,25 @@ def part(sequence: int, payload: bytes, *, last: bool) -> rtp.Packet:
 
 def test_pictures_begin_at_a_keyframe(watching: Watching) -> None:
     watching.gets(picture(5))
+    watching.until(1.02)
     assert watching.link.of(rtcpfeedback.PictureLoss) == [rtcpfeedback.PictureLoss(VIDEO, VIDEO)]
     assert not watching.receiver.playing
-    watching.gets(picture(6, key=True), picture(7))
+    watching.gets(picture(6, key=True), picture(7), now=1.05)
+    watching.until(1.1)
     assert watching.numbers == [6, 7]
     assert (watching.receiver.frames, watching.receiver.keyframes, watching.receiver.playing) == (2, 1, True)
 
 
 def test_the_parts_of_a_picture_are_joined_without_their_descriptors(watching: Watching) -> None:
     watching.gets(part(1, KEY, last=False), part(2, b"\x00more", last=True))
+    watching.until(1.1)
     assert watching.frames == [(KEY[1:] + b"more", 6000)]
 
 
 def test_a_picture_that_was_cut_off_is_not_joined_to_the_next_one(watching: Watching) -> None:
     watching.gets(picture(1, key=True), part(2, b"\x10\x01cut", last=False), part(3, b"", last=False))
     watching.gets(picture(4, key=True), picture(5))
+    watching.until(1.1)
     assert watching.numbers == [1, 4, 5]
     assert watching.frames[1][0] == KEY[1:]
 
@@ -78,66 +97,112 @@ def test_a_picture_with_a_hole_is_none(watching: Watching) -> None:
     """What the server could not send any more it sends as padding."""
     watching.gets(picture(1, key=True), part(2, b"\x10\x01one", last=False), part(3, b"", last=False))
     watching.gets(part(4, b"\x00three", last=True), picture(5, key=True))
+    watching.until(1.1)
     assert watching.numbers == [1, 5]
 
 
+@pytest.mark.spec("jitter/order", "jitter/patience")
 def test_what_comes_out_of_order_is_put_in_order(watching: Watching) -> None:
-    watching.gets(picture(1, key=True), picture(4), picture(3))
+    watching.gets(picture(1, key=True))
+    watching.until(1.05)
+    watching.gets(picture(4), picture(3), now=1.1)
+    watching.until(1.15)
     assert watching.numbers == [1]
-    watching.gets(picture(2), picture(3))
+    watching.gets(picture(2), picture(3), now=1.15)
+    watching.until(1.25)
     assert watching.numbers == [1, 2, 3, 4]
 
 
 def test_what_overtakes_the_first_keyframe_is_kept(watching: Watching) -> None:
-    watching.gets(picture(2), picture(3), picture(1, key=True))
+    watching.gets(picture(2), now=1.0)
+    watching.gets(picture(1, key=True), now=1.005)
+    watching.gets(picture(3), now=1.033)
+    watching.until(1.1)
     assert watching.numbers == [1, 2, 3]
 
 
+@pytest.mark.spec("jitter/patience")
 def test_what_is_missing_is_asked_for_and_a_repair_closes_the_gap(watching: Watching) -> None:
     watching.gets(picture(1, key=True), picture(3), now=1.0)
-    watching.receiver.tick(1.001)
+    watching.until(1.001)
     assert not watching.link.of(rtcpfeedback.Nack), "it may only be late"
-    watching.receiver.tick(1.02)
+    watching.until(1.02)
     assert watching.link.of(rtcpfeedback.Nack) == [rtcpfeedback.Nack(VIDEO, VIDEO, [2])]
+    watching.until(1.1)
+    assert watching.numbers == [1]
     watching.gets(repair(2, 900), now=1.1)
+    watching.until(1.3)
     assert watching.numbers == [1, 2, 3]
+    assert (watching.receiver.gaps, watching.receiver.statistics.lost) == (0, 0)
 
 
+@pytest.mark.spec("jitter/patience", "jitter/given-up")
 def test_a_gap_that_stays_is_given_up_for_a_keyframe(watching: Watching) -> None:
     watching.gets(picture(1, key=True), picture(3), now=1.0)
-    for step in range(40):
-        watching.receiver.tick(1.0 + step / 20)
+    watching.until(1.99)
+    assert (watching.receiver.gaps, watching.receiver.playing) == (0, True)
+    watching.until(2.01)
     assert (watching.receiver.gaps, watching.receiver.playing) == (1, False)
     assert watching.link.of(rtcpfeedback.PictureLoss)
-    watching.gets(picture(2, key=True), now=3.1)
+    watching.gets(picture(2, key=True), now=2.1)
+    watching.until(2.2)
     assert not watching.receiver.playing, "what followed this one was thrown away"
-    watching.gets(picture(4, key=True), picture(5), now=3.2)
+    watching.gets(picture(4, key=True), picture(5), now=2.2)
+    watching.until(2.3)
     assert watching.numbers == [1, 4, 5]
+    assert (watching.receiver.statistics.lost, watching.receiver.statistics.late) == (1, 1)
 
 
+@pytest.mark.spec("jitter/given-up")
 def test_what_is_missing_before_a_whole_keyframe_is_not_waited_for(watching: Watching) -> None:
     watching.gets(picture(1, key=True), picture(3), part(4, KEY, last=False))
+    watching.until(1.005)
     assert watching.numbers == [1]
-    watching.gets(part(5, b"\x00more", last=True), picture(6))
+    watching.gets(part(5, b"\x00more", last=True), picture(6), now=1.005)
+    watching.until(1.08)
     assert watching.numbers == [1, 5, 6]
-    watching.receiver.tick(1.02)
-    assert watching.link.of(rtcpfeedback.Nack) == [], "nobody needs it"
+    assert not watching.link.of(rtcpfeedback.Nack), "nobody needs it"
+    assert not watching.link.of(rtcpfeedback.PictureLoss), "there is one"
 
 
+def test_what_is_missing_within_a_keyframe_is_waited_for(watching: Watching) -> None:
+    watching.gets(picture(1, key=True), picture(3), part(4, KEY, last=False), part(6, b"\x00end", last=True))
+    watching.until(1.5)
+    assert watching.numbers == [1]
+    middle = repair(5, 900)
+    middle.payload = middle.payload[:2] + b"\x00middle"
+    middle.marker = False
+    watching.gets(middle, picture(7), now=1.5)
+    watching.until(1.8)
+    assert watching.numbers == [1, 6, 7]
+    assert watching.frames[1][0] == KEY[1:] + b"middleend"
+
+
+@pytest.mark.spec("jitter/bounded")
 def test_what_waits_is_bounded(watching: Watching) -> None:
-    watching.gets(*[picture(number) for number in range(1, 2 * MAXIMUM_EARLY)])
-    assert len(watching.receiver._waiting) <= MAXIMUM_EARLY
-    watching.gets(picture(0, key=True))
-    assert not watching.receiver.playing, "what followed this keyframe is forgotten"
-    first = 2 * MAXIMUM_EARLY
-    watching.gets(picture(first, key=True), *[picture(first + 2 + more) for more in range(MAXIMUM_WAITING + 1)])
-    assert (watching.receiver.gaps, len(watching.receiver._waiting)) == (1, 0)
+    watching.gets(picture(1, key=True))
+    watching.until(1.1)
+    for number in range(3, 2 * CAPACITY):
+        watching.gets(picture(number), now=1.1 + number / 10_000)
+        assert len(watching.receiver._buffer) <= CAPACITY
+    watching.until(2.5)
+    assert (watching.receiver.gaps, len(watching.receiver._buffer), watching.receiver.playing) == (1, 0, False)
+
+
+def test_a_hole_too_large_to_be_asked_for_is_given_up_at_once(watching: Watching) -> None:
+    watching.gets(picture(1, key=True))
+    watching.until(1.1)
+    watching.gets(picture(1500), now=1.1)
+    watching.until(1.15)
+    assert (watching.receiver.gaps, watching.receiver.playing) == (1, False)
+    assert watching.link.of(rtcpfeedback.PictureLoss)
 
 
 def test_a_picture_without_an_end_is_bounded(watching: Watching) -> None:
     watching.gets(part(1, KEY, last=False))
     watching.gets(*[part(number, DELTA, last=False) for number in range(2, MAXIMUM_PARTS + 10)])
-    assert len(watching.receiver._parts) <= MAXIMUM_PARTS
+    watching.until(1.1)
+    assert len(watching.receiver._assembly._parts) <= MAXIMUM_PARTS
     assert (watching.receiver.gaps, watching.receiver.playing) == (1, False)
 
 
@@ -148,11 +213,10 @@ def test_keyframes_are_not_asked_for_all_the_time(watching: Watching) -> None:
 
 
 def test_a_report_a_second(watching: Watching) -> None:
-    watching.receiver.tick(0.5)
+    watching.until(0.5)
     assert not watching.link.sent
     watching.gets(picture(1, key=True))
-    for now in (1.0, 1.5, 1.0 + REPORT_INTERVAL):
-        watching.receiver.tick(now)
+    watching.until(1.0 + 1.5 * REPORT_INTERVAL)
     reports = watching.link.of(rtcp.ReceiverReport)
     assert [report.blocks[0].ssrc for report in reports] == [VIDEO, VIDEO]
     watching.receiver.on_control(rtcp.SenderReport(VIDEO, 0, 0, 0, 0, []), 2.0)
@@ -160,20 +224,92 @@ def test_a_report_a_second(watching: Watching) -> None:
     assert watching.receiver.sender_reports == 1
 
 
-def test_sound_is_counted_and_not_put_together() -> None:
-    watching = Watching()
-    receiver = Receiver(VIDEO, None, "audio", watching.link)  # type: ignore[arg-type]
-    receiver.receive(rtp.serialize(picture(1)), 1.0)
-    assert (receiver.packets, receiver.frames, receiver.last_payload, receiver.ssrcs) == (1, 0, DELTA, [VIDEO])
+class Listening(Watching):
+    """`heard` has the payloads of sound, and None for what was concealed, with their moments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.receiver = Receiver(VIDEO, None, "audio", self.link, red=RED)  # type: ignore[arg-type]
+        self.heard: list[tuple[float, bytes | None]] = []
+
+    def play(self, *numbers: int, twice: bool = False) -> None:
+        """One packet every 20 ms, with its number in it; those that are not named do not come."""
+        self.receiver.on_sound = lambda payload: self.heard.append((now, payload))
+        maker = Redundancy(111)
+        for number in range(max(numbers) + 1):
+            now = 1.0 + number / 50
+            packet = rtp.Packet(111, number, 960 * number, VIDEO, bytes([number]))
+            if twice:
+                packet.payload_type, packet.payload = RED, maker.wrap(packet.timestamp, packet.payload)
+            if number in numbers:
+                self.gets(packet, now=now)
+            now += 0.015
+            self.until(now)
 
 
-@given(st.lists(st.binary(max_size=40), max_size=20))
-def test_any_octets_are_survived(packets: list[bytes]) -> None:
+@pytest.mark.spec("jitter/deadline", "jitter/gaps")
+def test_sound_is_in_order_and_a_lost_packet_is_concealed_and_stalls_nobody() -> None:
+    listening = Listening()
+    listening.play(0, 1, 2, 4, 5)
+    assert [payload for _, payload in listening.heard] == [b"\0", b"\1", b"\2", None, b"\4", b"\5"]
+    assert max(at - 1 - payload[0] / 50 for at, payload in listening.heard if payload) < 0.02
+    statistics = listening.receiver.statistics
+    assert statistics == Statistics(kind="audio", packets=5, delay_ms=10, late=0, lost=1, concealed=1, frames=0)
+    assert (listening.receiver.last_payload, listening.receiver.ssrcs) == (b"\5", [VIDEO])
+
+
+@pytest.mark.spec("red/timestamps")
+def test_what_was_lost_is_heard_from_its_successor_and_not_asked_for() -> None:
+    listening = Listening()
+    listening.play(0, 1, 3, 4, 7, 8, twice=True)
+    listening.until(1.22)
+    heard = [payload[0] if payload is not None else None for _, payload in listening.heard]
+    assert heard == [0, 1, 2, 3, 4, None, 6, 7, 8]
+    assert listening.link.of(rtcpfeedback.Nack) == [rtcpfeedback.Nack(VIDEO, VIDEO, [5])]
+    statistics = listening.receiver.statistics
+    assert (statistics.packets, listening.receiver.doubled) == (6, 6)
+    assert (statistics.lost, statistics.concealed, statistics.late) == (1, 1, 0)
+    assert listening.receiver.last_payload == b"\x08"
+
+
+def test_a_long_hole_in_the_sound_is_silence_and_not_made_up() -> None:
+    listening = Listening()
+    listening.play(0, 1, 40, 41)
+    assert [payload for _, payload in listening.heard].count(None) == MAXIMUM_CONCEALED
+    assert (listening.receiver.statistics.lost, listening.receiver.concealed) == (38, MAXIMUM_CONCEALED)
+
+
+def test_what_was_received_is_said_in_a_line(watching: Watching) -> None:
+    listening = Listening()
+    listening.play(0, 1, 2, 4, 5)
+    watching.gets(picture(1, key=True), picture(2))
+    watching.until(1.1)
+    slots = [listening.receiver.statistics, watching.receiver.statistics, Watching().receiver.statistics]
+    assert in_words("Ada", slots) == (
+        "Ada received sound: packets 5, late 0, lost 1, concealed 1, delay 10 ms; "
+        "pictures: packets 2, frames 2, late 0, lost 0, delay 10 ms"
+    )
+    assert in_words("Bob", slots[2:]) == "Bob received nothing"
+
+
+@given(st.lists(st.binary(max_size=40), max_size=20), st.floats(0.001, 1))
+def test_any_octets_of_sound_are_survived(packets: list[bytes], pause: float) -> None:
+    listening = Listening()
+    for number, octets in enumerate(packets):
+        now = 1.0 + number * pause
+        listening.gets(rtp.Packet(RED, number, 960 * number, VIDEO, octets), now=now)
+        listening.until(now)
+    assert len(listening.receiver._buffer) <= CAPACITY
+
+
+@given(st.lists(st.binary(max_size=40), max_size=20), st.floats(0.001, 1))
+def test_any_octets_are_survived_and_time_moves_on(packets: list[bytes], pause: float) -> None:
     watching = Watching()
     head = rtp.serialize(picture(1))[:12]
     for number, octets in enumerate(packets):
-        watching.receiver.receive(octets, 1.0 + number)
-        watching.receiver.receive(head + octets, 1.0 + number)
-        watching.receiver.receive(head[:8] + REPAIR.to_bytes(4) + octets, 1.0 + number)
-        watching.receiver.tick(1.0 + number)
-    assert len(watching.receiver._waiting) <= MAXIMUM_WAITING
+        now = 1.0 + number * pause
+        watching.receiver.receive(octets, now)
+        watching.receiver.receive(head + octets, now)
+        watching.receiver.receive(head[:8] + REPAIR.to_bytes(4) + octets, now)
+        watching.until(now)
+    assert len(watching.receiver._buffer) <= CAPACITY

@@ -37,7 +37,7 @@ stream for repairs, with its own SSRC and its own sequence numbers; the first tw
 original number, and the timestamp is the original one.
 
 The second NACK has 66 packets in four entries, and not all are answered: the server keeps packets for two seconds,
-and the ten oldest are older. Bob asks for those again each 120 ms, gives up after a second, and sends a picture loss
+and the ten oldest are older. Bob asks for those again each 100 ms, gives up after a second, and sends a picture loss
 indication; the server passes it on to Alice, and her keyframe sets him going again. Everything behind the ten had
 come by then and was of no use without them. The receiver reports say how much stayed lost: what was repaired counts
 as received. [The page about loss](../../../docs/loss.md) compares the ways to repair.

@@ -239,7 +239,7 @@ STORIES = PATH_STORIES | MEDIA_STORIES | {
          "handshake13/key-schedule", "handshake13/retry-transcript"),
     ),
     "lossy-repair": Story(
-        lossy_repair, 6, "One of two people loses six packets in a hundred: NACK, RTX, PLI", ("rtp", "rtcp"),
+        lossy_repair, 218, "One of two people loses six packets in a hundred: NACK, RTX, PLI", ("rtp", "rtcp"),
         ("rtcp/nack-bitmask", "rtcp/pli-is-bare", "rtp/rtx-original-sequence",
          "rtp/rtx-own-sequence", "rtp/rtx-same-timestamp"),
     ),

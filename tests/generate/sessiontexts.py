@@ -145,8 +145,11 @@ Look at: Bob's NACKs. The server answers one for the picture on the RTX stream, 
 that was lost; sound has no such stream, and the same packet comes again, octet for octet. Bob answers the server's
 NACKs in that way, too. Some requests and some repairs get lost themselves: the same number is asked for again. Alice
 asks for what was lost between Bob and the server: it comes as soon as the server has it. At Bob's coming the server
-asks Alice for a keyframe (PictureLoss). The receiver reports say that nothing was lost, because what was repaired
-counts as received.
+asks Alice for a keyframe (PictureLoss). The receiver reports say that next to nothing was lost, because what was
+repaired counts as received; the one packet that Alice misses in hers comes a little later.
+
+The descriptions also agree on sound that is said twice (RED, `red/48000/2`). Nobody gets it so here: Bob is near enough
+for asking again, and people of this project's own send their sound once.
 """,
 }
 

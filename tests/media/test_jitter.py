@@ -196,13 +196,48 @@ def test_no_more_is_held_than_allowed_and_nothing_for_long() -> None:
     assert buffer.release(jitter.LONGEST) == list(range(20, 30))
 
 
+@pytest.mark.spec("jitter/patience")
+def test_with_patience_a_packet_behind_a_gap_waits_for_the_one_that_comes_again() -> None:
+    buffer: JitterBuffer[int] = JitterBuffer(CLOCK_RATE, patience=0.5)
+    out: list[tuple[int, int | Gap]] = []  # at which step
+    for step in range(260):
+        for number in {200: [], 210: [210, 200], 220: []}.get(step, [step]):
+            buffer.insert(number, number * TICKS, number, step * PERIOD)
+        out += [(step, item) for item in buffer.release(step * PERIOD + BAR)]
+    came = {item: step for step, item in out if isinstance(item, int)}
+    assert list(came) == [number for number in range(260) if number != 220]
+    assert {came[number] for number in range(200, 211)} == {210}, "all that waited, as soon as nothing is missing"
+    assert came[219] == 219
+    assert [item for _, item in out if isinstance(item, Gap)] == [Gap(1)]
+    assert came[221] == 221 + round(0.5 / PERIOD), "not for ever"
+    assert (buffer.lost, buffer.late) == (1, 0)
+
+
+@pytest.mark.spec("jitter/given-up")
+def test_patience_ends_where_what_is_missing_is_given_up() -> None:
+    buffer: JitterBuffer[int] = JitterBuffer(CLOCK_RATE, patience=1.0)
+    for number in (65_534, 65_535, 1, 2, 5, 6, 9):
+        buffer.insert(number, (number + 2 & 0xFFFF) * TICKS, number, 0.0)
+    assert buffer.release(0.2) == [65_534, 65_535]
+    assert list(buffer.run(5)) == [5, 6]
+    assert list(buffer.run(3)) == []
+    buffer.give_up(5)
+    assert buffer.release(0.2) == [Gap(1), 1, 2, Gap(2), 5, 6], "nothing is waited for up to 5, but behind it"
+    assert buffer.next_timeout() == 1.0
+    buffer.give_up()
+    assert buffer.release(0.2) == [Gap(2), 9]
+
+
 packets = st.tuples(st.integers(0, 65_535), st.integers(0, 2**32 - 1))
 near = st.tuples(st.integers(-200, 200).map(lambda step: step & 0xFFFF), st.integers(0, 40_000))
 
 
-@given(st.lists(st.tuples(st.one_of(packets, near), st.floats(0, 0.5), st.booleans()), max_size=150))
-def test_any_packets(received: list[tuple[tuple[int, int], float, bool]]) -> None:
-    buffer: JitterBuffer[int] = JitterBuffer(CLOCK_RATE, capacity=20)
+@given(
+    st.lists(st.tuples(st.one_of(packets, near), st.floats(0, 0.5), st.booleans()), max_size=150),
+    st.sampled_from((0.0, 0.3, 1.0)),
+)
+def test_any_packets(received: list[tuple[tuple[int, int], float, bool]], patience: float) -> None:
+    buffer: JitterBuffer[int] = JitterBuffer(CLOCK_RATE, capacity=20, patience=patience)
     now, out = 0.0, list[int | Gap]()
     for number, ((sequence, timestamp), wait, takes) in enumerate(received):
         now += wait
@@ -212,6 +247,8 @@ def test_any_packets(received: list[tuple[tuple[int, int], float, bool]]) -> Non
         if takes:
             out += buffer.release(now)
             assert buffer.next_timeout() > now
+        if sequence % 50 == 0:
+            buffer.give_up(sequence)
         assert buffer.next_timeout() <= now + jitter.LONGEST or not len(buffer)
     out += buffer.release(now + jitter.LONGEST)
     assert buffer.next_timeout() == math.inf

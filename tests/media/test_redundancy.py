@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from meetref.media import redundancy
-from meetref.media.redundancy import Redundancy, Unwrapping
+from meetref.media.redundancy import Doubling, Redundancy, Unwrapping
+from meetref.media.rewriting import Incoming
 from meetref.wire import red
 from meetref.wire.reader import Malformed
 
@@ -135,3 +137,77 @@ def test_what_was_heard_is_remembered_within_bounds() -> None:
         older = [red.Block(OPUS, offset, b"x") for offset in range(1, 20)]
         receiver.receive(red.serialize(red.Payload(OPUS, b"y", [*older, block])), number * 7919 * 960 & 0xFFFFFFFF)
     assert len(receiver._heard) <= redundancy.REMEMBERED
+
+
+# --- forwarding -------------------------------------------------------------------------------------
+
+
+def came(sequence: int, *, payload: bytes | None = None) -> Incoming:
+    tail = b"sound %d" % sequence if payload is None else payload
+    return Incoming(sequence, (sequence * FRAME) & 0xFFFFFFFF, 0, tail, True, 30)
+
+
+@pytest.mark.spec("red/recovered-forwarded", "red/stripped")
+@pytest.mark.parametrize("distance", [1, 2, 3])
+def test_what_comes_as_red_is_taken_apart(distance: int) -> None:
+    maker = Redundancy(OPUS, distance=distance)
+    for sequence in range(8):
+        payload = maker.wrap(sequence * FRAME, b"sound %d" % sequence)
+        packet = came(sequence, payload=payload)
+        older = redundancy.take_apart(packet)
+        assert packet == came(sequence)
+        assert older == [came(number) for number in range(max(0, sequence - distance), sequence)]
+
+
+@pytest.mark.spec("red/recovered-bounded")
+def test_one_packet_never_becomes_many() -> None:
+    older = [red.Block(OPUS, 290 - number, b"x") for number in range(280)]
+    packet = came(1000, payload=red.serialize(red.Payload(OPUS, b"newest", older)))
+    found = redundancy.take_apart(packet)
+    assert [each.sequence for each in found] == [996, 997, 998, 999]
+
+
+def test_blocks_of_nothing_of_something_else_or_of_now_are_not_forwarded() -> None:
+    blocks = [red.Block(OPUS, 2 * FRAME, b""), red.Block(0, FRAME, b"x"), red.Block(OPUS, 0, b"x")]
+    assert not redundancy.take_apart(came(9, payload=red.serialize(red.Payload(OPUS, b"newest", blocks))))
+
+
+@given(st.binary(max_size=60))
+def test_any_payload_is_taken_apart_or_malformed(payload: bytes) -> None:
+    packet = came(9, payload=payload)
+    try:
+        found = redundancy.take_apart(packet)
+    except Malformed:
+        return
+    assert len(found) <= redundancy.MAXIMUM_OLDER
+    assert all(5 <= each.sequence < 9 for each in found)
+
+
+def said(packets: Sequence[Incoming]) -> list[tuple[int, list[bytes]]]:
+    return [(each.sequence, [sound.data for sound in redundancy.unwrap(each.tail, each.timestamp)]) for each in packets]
+
+
+@pytest.mark.spec("red/made-once", "red/nobody-else")
+def test_a_batch_is_doubled_once_for_all_and_nothing_is_older_than_the_first() -> None:
+    doubling = Doubling(OPUS)
+    doubling.double([came(0)], -5)
+    batch = [came(1), came(2)]
+    usual = doubling.double(batch, 0)
+    assert doubling.double(batch, 0) is usual
+    assert said(usual) == [(1, [b"sound 0", b"sound 1"]), (2, [b"sound 1", b"sound 2"])]
+    assert said(doubling.double(batch, 1)) == [(1, [b"sound 1"]), (2, [b"sound 1", b"sound 2"])]
+    assert [packet.tail for packet in batch] == [b"sound 1", b"sound 2"], "others get them plain"
+    assert [packet.level for packet in usual] == [30, 30]
+
+
+@given(st.permutations(range(12)), st.integers(0, 12), st.data())
+def test_only_the_very_packet_before_is_repeated(order: list[int], first: int, data: st.DataObject) -> None:
+    """In whatever order they come, and whatever is missing: so nothing from before a change of seats can be."""
+    doubling = Doubling(OPUS)
+    for sequence in order:
+        if data.draw(st.booleans()):
+            continue
+        ((_, sounds),) = said(doubling.double([came(sequence)], first))
+        assert sounds[-1] == b"sound %d" % sequence
+        assert sounds[:-1] in ([], [b"sound %d" % (sequence - 1)])
+        assert sequence > first or len(sounds) == 1

@@ -18,6 +18,7 @@ from meetref.protocol.negotiation import (
     AUDIO_LEVEL,
     MID,
     OPUS_PAYLOAD_TYPE,
+    RED_PAYLOAD_TYPE,
     RTX_PAYLOAD_TYPE,
     TRANSPORT_SEQUENCE,
     VP8_PAYLOAD_TYPE,
@@ -121,9 +122,9 @@ def test_a_down_offer_says_what_browsers_need() -> None:
             assert section.value("fmtp") == "97 apt=96"
             assert section.value("ssrc-group") == f"FID {slot.ssrc} {slot.rtx_ssrc}"
         else:
-            assert section.formats == (str(OPUS_PAYLOAD_TYPE),)
+            assert section.formats == (str(OPUS_PAYLOAD_TYPE), str(RED_PAYLOAD_TYPE))
             assert list(section.values("rtcp-fb")) == ["111 transport-cc"]
-            assert section.value("fmtp") == "111 minptime=10;useinbandfec=1"
+            assert list(section.values("fmtp")) == ["111 minptime=10;useinbandfec=1", "63 111/111"]
     assert [section.has("candidate") for section in session.sections] == [True] + [False] * 33
 
 
@@ -178,6 +179,47 @@ def test_secrets_are_not_shown() -> None:
     assert SERVER.password not in repr(read_offer(offered(local=SERVER)))
 
 
+@pytest.mark.spec("red/offered", "red/preferred", "red/format-named")
+def test_sound_said_twice_is_offered_and_taken_before_opus() -> None:
+    given_answer = answered(offered())
+    (section,) = [section for section in sdp.parse(given_answer.sdp).sections if section.kind == "audio"]
+    assert section.formats == ("63", "111")
+    (sound,) = [track for track in given_answer.tracks if track.kind == "audio"]
+    assert (sound.red, list(sound.codecs)) == (63, [111])
+    taken = read_answer(given_answer.sdp, slots(1)).tracks
+    assert [(track.payload_type, track.red_payload_type) for track in taken] == [(111, 63), (96, None)]
+
+
+@pytest.mark.spec("red/agreed-only", "red/format-named")
+@pytest.mark.parametrize(
+    ("line", "other"),
+    [
+        ("a=fmtp:63 111/111", "a=fmtp:63 111/0"),
+        ("a=fmtp:63 111/111", "a=fmtp:63 0/0"),
+        ("a=fmtp:63 111/111\r\n", ""),
+        ("a=rtpmap:63 red/48000/2", "a=rtpmap:63 red/8000"),
+        ("a=rtpmap:63 red/48000/2\r\n", ""),
+    ],
+)
+def test_red_of_anything_but_opus_is_not_taken(line: str, other: str) -> None:
+    assert line in offered()
+    given_answer = answered(offered().replace(line, other))
+    assert [track.red for track in given_answer.tracks] == [None, None]
+    assert "red/" not in given_answer.sdp
+    assert [track.red_payload_type for track in read_answer(given_answer.sdp, slots(1)).tracks] == [None, None]
+
+
+def test_three_blocks_of_opus_are_opus_too() -> None:
+    given_answer = answered(offered().replace("111/111", "111/111/111"))
+    assert [track.red for track in given_answer.tracks] == [63, None]
+
+
+@pytest.mark.spec("sdp/bundle-payload-types")
+def test_reds_number_means_nothing_else_in_the_bundle() -> None:
+    with pytest.raises(Malformed, match="payload type 63 means two things"):
+        read_offer(offered().replace(" 96 97\r\n", " 63 97\r\n").replace(":96 VP8", ":63 VP8"))
+
+
 # --- recorded browsers ----------------------------------------------------------------------------
 
 each_browser = pytest.mark.parametrize("name", ["chromium", "firefox"])
@@ -199,7 +241,8 @@ def test_recorded_up_offers_are_answered(name: str) -> None:
             assert not section.has("rid")
             assert not any("goog-remb" in line or "ccfb" in line for line in section.values("rtcp-fb"))
             codecs = [line.split(" ")[1].split("/")[0] for line in section.values("rtpmap")]
-            assert codecs == {"audio": ["opus"], "video": ["VP8", "rtx"], "application": []}[section.kind]
+            sound = {"chromium": ["red", "opus"], "firefox": ["opus"]}[name]  # what stands first is sent
+            assert codecs == {"audio": sound, "video": ["VP8", "rtx"], "application": []}[section.kind]
         for track in found.tracks:
             assert MID in track.extensions
             assert (AUDIO_LEVEL in track.extensions) == (track.kind == "audio")

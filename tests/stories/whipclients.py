@@ -11,6 +11,7 @@ from meetref.app.bot import Behaviour, hum_light, show_light
 from meetref.app.client import Client
 from meetref.app.clientlink import ClientLink, open_link
 from meetref.app.http import Site, make_app
+from meetref.app.playout import Playout
 from meetref.app.receiver import Receiver
 from meetref.app.whip import FRAGMENT, SDP, routes
 from meetref.meeting.oneway import OneWay
@@ -113,7 +114,7 @@ class Encoder(OneWayClient):
         behaviour = Behaviour(name=self.name, light=True)
         nursery.start_soon(show_light, client.senders["camera"], behaviour)
         nursery.start_soon(hum_light, client.senders["microphone"], behaviour)
-        nursery.start_soon(client._tick)
+        nursery.start_soon(client._report)
 
 
 class Player(OneWayClient):
@@ -137,16 +138,17 @@ class Player(OneWayClient):
             ssrcs = groups[0].ssrcs if groups else (parse_source(next(section.values("ssrc"))).ssrc, None)
             self.receivers.append(Receiver(ssrcs[0], ssrcs[1], kind, link))
         by_ssrc = {ssrc: receiver for receiver in self.receivers for ssrc in receiver.ssrcs}
-        link.on_packet = lambda plain, now: by_ssrc[int.from_bytes(plain[8:12])].receive(plain, now)
+        playout = Playout()
+
+        def receive(plain: bytes, now: float) -> None:
+            receiver = by_ssrc[int.from_bytes(plain[8:12])]
+            receiver.receive(plain, now)
+            playout.turn(receiver)
+
+        link.on_packet = receive
         link.on_control = lambda packet, now: [each.on_control(packet, now) for each in self.receivers] and None
         link.describe(self.theirs)
-        nursery.start_soon(self._tick)
-
-    async def _tick(self) -> None:
-        while True:
-            await trio.sleep(0.02)
-            for receiver in self.receivers:
-                receiver.tick(trio.current_time())
+        nursery.start_soon(playout.run, self.receivers)
 
     def shown(self, slot: str = "v0") -> str | None:
         """Whom the server shows in a slot of ours."""

@@ -189,7 +189,7 @@ def test_the_burst_comes_again_on_the_stream_for_repairs() -> None:
 def test_what_cannot_be_repaired_ends_with_a_keyframe() -> None:
     asked = control("nack-burst", "bob", "out", rtcp.Nack)
     forgotten = asked[1][1].lost[:10]
-    assert [nack.lost for _, nack in asked[2:]] == [forgotten] * 8
+    assert [nack.lost for _, nack in asked[2:]] == [forgotten] * 9
     begun, given_up = control("nack-burst", "bob", "out", rtcp.PictureLoss)[-1], asked[-1]
     assert given_up[0] < begun[0] < asked[1][0] + 1.1
     at, _ = control("nack-burst", "server", "out", rtcp.PictureLoss)[-1]

@@ -11,7 +11,7 @@
 
 import { addSource, Encodings, SOURCES } from "./layers.js";
 
-const CODECS = { audio: ["audio/opus"], video: ["video/vp8", "video/rtx"] };
+const CODECS = { audio: ["audio/red", "audio/opus"], video: ["video/vp8", "video/rtx"] };
 
 /** What *up* and *down* share: candidates that wait for their description, and the watch over the path. */
 class Connection extends EventTarget {
