@@ -1,8 +1,8 @@
-"""What every test may use: peers, requirements, seeds, and Hypothesis' settings.
+"""What every test may use: peers, requirements, seeds, the homes of an event log, and Hypothesis' settings.
 
     @pytest.mark.peer("openssl")          needs a program or package that nobody here wrote
     @pytest.mark.spec("stun/magic", ...)  proves these requirements when it passes
-    @pytest.mark.soak(ci=3, full=1000)    the argument `seed` takes 3 values, and 1000 with --soak
+    @pytest.mark.soak(ci=3, full=1000)    the argument `seed` takes 3 values, and 1000 with --soak; 0 is only then
     @pytest.mark.slow                     takes more than ten seconds; leave out with -m "not slow"
 
 Options: --peers=optional|required|none, --soak, --seed N. What passed is written to .cache/spec-results.json,
@@ -17,7 +17,7 @@ import fcntl
 import json
 import os
 import platform
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.peer_registry import PEERS, why_absent
+from tests.peers.kafkabroker import Broker, running_broker
 
 ROOT = Path(__file__).parent.parent
 IN_CI = bool(os.environ.get("CI"))
@@ -88,7 +89,7 @@ def _seeds(config: pytest.Config, ci: int, full: int) -> list[int]:
         return [one]
     if config.getoption("--soak"):
         return list(range(full))
-    changing = [_today() * 100 + number for number in range(max(1, ci // 3))] if IN_CI else []
+    changing = [_today() * 100 + number for number in range(max(1, ci // 3))] if IN_CI and ci else []
     return list(range(ci)) + changing
 
 
@@ -120,6 +121,25 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def _marked(item: pytest.Item, marker: str) -> list[str]:
     return [name for mark in item.iter_markers(marker) for name in mark.args]
+
+
+# --- the event log --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One for all tests, each of which has a topic of its own. Who kills it starts it again."""
+    with running_broker(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
+
+
+@pytest.fixture(params=["sqlite", pytest.param("kafka", marks=pytest.mark.peer("kafka"))])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a log is that nobody has used yet: a file, or a topic."""
+    if request.param == "sqlite":
+        return str(tmp_path / "log.db")
+    broker: Broker = request.getfixturevalue("kafka_broker")
+    return broker.new_url()
 
 
 # --- requirements ---------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +53,17 @@ def network_namespaces() -> str | None:
     return None if made.returncode == 0 else f"no network namespace can be made: {made.stderr.strip()}"
 
 
+def small_disk() -> str | None:
+    """A file system of a test's own that is soon full."""
+    if os.geteuid() != 0:
+        return "mounting a small disk needs root"
+    with tempfile.TemporaryDirectory() as folder:
+        made = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True, text=True, timeout=10)
+        if made.returncode == 0:
+            subprocess.run(["umount", folder], capture_output=True, timeout=10)
+    return None if made.returncode == 0 else f"no small disk can be mounted: {made.stderr.strip()}"
+
+
 def webrtcbin() -> str | None:
     """GStreamer's element, and an interpreter that has its bindings."""
     packages = "python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-plugins-{base,good,bad} gstreamer1.0-nice"
@@ -69,6 +81,11 @@ def native(name: str) -> Probe:
         return NATIVES[name].why_absent()
 
     return probe
+
+
+def kafka() -> str | None:
+    """A broker, and what speaks to it."""
+    return module("confluent_kafka", "confluent-kafka")() or native("kafka")()
 
 
 def gstreamer() -> str | None:
@@ -95,6 +112,7 @@ PEERS: dict[str, Probe] = {
     "gstreamer": gstreamer,
     "ip-netns": network_namespaces,
     "janus": program("janus", "janus"),
+    "kafka": kafka,
     "libsrtp": module("pylibsrtp", "pylibsrtp"),
     "livekit": program("go", "golang"),
     "nftables": program("nft", "nftables"),
@@ -108,6 +126,7 @@ PEERS: dict[str, Probe] = {
     "pion-turn": program("go", "golang"),
     "pion-webrtc": program("go", "golang"),
     "pyopenssl": module("OpenSSL", "pyopenssl"),
+    "small-disk": small_disk,
     "str0m": native("str0m"),
     "tshark": program("tshark", "tshark"),
     "webrtcbin": webrtcbin,

@@ -30,6 +30,7 @@ from meetref.app.relayaccounts import read_ports
 from meetref.app.safety import add_safety_arguments, protect
 from meetref.app.server import CannotOpen, Server, Settings, open_server
 from meetref.app.stopping import until_terminated
+from meetref.archive.broker import read_place
 from meetref.archive.log import LogUnavailable
 from meetref.meeting.channel import ChannelClosed
 from meetref.net.capture import Capture, capture_file
@@ -55,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--announce", action="append", default=[], metavar="ADDRESS", help="address that a NAT in front of us has"
     )
     parser.add_argument("--data", type=Path, default=Path("data"), metavar="FOLDER", help="where the log is (data)")
+    parser.add_argument("--log", metavar="URL", help="keep the log in Kafka instead: kafka://HOST:PORT/TOPIC")
     parser.add_argument("--bots", type=int, metavar="N", help="bots in the room demo (3; none where others may come)")
     parser.add_argument(
         "--relay-ports",
@@ -83,6 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandFailed(f"--bots goes from 0 to {MAXIMUM_COUNT}", Exit.WRONG_COMMAND_LINE)
     if arguments.hide_headers and arguments.srtp == "libsrtp":
         raise CommandFailed("--srtp libsrtp hides no headers here; choose ours or faster", Exit.WRONG_COMMAND_LINE)
+    if arguments.log is not None:
+        _check_log(arguments.log)
     network = KernelNetwork()
     protection = protect(arguments, network.addresses(), network.wall_clock)
     settings = Settings(
@@ -91,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         media_port=arguments.media_port,
         only_local=not protection.is_public,
         announce=arguments.announce,
-        log=arguments.data / "events.sqlite",
+        log=arguments.log or arguments.data / "events.sqlite",
         tls=protection.tls,
         hosts=protection.hosts,
         admin_token=protection.admin_token,
@@ -109,7 +113,8 @@ def run(arguments: argparse.Namespace) -> int:
     except* OSError as errors:
         raise _explain(_first(errors)) from None
     except* LogUnavailable as errors:
-        raise CommandFailed(f"the event log in {arguments.data} cannot be used: {_first(errors)}") from None
+        where = f"at {arguments.log}" if arguments.log else f"in {arguments.data}"
+        raise CommandFailed(f"the event log {where} cannot be used: {_first(errors)}") from None
     return Exit.DONE
 
 
@@ -168,6 +173,13 @@ def _explain(error: BaseException) -> CommandFailed:
         }.get(error.errno or 0, f"cannot be opened ({error.strerror})")
         return CommandFailed(f"{error.what} {advice}")
     return CommandFailed(f"the server cannot start: {(isinstance(error, OSError) and error.strerror) or error}")
+
+
+def _check_log(url: str) -> None:
+    try:
+        read_place(url)
+    except Malformed as error:
+        raise CommandFailed(f"--log: {error.what}", Exit.WRONG_COMMAND_LINE) from None
 
 
 def _address(option: str, text: str) -> str:

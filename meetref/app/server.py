@@ -71,9 +71,9 @@ class Settings:
     """What a server is told. `listen` are the hosts of the TCP port; `announce` is an address that a NAT in front has.
 
     With `only_local`, media too is only for this machine. With `relay_ports`, first and last, the relay reaches the
-    world and not only this server. `log` is the event log's file; `inline_log` uses no thread. With `any_page`, where
-    `admit` wants a token, pages from elsewhere may use WHIP and WHEP. Without `embeds_handshake` DTLS waits for ICE,
-    also where the other side could do better.
+    world and not only this server. `log` is the event log's file or a topic of Kafka; `inline_log` uses no thread. With
+    `any_page`, where `admit` wants a token, pages from elsewhere may use WHIP and WHEP. Without `embeds_handshake` DTLS
+    waits for ICE, also where the other side could do better.
     """
 
     listen: Sequence[str] = ("127.0.0.1",)

@@ -47,7 +47,8 @@ GAUGE_EVERY = 2.0
 class Arranging:
     """For the `people` of one room, whoever is there; `tell` says something to all of them.
 
-    `read_aside` gives connections what their viewers told of bandwidth (`Exchange.read_aside`).
+    `read_aside` gives connections what their viewers told of bandwidth (`Exchange.read_aside`); `note_speaker` hears
+    who led the conversation and who does now.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Arranging:
         people: Mapping[str, Participant],
         tell: Callable[[signaling.ServerMessage], None],
         read_aside: Callable[[float], None],
+        note_speaker: Callable[[str | None, str | None], None],
     ) -> None:
         self.listening = Listening(VOICES)
         self.gauges: dict[str, Gauge] = {}
@@ -62,6 +64,7 @@ class Arranging:
         self._people = people
         self._tell = tell
         self._read_aside = read_aside
+        self._note_speaker = note_speaker
         self._scene = Scene(())
         self._heard: list[Content] = []
         self._is_stale = False  # whether the scene may have become another one
@@ -203,6 +206,8 @@ class Arranging:
         message = self.listening.message()
         if message != before:
             self._tell(message)
+        if message.person != before.person:
+            self._note_speaker(before.person, message.person)
 
     def _listen_to(self, participant: Participant) -> None:
         for content in (Content(participant.id, "camera"), Content(participant.id, "screen")):

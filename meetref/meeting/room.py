@@ -2,7 +2,8 @@
 
 `Rooms.attend` is what a signaling door calls for each WebSocket. A room is a nursery that opens with the first
 person and closes after the last; a participant is a task in it.
-Stands above `meeting/participant` and `meeting/chat`; below `app/serve`, which hands in the log and the admission.
+Stands above `meeting/participant`, `meeting/chat` and `meeting/minutes`; below `app/serve`, which hands in
+the log and the admission.
 Leaves out: more than one machine. Every room of this process is here.
 Read next: `meeting/participant.py`.
 """
@@ -19,6 +20,7 @@ from meetref.meeting.channel import Channel, ChannelClosed
 from meetref.meeting.chat import Chat, Log
 from meetref.meeting.company import Way
 from meetref.meeting.exchange import Full
+from meetref.meeting.minutes import Minutes
 from meetref.meeting.oneway import OneWay
 from meetref.meeting.participant import Participant
 from meetref.meeting.place import Place
@@ -58,7 +60,8 @@ class Room:
         self.nursery: trio.Nursery | None = None
         self._log_errors = log_errors
         self._behind: dict[str, Channel] = {}  # who is still being told what was said before
-        self.arranging = Arranging(self.people, self._tell_everybody, read_aside)
+        self.minutes = Minutes(name, log)
+        self.arranging = Arranging(self.people, self._tell_everybody, read_aside, self.minutes.speaker)
 
     async def live(self) -> None:
         """Be there until the last person has left."""
@@ -74,6 +77,7 @@ class Room:
         self, participant: Participant, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """A participant's whole stay. What goes wrong in it ends this stay and nobody else's."""
+        self.minutes.joined(participant.person)
         try:
             await participant.live(task_status=task_status)
         except* Exception as errors:  # the one place that may end a person's meeting for a bug of ours
@@ -83,6 +87,7 @@ class Room:
             del self.people[participant.id]
             self._tell_everybody(signaling.PersonLeft(id=participant.id, reason=participant.reason))
             self.arranging.leave(participant)
+            self.minutes.left(participant.id, participant.reason)
             if not self.people and self.nursery is not None:
                 self.closing = True
                 self.nursery.cancel_scope.cancel()

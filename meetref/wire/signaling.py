@@ -206,6 +206,7 @@ class Joined(Message, tag="joined"):
 
     `resumed` tells a returning client that its connections are still alive; otherwise it builds new ones.
     `sequence` is the number of the room's last chat message; those after the client's `last_sequence` follow as `chat`.
+    Numbers grow from message to message, and may leave some out.
     `ice_servers` are for both connections; each answer to `join` has new credentials.
     """
 

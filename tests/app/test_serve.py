@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from meetref.app import serve
+from meetref.app import server as server_module
 from meetref.app.cli import main
 from meetref.app.server import CannotOpen, Settings
+from meetref.archive.log import open_log
 
 Refused = Callable[..., tuple[int, str]]
 
@@ -79,6 +83,43 @@ def test_files_that_cannot_be_had(refused: Refused, tmp_path: Path) -> None:
     (tmp_path / "data" / "events.sqlite").write_bytes(b"this is no database" * 100)
     code, said = refused("--port", "0")
     assert (code, said.count("\n"), "is not an event log" in said) == (1, 1, True)
+
+
+@pytest.mark.spec("log/library-missing")
+def test_a_log_in_kafka_without_its_library(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    assert refused("--port", "0", "--log", "kafka://127.0.0.1:9092/events") == (
+        1,
+        "meetref: the event log at kafka://127.0.0.1:9092/events cannot be used: a log in Kafka needs the package "
+        "confluent-kafka, which is not installed; say pip install 'meetref[kafka]'\n",
+    )
+
+
+@pytest.mark.spec("log/unavailable-told")
+@pytest.mark.parametrize(
+    ("server", "why"), [("127.0.0.1:{port}", "Connection refused"), ("nobody.invalid:9092", "Failed to resolve")]
+)
+def test_a_log_in_kafka_without_its_broker(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch, server: str, why: str
+) -> None:
+    monkeypatch.setattr(server_module, "open_log", partial(open_log, patience=1.0))
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # and nobody listens
+        url = f"kafka://{server.format(port=closed.getsockname()[1])}/events"
+        code, said = refused("--port", "0", "--log", url)
+    began = f"meetref: the event log at {url} cannot be used: no Kafka broker at {url[8:-7]} answered within 1 s ("
+    assert (code, said.count("\n")) == (1, 1)
+    assert said.startswith(began)
+    assert why in said
+    assert said.endswith("); see that it runs, and that the name says where\n")
+
+
+@pytest.mark.parametrize("url", ["events.sqlite", "kafka://host/events", "kafka://host:1/", "kafka://host:1/a b", ""])
+def test_a_log_with_a_wrong_name(refused: Refused, url: str) -> None:
+    assert refused("--port", "0", "--log", url) == (
+        2,
+        "meetref: --log: a log in Kafka is named kafka://HOST:PORT/TOPIC; a topic has letters, digits and . _ -\n",
+    )
 
 
 def test_no_socket_is_left(refused: Refused, tmp_path: Path) -> None:

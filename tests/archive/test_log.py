@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
-import signal
+import logging
 import sqlite3
-import subprocess
-import sys
+from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -16,24 +15,8 @@ from hypothesis import strategies as st
 
 from meetref.archive import log as log_module
 from meetref.archive import store as store_module
-from meetref.archive.log import LogUnavailable, open_log
-
-WRITER = """
-import sys, trio
-from meetref.archive.log import open_log
-
-async def main():
-    async with open_log(sys.argv[1]) as log, trio.open_nursery() as nursery:
-        async def author(name):
-            for number in range(10_000):
-                entry = await log.append("demo", "chat", f"{name}-{number}", {"text": f"{name} says {number}"})
-                sys.stdout.write(f"{entry.sequence} {entry.key}\\n")
-                sys.stdout.flush()
-        for name in sys.argv[2:]:
-            nursery.start_soon(author, name)
-
-trio.run(main)
-"""
+from meetref.archive.log import Entry, LogUnavailable, open_log
+from meetref.archive.store import Wanted
 
 
 @pytest.mark.parametrize("inline", [True, False])
@@ -65,17 +48,6 @@ async def test_said_twice_is_stored_once(tmp_path: Path, inline: bool) -> None:
         assert await log.last("demo") == 2
 
 
-async def test_appends_at_once_share_a_sync(tmp_path: Path) -> None:
-    async with open_log(tmp_path / "log.db") as log:
-        async with trio.open_nursery() as nursery:
-            for number in range(200):
-                nursery.start_soon(log.append, "demo", "chat", str(number % 150), {"number": number % 150})
-        entries = await log.read("demo")
-        assert [entry.sequence for entry in entries] == list(range(1, 151))
-        assert len({entry.key for entry in entries}) == 150
-        assert log.syncs < 50
-
-
 @given(bodies=st.lists(st.one_of(st.binary(max_size=50), st.dictionaries(st.text(max_size=5), st.integers(-99, 99)))))
 @settings(max_examples=50, deadline=None)
 def test_what_is_appended_is_what_is_read(bodies: list[bytes | dict[str, int]]) -> None:
@@ -86,41 +58,6 @@ def test_what_is_appended_is_what_is_read(bodies: list[bytes | dict[str, int]]) 
             assert [entry.body for entry in await log.read("demo")] == bodies
 
     trio.run(main)
-
-
-def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:
-    path = tmp_path / "log.db"
-    dice = random.Random(7)
-    acknowledged: dict[str, int] = {}
-    for round_number in range(6):
-        # The same authors come back and say again what they do not know to be stored.
-        command = [sys.executable, "-c", WRITER, str(path), "alice", "bob", f"guest{round_number}"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            for _ in range(dice.randrange(1, 400)):
-                _note(acknowledged, process.stdout.readline())
-            process.send_signal(signal.SIGKILL)
-            for line in process.stdout.read().splitlines(keepends=True):
-                _note(acknowledged, line)
-        stored = trio.run(_everything, path)
-        assert [sequence for sequence, _ in stored] == list(range(1, len(stored) + 1))
-        assert len({key for _, key in stored}) == len(stored)
-        assert {(sequence, key) for key, sequence in acknowledged.items()} <= set(stored)
-    assert len(acknowledged) > 100
-
-
-def _note(acknowledged: dict[str, int], line: str) -> None:
-    if line.endswith("\n"):
-        sequence, key = line.split()
-        assert acknowledged.setdefault(key, int(sequence)) == int(sequence)
-
-
-async def _everything(path: Path) -> list[tuple[int, str]]:
-    async with open_log(path, inline=True) as log:
-        entries: list[tuple[int, str]] = []
-        while page := await log.read("demo", len(entries)):
-            entries += [(entry.sequence, entry.key) for entry in page]
-        return entries
 
 
 async def test_a_full_disk_is_told_and_nothing_is_acknowledged(tmp_path: Path) -> None:
@@ -190,46 +127,108 @@ async def test_a_newer_format_is_left_alone(tmp_path: Path) -> None:
             pass
 
 
-async def test_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_room_has_only_so_many_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_log(tmp_path / "log.db") as log:
-        for wrong in ("", "x" * 257):
-            with pytest.raises(ValueError, match="characters"):
-                await log.append("demo", "chat", wrong, {})
-        with pytest.raises(ValueError, match="octets"):
-            await log.append("demo", "chat", "a", b"x" * (256 * 1024 + 1))
-        with pytest.raises(ValueError, match="JSON"):
-            await log.append("demo", "chat", "a", {"x": object()})
         monkeypatch.setattr(store_module, "MAXIMUM_ENTRIES", 2)
-        monkeypatch.setattr(store_module, "MAXIMUM_READ", 1)
         for key in ("a", "b"):
             await log.append("demo", "chat", key, {})
         with pytest.raises(LogUnavailable, match="room's log is full"):
             await log.append("demo", "chat", "c", {})
         assert (await log.append("other", "chat", "c", {})).sequence == 1
-        assert len(await log.read("demo", 0, 1000)) == 1
-        assert await log.read("demo", 2**70, -5) == []
 
 
-async def test_a_disk_that_does_not_keep_up_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_module, "MAXIMUM_WAITING", 3)
-    refused = 0
-
-    async def author(number: int) -> None:
-        nonlocal refused
-        try:
-            await log.append("demo", "chat", str(number), {})
-        except LogUnavailable:
-            refused += 1
-
+@pytest.mark.spec("log/shared-once")
+async def test_a_group_in_a_file_has_one_member(tmp_path: Path) -> None:
     async with open_log(tmp_path / "log.db") as log:
-        async with trio.open_nursery() as nursery:
-            for number in range(10):
-                nursery.start_soon(author, number)
-        assert refused == 10 - await log.last("demo") > 0
+        async with log.share("workers"), log.share("others"):
+            with pytest.raises(LogUnavailable, match="workers is at work already"):
+                async with log.share("workers"):
+                    pass
+        async with log.share("workers") as share:
+            entry = await log.append("demo", "chat", "a", {})
+            assert await share.take() == entry
 
 
-async def test_a_closed_log_takes_nothing(tmp_path: Path) -> None:
+class Disk:
+    """What a log's home stands on: while it `is_full` nothing is stored. `refused` is set when something was not."""
+
+    def __init__(self, log: Any) -> None:
+        self.is_full = False
+        self.refused = trio.Event()
+        self._append = log._home.append
+        log._home.append = self.append
+
+    def append(self, batch: list[Wanted]) -> Any:
+        if self.is_full:
+            trio.from_thread.run_sync(self.refused.set)
+            raise LogUnavailable("the disk is full")
+        return self._append(batch)
+
+
+@pytest.mark.spec("log/notes-wait")
+async def test_notes_wait_for_the_disk_and_keep_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(log_module, "AGAIN_AFTER", 0.01)
     async with open_log(tmp_path / "log.db") as log:
-        await log.append("demo", "chat", "a", {})
-    with pytest.raises(LogUnavailable, match="closed"):
-        await log.append("demo", "chat", "b", {})
+        disk = Disk(log)
+        disk.is_full = True
+        for key in "abc":
+            log.note("demo", "joined", key, {"name": key})
+        await disk.refused.wait()
+        with pytest.raises(LogUnavailable, match="full"):
+            await log.append("demo", "chat", "refused", {})
+        disk.is_full = False
+        stored: list[Entry] = []
+        async with aclosing(log.follow("demo")) as entries:
+            while len(stored) < 3:
+                stored.append(await anext(entries))
+        assert [(entry.key, entry.body) for entry in stored] == [(key, {"name": key}) for key in "abc"]
+        assert log.lost == 0
+    assert [record.message for record in caplog.records] == ["3 events wait for the event log: the disk is full"]
+
+
+@pytest.mark.spec("log/notes-wait", "log/notes-bounded")
+async def test_notes_that_are_given_up_are_counted_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(log_module, "MAXIMUM_NOTED", 2)
+    monkeypatch.setattr(log_module, "FINISH_WITHIN", 0.05)
+    async with open_log(tmp_path / "log.db") as log:
+        Disk(log).is_full = True
+        for key in "abc":
+            log.note("demo", "joined", key, {})
+        assert log.lost == 1
+    log.note("demo", "left", "a", {})
+    assert log.lost == 4
+    assert [record.message for record in caplog.records if record.levelno == logging.ERROR] == [
+        "1 events are not in the event log: 2 wait already",
+        "2 events are not in the event log: it did not take them before it was closed",
+        "1 events are not in the event log: the log is closed",
+    ]
+
+
+@pytest.mark.spec("log/closed-takes-nothing")
+@pytest.mark.parametrize("inline", [True, False])
+@pytest.mark.parametrize("is_cancelled", [True, False])
+async def test_what_was_noted_is_stored_when_the_log_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inline: bool, is_cancelled: bool
+) -> None:
+    monkeypatch.setattr(log_module, "FINISH_WITHIN", 60.0)  # a busy machine is slow
+    with trio.CancelScope() as scope:
+        async with open_log(tmp_path / "log.db", inline=inline) as log:
+            for number in range(20):
+                log.note("demo", "joined", str(number), {})
+            if is_cancelled:
+                scope.cancel()
+                await trio.lowlevel.checkpoint()
+    async with open_log(tmp_path / "log.db") as log:
+        assert [entry.key for entry in await log.read("demo")] == [str(number) for number in range(20)]
+
+
+async def test_a_note_that_an_inline_log_cannot_store_is_counted(tmp_path: Path) -> None:
+    async with open_log(tmp_path / "log.db", inline=True, maximum_size_bytes=100_000) as log:
+        for number in range(40):
+            log.note("demo", "joined", str(number), b"x" * 5000)
+        assert 20 < log.lost < 40
+        assert log.lost + len(await log.read("demo")) == 40

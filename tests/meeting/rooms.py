@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from meetref.app.limits import Places
-from meetref.archive.log import LogUnavailable, open_log
+from meetref.archive.log import EventLog, LogUnavailable, open_log
 from meetref.meeting.channel import ChannelClosed
 from meetref.meeting.exchange import Exchange
 from meetref.meeting.place import Place
@@ -24,6 +24,7 @@ from tests.protocol.dtls_pairs import CERTIFICATES
 from tests.protocol.peer_pairs import candidate
 
 M = TypeVar("M")
+MINUTES = "minutes"  # the room that they are in here
 
 
 class Line:
@@ -80,11 +81,23 @@ class Line:
         return self.of(signaling.Joined)[-1]
 
 
-class Lobby:
-    """Rooms and a door to them; `failures` are the exceptions that `attend` let out."""
+class Apart:
+    """A log that keeps the minutes beside the room's chat, whose numbers are then 1, 2, 3, ..."""
 
-    def __init__(self, rooms: Rooms, exchange: Exchange, nursery: trio.Nursery) -> None:
+    def __init__(self, log: Any) -> None:
+        self.append, self.read, self.last = log.append, log.read, log.last
+        self._log = log
+
+    def note(self, room: str, *entry: Any) -> None:
+        self._log.note(MINUTES, *entry)
+
+
+class Lobby:
+    """Rooms, their log and a door to them; `failures` are the exceptions that `attend` let out."""
+
+    def __init__(self, rooms: Rooms, exchange: Exchange, nursery: trio.Nursery, log: EventLog) -> None:
         self.rooms = rooms
+        self.log = log
         self.exchange = exchange
         self.nursery = nursery
         self.failures: list[Exception] = []
@@ -139,8 +152,8 @@ async def lobby(*, log: Any = None, handshakes: Places | None = None, **bounds: 
             may_check=lambda address: True,
             handshakes=handshakes or Places(total=1000, per_source=1000),
         )
-        rooms = Rooms(place, log(real) if log else real, log_errors=(LogUnavailable,), **bounds)
+        rooms = Rooms(place, log(Apart(real)) if log else Apart(real), log_errors=(LogUnavailable,), **bounds)
         await nursery.start(exchange.run)
         await nursery.start(rooms.run)
-        yield Lobby(rooms, exchange, nursery)
+        yield Lobby(rooms, exchange, nursery, real)
         nursery.cancel_scope.cancel()

@@ -19,6 +19,7 @@ class Slow:
 
     def __init__(self, log: Any) -> None:
         self.log = log
+        self.note = log.note
         self.failing = False
 
     async def append(self, *entry: Any) -> Any:
@@ -33,8 +34,8 @@ class Slow:
             raise LogUnavailable("the disk is gone")
         return await self.log.read(*what)
 
-    async def last(self, room: str) -> int:
-        return int(await self.log.last(room))
+    async def last(self, *what: Any) -> Any:
+        return await self.log.last(*what)
 
 
 def say(number: int, text: str = "") -> signaling.SayChat:
@@ -150,9 +151,9 @@ async def test_the_order_of_telling_is_the_order_of_the_numbers(autojump_clock: 
 
 async def test_who_goes_while_a_long_history_is_told_ends_the_telling(autojump_clock: MockClock) -> None:
     async with lobby(log=Counted) as place:
-        alice = await place.joined("alice")
         for number in range(5 * PAGE):
             await place.rooms._log.append("algebra", KIND, str(number), {"person": "p", "name": "n", "text": "t"})
+        alice = await place.joined("alice")
         reads = place.rooms._log.reads  # type: ignore[attr-defined]
         bob = place.come("bob")
         while not bob.chat:
@@ -176,10 +177,36 @@ class Counted:
     """A log that counts how often it is read."""
 
     def __init__(self, real: Any) -> None:
-        self.append, self.last = real.append, real.last
+        self.append, self.note, self.last = real.append, real.note, real.last
         self.reads = 0
         self._real = real
 
     async def read(self, *what: Any) -> Any:
         self.reads += 1
         return await self._real.read(*what)
+
+
+async def test_what_the_log_stored_unasked_is_told_before_what_follows(autojump_clock: MockClock) -> None:
+    """Another server with the same log, or an append that was too slow to be acknowledged."""
+    logs: list[Any] = []
+
+    def keep(log: Any) -> Any:
+        logs.append(log)
+        return log
+
+    body = {"person": "p", "name": "carol", "text": "from elsewhere"}
+    async with lobby(log=keep) as place:
+        alice = await place.joined("alice")
+        alice.says(say(1))
+        await trio.sleep(1)
+        for number in range(2 * PAGE):
+            kind = KIND if number % 2 else "recording"
+            await logs[0].append("algebra", kind, f"elsewhere {number}", body)
+        bob = await place.joined("bob")
+        assert (alice.chat, bob.chat) == ([1], [1])
+        alice.says(say(2))
+        await trio.sleep(1)
+        assert alice.chat == bob.chat == [1, *range(3, 2 * PAGE + 2, 2), 2 * PAGE + 2]
+        alice.says(say(2))
+        await trio.sleep(1)
+        assert alice.chat[-2:] == [2 * PAGE + 2, 2 * PAGE + 2]

@@ -2,9 +2,9 @@
 
 `boringssl` (crate boring), `wolfssl` (crate wolfssl-sys) and `dimpl` (crate dimpl) are DTLS stacks, `str0m` (crate
 str0m) is a whole WebRTC peer; `jitsi` (jitsi-utils, from Maven) and `mediasoup` (crate mediasoup-sys) know who leads a
-conversation. The programs that drive them are in tests/peers/native/. What was built stays in the cache folder under
-the version it was built from, so a second run costs nothing; a program that was changed since is built again, with the
-libraries that are there.
+conversation; `kafka` (from Maven) is a broker. What drives them is in tests/peers/native/. What was built stays in the
+cache folder under the version it was built from, so a second run costs nothing; a program that was changed since is
+built again, with the libraries that are there.
 `MEETREF_CACHE` names another folder than ~/.cache/meetref. `python3 -m tests.peers.native` builds all of them, so that
 a run of all tests need not wait for it; it needs nothing but Python.
 Read next: tests/peers/test_dtls_native.py, tests/peers/test_str0m.py.
@@ -122,6 +122,13 @@ def _jitsi(native: Native, folder: Path) -> None:
     _run(["javac", "-cp", f"{libraries}/*", "-d", str(folder), str(source / "Main.java")], folder)
 
 
+def _kafka(native: Native, folder: Path) -> None:
+    """Fetches the broker and what it stands on; `java -cp` runs it (tests/peers/kafkabroker.py)."""
+    fetch = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-Dkafka.version={native.version}"]
+    fetch.append(f"-DoutputDirectory={folder / 'libraries'}")
+    _run(["mvn", "--batch-mode", "--quiet", "--file", str(SOURCES / native.name / "pom.xml"), *fetch], folder)
+
+
 def _mediasoup(native: Native, folder: Path) -> None:
     """Compiles one class of its worker, out of the crate, with stand-ins for what is around it."""
     crate, source = _crate(native, folder, "mediasoup-sys"), SOURCES / native.name
@@ -140,6 +147,7 @@ NATIVES = {
         Native("boringssl", "5.4.0", "target/release/boring-dtls13", ("cargo", "cmake", "g++"), _cargo, True),
         Native("dimpl", "0.9.0", "target/release/dimpl-dtls13", ("cargo", "cmake", "gcc"), _cargo),
         Native("jitsi", "1.0-133-g6af1020", "Main.class", ("java", "javac", "mvn"), _jitsi),
+        Native("kafka", "4.1.1", "libraries/kafka_2.13-4.1.1.jar", ("java", "mvn"), _kafka),
         Native("mediasoup", "0.24.0", "active-speaker", ("cargo", "g++"), _mediasoup),
         Native("str0m", "0.25.0", "target/release/str0m-person", ("cargo", "cmake", "gcc"), _cargo),
         Native(
