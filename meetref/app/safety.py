@@ -11,13 +11,14 @@ import argparse
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from meetref.app.certificates import load_tls, make_self_signed_tls
 from meetref.app.command import CommandFailed, Exit
 from meetref.app.limits import is_loopback
 from meetref.app.origin import HostNames, is_name
-from meetref.app.tokens import make_admission, read_admin_token, read_secret
+from meetref.app.tokens import make_admission, may_record, read_admin_token, read_secret
 from meetref.wire.address import canonical_host
 from meetref.wire.reader import Malformed
 from meetref.wire.signaling import Join
@@ -32,6 +33,7 @@ class Protection:
     tls: ssl.SSLContext | None = field(default=None, repr=False)
     admin_token: str | None = field(default=None, repr=False)
     admit: Callable[[Join], None] | None = None
+    may_record: Callable[[Join], bool] = lambda join: True
 
 
 def add_safety_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,6 +85,7 @@ def protect(options: argparse.Namespace, own_addresses: Sequence[str], wall_cloc
         tls=tls,
         admin_token=admin,
         admit=make_admission(secret, wall_clock) if secret is not None else None,
+        may_record=partial(may_record, secret) if secret is not None else (lambda join: True),
     )
 
 

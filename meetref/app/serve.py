@@ -55,7 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--announce", action="append", default=[], metavar="ADDRESS", help="address that a NAT in front of us has"
     )
-    parser.add_argument("--data", type=Path, default=Path("data"), metavar="FOLDER", help="where the log is (data)")
+    parser.add_argument(
+        "--data", type=Path, default=Path("data"), metavar="FOLDER", help="where the log and the recordings are (data)"
+    )
     parser.add_argument("--log", metavar="URL", help="keep the log in Kafka instead: kafka://HOST:PORT/TOPIC")
     parser.add_argument("--bots", type=int, metavar="N", help="bots in the room demo (3; none where others may come)")
     parser.add_argument(
@@ -96,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         only_local=not protection.is_public,
         announce=arguments.announce,
         log=arguments.log or arguments.data / "events.sqlite",
+        recordings=arguments.data / "recordings",
         tls=protection.tls,
         hosts=protection.hosts,
         admin_token=protection.admin_token,
@@ -103,6 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
         srtp_engine=SRTP_ENGINES[arguments.srtp],
         hides_headers=arguments.hide_headers,
         admit=protection.admit or (lambda join: None),
+        may_record=protection.may_record,
         any_page=protection.admit is not None,
         relay_ports=read_ports(arguments.relay_ports) if arguments.relay_ports is not None else None,
     )

@@ -29,12 +29,14 @@ from meetref.app.mediastream import carry_media
 from meetref.app.meetingrelay import MeetingRelay
 from meetref.app.metrics import Family, by_word
 from meetref.app.origin import HostNames
+from meetref.app.recordings import make_archive, recover_recordings
 from meetref.app.signaling import serve_signaling
 from meetref.app.visitor import StreamVisitor, Visitor
 from meetref.app.xray import XRay
 from meetref.archive.log import LogUnavailable, open_log
 from meetref.meeting.exchange import Exchange
 from meetref.meeting.place import Place
+from meetref.meeting.recorded import Archive
 from meetref.meeting.room import Rooms
 from meetref.net import taskview
 from meetref.net.network import Network
@@ -73,7 +75,8 @@ class Settings:
     With `only_local`, media too is only for this machine. With `relay_ports`, first and last, the relay reaches the
     world and not only this server. `log` is the event log's file or a topic of Kafka; `inline_log` uses no thread. With
     `any_page`, where `admit` wants a token, pages from elsewhere may use WHIP and WHEP. Without `embeds_handshake` DTLS
-    waits for ICE, also where the other side could do better.
+    waits for ICE, also where the other side could do better. `recordings` is the folder of recordings, None where
+    nothing is recorded; `may_record` tells who may begin one.
     """
 
     listen: Sequence[str] = ("127.0.0.1",)
@@ -83,11 +86,13 @@ class Settings:
     announce: Sequence[str] = ()
     log: str | Path = ":memory:"
     inline_log: bool = False
+    recordings: Path | None = None
     tls: ssl.SSLContext | None = field(default=None, repr=False)
     hosts: HostNames = field(default_factory=HostNames)
     relay_ports: tuple[int, int] | None = None
     admin_token: str | None = field(default=None, repr=False)
     admit: Callable[[signaling.Join], None] = lambda join: None
+    may_record: Callable[[signaling.Join], bool] = lambda join: True
     any_page: bool = False
     dtls_versions: Versions = "1.3 preferred"
     srtp_engine: Engine | None = None
@@ -189,6 +194,8 @@ async def open_server(network: Network, settings: Settings) -> AsyncIterator[Ser
         _open_listeners(network, settings) as listeners,
         _open_media(network, settings, listeners[0].local.port) as port,
     ):
+        if settings.recordings is not None:
+            await recover_recordings(settings.recordings, log, inline=settings.inline_log)
         exchange = Exchange(port)
         http_port = listeners[0].local.port
         relay = MeetingRelay(network, port, settings, _accepting(network, settings.listen), http_port)
@@ -199,6 +206,7 @@ async def open_server(network: Network, settings: Settings) -> AsyncIterator[Ser
             log,
             log_errors=(LogUnavailable,),
             admit=settings.admit,
+            archive=_archive(network, settings),
             maximum_rooms=settings.maximum_rooms,
             maximum_people=settings.maximum_people,
         )
@@ -271,6 +279,12 @@ def _place(
         key_log=settings.key_log,
         ice_servers=ice_servers,
     )
+
+
+def _archive(network: Network, settings: Settings) -> Archive | None:
+    if settings.recordings is None:
+        return None
+    return make_archive(network, settings.recordings, settings.may_record, inline=settings.inline_log)
 
 
 def tree() -> Any:

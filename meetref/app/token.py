@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--room", required=True, help="the room it opens")
     parser.add_argument("--secret-file", required=True, type=Path, metavar="FILE", help="the server's room secret")
     parser.add_argument("--name", help="let only somebody with this name in")
+    parser.add_argument("--may-record", action="store_true", help="let whoever has it start and stop recordings")
     parser.add_argument("--valid-for", default="12h", metavar="TIME", help="30m, 12h, 7d, ... (12h)")
     parser.add_argument("--url", metavar="URL", help="print the join link of the server at this address instead")
     parser.add_argument("--json", action="store_true", help="print token, room and expiry as JSON")
@@ -45,7 +46,14 @@ def run(arguments: argparse.Namespace) -> int:
     valid_for = duration(arguments.valid_for)
     now = time.time()
     secret = read_secret(arguments.secret_file)
-    token = make_token(secret, room=arguments.room, name=arguments.name, now=now, valid_for=valid_for)
+    token = make_token(
+        secret,
+        room=arguments.room,
+        name=arguments.name,
+        now=now,
+        valid_for=valid_for,
+        may_record=arguments.may_record,
+    )
     if arguments.json:
         print_json({"token": token, "room": arguments.room, "name": arguments.name, "expires_at": now + valid_for})
     elif arguments.url:

@@ -63,8 +63,10 @@ def read_admin_token(path: Path) -> str:
     return secret.decode("ascii")
 
 
-def make_token(secret: bytes, *, room: str, name: str | None = None, now: float, valid_for: float) -> str:
-    """An invitation to `room`, for whoever has it or only under `name`.
+def make_token(
+    secret: bytes, *, room: str, name: str | None = None, now: float, valid_for: float, may_record: bool = False
+) -> str:
+    """An invitation to `room`, for whoever has it or only under `name`; with `may_record` it also lets one record.
 
     `now` is the wall clock, `valid_for` seconds. Raises `ValueError` for a secret that is too short.
     """
@@ -73,6 +75,8 @@ def make_token(secret: bytes, *, room: str, name: str | None = None, now: float,
     claims: dict[str, Any] = {"room": room, "exp": math.ceil(now + valid_for)}
     if name is not None:
         claims["name"] = name
+    if may_record:
+        claims["record"] = True
     return jwt.encode(claims, secret, algorithm=ALGORITHM)
 
 
@@ -95,6 +99,16 @@ def check_token(secret: bytes, token: str | None, *, room: str, name: str, now: 
         raise TokenRefused("The invitation is for another room.", is_known=True)
     if claims.get("name") not in (None, name):
         raise TokenRefused("The invitation is for somebody else.", is_known=True)
+
+
+def may_record(secret: bytes, join: Join) -> bool:
+    """Does the token of somebody who was let in also let them record?"""
+    options: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
+    try:
+        claims = jwt.decode(join.token or "", secret, algorithms=[ALGORITHM], options=options)
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        return False
+    return claims.get("record") is True  # spec: recorder/permission
 
 
 def name_in(token: str) -> str | None:

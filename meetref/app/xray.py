@@ -10,7 +10,7 @@ Specification: none; docs/xray.md says what each field means. Leaves out: histor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import trio
@@ -25,6 +25,7 @@ from meetref.meeting.seating import Content
 from meetref.meeting.seats import Seats
 from meetref.meeting.track import Encoding, Track
 from meetref.meeting.up import Stream, Up
+from meetref.meeting.viewing import Viewing
 from meetref.protocol.peer import Peer
 from meetref.wire.address import StreamAddress
 
@@ -89,7 +90,7 @@ class XRay:
             "mid": mid,
             "source": track.source,
             "kind": track.kind,
-            "seats": len(track.slots),
+            "seats": len(_seats(track.slots)),
             "encodings": encodings,
         }
 
@@ -102,7 +103,7 @@ class XRay:
         if layers:
             bitrate: float | None = layers[-1]["bitrate_bps"]
         else:  # of sound it is counted what its first listener gets
-            first = encoding.slots[0] if encoding.slots else None
+            first = next(iter(_seats(encoding.slots)), None)
             bitrate = self._bitrate((*name, id(first)), first, now) if first is not None else None
         return {
             "rid": encoding.rid,
@@ -118,8 +119,8 @@ class XRay:
             "loss": loss,
             "jitter": reception.jitter if reception is not None else None,
             "recovered": stream.losses.recovered if stream is not None else 0,
-            "seats": len(encoding.slots),
-            "waiting": len(encoding.waiting),
+            "seats": len(_seats(encoding.slots)),
+            "waiting": len(_seats(encoding.waiting)),
         }
 
     # --- what goes to somebody ----------------------------------------------------------------------
@@ -178,6 +179,11 @@ class XRay:
 
 def _in_short(room: Room) -> dict[str, Any]:
     return {"room": room.name, "people": len(room.people), "speaker": room.arranging.listening.speaker}
+
+
+def _seats(viewers: Iterable[Viewing]) -> list[Slot]:
+    """Those that people look through; the tap of a recording is none."""
+    return [each for each in viewers if isinstance(each, Slot)]
 
 
 def _connection(peer: Peer) -> dict[str, Any]:

@@ -78,6 +78,8 @@ class Incoming:
     """Whether its picture needs nothing but layer 0, so that a viewer may begin with its layer here."""
     size: tuple[int, int] | None = None
     """Width and height in pixels, which the first packet of a keyframe tells."""
+    whole: bytes = b""
+    """The packet as it came, for who records it."""
 
 
 def read_audio(data: bytes, sequence: int, level_id: int | None) -> Incoming:
@@ -86,7 +88,7 @@ def read_audio(data: bytes, sequence: int, level_id: int | None) -> Incoming:
     offset, end = rtp.payload_bounds(data)
     found = rtp.find_extension(data, level_id) if level_id else None
     level = data[found[0]] & 0x7F if found is not None and found[1] else 127
-    return Incoming(sequence, timestamp, second & 0x80, data[offset:end], True, level)
+    return Incoming(sequence, timestamp, second & 0x80, data[offset:end], True, level, whole=data)
 
 
 def read_video(data: bytes, sequence: int, short_pictures: Unwrapper) -> Incoming:
@@ -98,8 +100,8 @@ def read_video(data: bytes, sequence: int, short_pictures: Unwrapper) -> Incomin
     offset, end = rtp.payload_bounds(data)
     payload = data[offset:end]
     if not payload:  # spec: rewriting/padding-keeps-its-number
-        return hollow(sequence, timestamp)
-    packet = Incoming(sequence, timestamp, second & 0x80, payload, vp8.is_keyframe(payload))
+        return hollow(sequence, timestamp, data)
+    packet = Incoming(sequence, timestamp, second & 0x80, payload, vp8.is_keyframe(payload), whole=data)
     if packet.starts:
         packet.size = vp8.size_of_keyframe(payload)
     layout = vp8.locate(payload)
@@ -118,9 +120,9 @@ def read_video(data: bytes, sequence: int, short_pictures: Unwrapper) -> Incomin
     return packet
 
 
-def hollow(sequence: int, timestamp: int) -> Incoming:
+def hollow(sequence: int, timestamp: int, whole: bytes = b"") -> Incoming:
     """A packet of nothing but padding: its number was promised or used, and there is no content that goes with it."""
-    return Incoming(sequence, timestamp, 0, b"\x01", False, padding=1)
+    return Incoming(sequence, timestamp, 0, b"\x01", False, padding=1, whole=whole)
 
 
 def without_padding(parts: Parts) -> Parts:

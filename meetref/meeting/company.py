@@ -33,3 +33,6 @@ class Company(Protocol):
         """One viewer looks at something else: look who sits where for them."""
 
     async def say(self, participant: Participant, message: signaling.SayChat) -> None: ...
+
+    def record(self, participant: Participant, message: signaling.Record) -> None:
+        """Somebody wants the room recorded, or not any more."""

@@ -16,15 +16,12 @@ from typing import Literal, Protocol
 
 from meetref.media.repair import PacketCache
 from meetref.media.rewriting import TRANSPORT_SEQUENCE_AT, Incoming, Parts, Rewriter, without_padding
-from meetref.media.simulcast import Selection
 from meetref.media.thinning import ALL_LAYERS
-from meetref.meeting.track import NOTHING, Encoding, Kind, Track, by_sequence
+from meetref.meeting.track import Encoding, Kind, Track
+from meetref.meeting.viewing import Viewing
 from meetref.wire import rtp
 
 SHORTEST_ROUND_TRIP = 0.01  # seconds; on a faster path a viewer still waits so long before it asks again
-
-MAXIMUM_EARLY = 256
-"""Packets that may overtake the first one of a keyframe on the way here, lost and sent again: its others, and more."""
 
 MAXIMUM_PADDING = 64  # packets that are sent once more at a time, to fill a link
 
@@ -58,17 +55,18 @@ class Link(Protocol):
         """A mistake of ours in one viewer's stream ends that viewer's connection, and no other's."""
 
 
-class Slot:
+class Slot(Viewing):
     """One outgoing stream of a viewer's connection; who is seen in it changes, the stream goes on."""
 
     __slots__ = (
-        "_early", "_floor", "base", "doubles", "first_timestamp", "kind", "link", "mid", "payload_type",
-        "red_payload_type", "repair", "rewriter", "selection", "track",
+        "base", "doubles", "first_timestamp", "mid", "payload_type", "red_payload_type", "repair", "rewriter",
     )  # fmt: skip
 
+    link: Link
+
     def __init__(self, *, mid: str, kind: Kind, link: Link, rewriter: Rewriter, repair: Repair) -> None:
+        super().__init__(kind)
         self.mid = mid
-        self.kind = kind
         self.link = link
         self.rewriter = rewriter
         self.repair = repair
@@ -76,82 +74,21 @@ class Slot:
         self.red_payload_type: int | None = None
         """How sound that is said twice is marked; None where the viewer does not take it so."""
         self.doubles = False
-        self.track: Track | None = None
-        self.selection: Selection[Encoding] = Selection()
-        """Which encoding of the track is shown, and which is waited for."""
         self.first_timestamp: int | None = None
         """The first RTP timestamp of the track that is shown now; None until its first packet has gone."""
         self.base: tuple[float, int] | None = None
         """A moment of this server's clock and the RTP timestamp that stands for it: the slot's one straight line."""
-        self._early: list[Incoming] = []  # at most `MAXIMUM_EARLY`; empty, it takes a tenth of what a deque does
-        self._floor = NOTHING  # up to here packets of the awaited encoding have gone by
-
-    # --- what is shown ------------------------------------------------------------------------------
 
     def show(self, track: Track | None, now: float) -> None:
-        """Show another track from its next keyframe (audio: next packet) on, or nothing."""
-        if track is self.track:
-            return
-        if self.track is not None:
-            self.track.slots.remove(self)
-            self._choose(self.track, now, lambda: self.selection.lose())
-        self.track = track
-        self.first_timestamp = None
-        self.selection = Selection()
-        self.rewriter.keep_layers(ALL_LAYERS)
-        if track is not None:
-            track.slots.append(self)
-            self.look(now)
+        if track is not self.track:
+            self.first_timestamp = None
+            self.rewriter.keep_layers(ALL_LAYERS)
+        super().show(track, now)
 
     def want(self, encoding: Encoding | Literal["largest", "nothing"], temporal: int, now: float) -> None:
-        """Show this encoding of the track from its next keyframe on, and temporal layers up to `temporal` of it.
-
-        What is shown goes on until then. While the publisher does not send the encoding, the best other one is shown.
-        `"nothing"` pauses at once.
-        """
-        self.selection.wanted = encoding
         if temporal != self.selection.temporal:
-            self.selection.temporal = temporal
             self.rewriter.keep_layers(temporal)
-        self.look(now)
-
-    def look(self, now: float) -> None:
-        """Choose anew: what is wanted has changed, or what the publisher sends."""
-        track = self.track
-        if track is None:
-            return
-        self._choose(track, now, lambda: self.selection.look(track.encodings, track.living, now))
-        if self.selection.awaited is not None:
-            self.selection.awaited.want_keyframe(now)
-
-    def lose(self, encoding: Encoding, now: float) -> None:
-        """The stream of an encoding has begun anew, with numbers of its own: what was shown of it is over."""
-        if self.track is not None:
-            self._choose(self.track, now, lambda: self.selection.lose(encoding))
-            self.look(now)
-
-    def _choose(self, track: Track, now: float, change: Callable[[], None]) -> None:
-        """Change the selection, and be with the encodings that it names, and with no other."""
-        selection = self.selection
-        shown, awaited, uses = selection.shown, selection.awaited, selection.uses
-        change()
-        if shown is not None and selection.shown is not shown:
-            shown.slots.remove(self)
-        if selection.awaited is not awaited:
-            self._early.clear()
-            if awaited is not None:
-                awaited.waiting.remove(self)
-            if selection.awaited is not None:
-                selection.awaited.waiting.append(self)
-                self._floor = selection.awaited.forwarded
-        if selection.uses != uses:
-            track.use(self, uses, selection.uses, now)
-
-    def want_keyframe(self, now: float) -> None:
-        """The viewer cannot decode what it gets."""
-        for encoding in (self.selection.shown, self.selection.awaited):
-            if encoding is not None:
-                encoding.want_keyframe(now)
+        super().want(encoding, temporal, now)
 
     def double(self, wanted: bool) -> None:
         """Say every sound twice from now on, or once: the same stream goes on in another form."""
@@ -184,27 +121,8 @@ class Slot:
         link.on_sent(number, locked, now)
         self.repair.remember(run, locked, now)
 
-    def begin(self, encoding: Encoding, packets: Sequence[Incoming], now: float) -> None:
-        """Go over to the encoding that is waited for, at the first packet with which a viewer can begin.
-
-        What overtook the first packet of its frame goes right behind it.
-        """
-        for place, packet in enumerate(packets):
-            # spec: simulcast/switch-at-keyframe, simulcast/whole-keyframe
-            if packet.starts and packet.sequence > self._floor:
-                self._start(encoding, packet, now)
-                self.send([packet, *sorted([*self._early, *packets[place + 1 :]], key=by_sequence)], now)
-                self._early.clear()
-                return
-            if packet.starts:  # a latecomer, whose followers have gone without this slot
-                encoding.want_keyframe(now)
-            if len(self._early) == MAXIMUM_EARLY:
-                self._floor = max(self._floor, self._early.pop(0).sequence)
-            self._early.append(packet)
-
     def _start(self, encoding: Encoding, packet: Incoming, now: float) -> None:
         """The stream goes on with `packet`, which was captured at a moment of this server's clock."""
-        track, selection = encoding.track, self.selection
         is_new = self.first_timestamp is None
         captured = encoding.clock.captured_at(packet.timestamp, now)
         if self.base is None:
@@ -215,14 +133,7 @@ class Slot:
         self.repair.forget()  # a keyframe follows, which needs nothing of it and is to have the line for itself
         step = 1 / FRAMES[self.kind] if is_new else SHORTEST_STEP
         self.rewriter.begin(packet, self.timestamp_at(captured), round(step * self.rewriter.clock_rate))
-        if selection.shown is not None:
-            selection.shown.slots.remove(self)
-        encoding.waiting.remove(self)
-        encoding.slots.append(self)
-        uses = selection.uses
-        selection.begin(track.encodings, track.living, now)
-        if selection.uses != uses:
-            track.use(self, uses, selection.uses, now)
+        super()._start(encoding, packet, now)
         if is_new:
             self.first_timestamp = (packet.timestamp + self.rewriter.timestamp_offset) & 0xFFFFFFFF
             self.link.started(self, now)

@@ -48,10 +48,11 @@ Reason = Literal["left", "lost", "removed"]
 class Participant:
     """See the module. `person` is what the others are told; `secret` lets the client come back as itself.
 
-    Without `is_shown` nobody gives this person a seat.
+    Without `is_shown` nobody gives this person a seat; without `may_record` they start and stop no recording.
     """
 
     is_shown = True
+    may_record = False
 
     def __init__(self, identity: str, secret: str, join: signaling.Join, place: Place, company: Company) -> None:
         self.id = identity
@@ -187,6 +188,8 @@ class Participant:
                     self._company.arrange_for(self)
                 case signaling.SayChat():
                     await self._company.say(self, message)
+                case signaling.Record():
+                    self._company.record(self, message)
                 case signaling.Leave():
                     self.leave("left")
                 case signaling.Join():

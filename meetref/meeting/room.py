@@ -24,6 +24,7 @@ from meetref.meeting.minutes import Minutes
 from meetref.meeting.oneway import OneWay
 from meetref.meeting.participant import Participant
 from meetref.meeting.place import Place
+from meetref.meeting.recorded import Archive, Recorded
 from meetref.protocol.answering import Offer
 from meetref.wire import signaling
 from meetref.wire.address import Address
@@ -49,7 +50,13 @@ class Room:
     """The people of one room. Made and closed by `Rooms`; `read_aside` is `Arranging`'s."""
 
     def __init__(
-        self, name: str, log: Log, log_errors: tuple[type[Exception], ...], read_aside: Callable[[float], None]
+        self,
+        name: str,
+        log: Log,
+        log_errors: tuple[type[Exception], ...],
+        read_aside: Callable[[float], None],
+        archive: Archive | None,
+        wall_offset: float,
     ) -> None:
         self.name = name
         self.people: dict[str, Participant] = {}
@@ -62,6 +69,9 @@ class Room:
         self._behind: dict[str, Channel] = {}  # who is still being told what was said before
         self.minutes = Minutes(name, log)
         self.arranging = Arranging(self.people, self._tell_everybody, read_aside, self.minutes.speaker)
+        self.recorded = Recorded(
+            name, self.people, self.arranging, self._tell_everybody, log, log_errors, archive, wall_offset
+        )
 
     async def live(self) -> None:
         """Be there until the last person has left."""
@@ -112,6 +122,10 @@ class Room:
         if not is_new:
             participant.tell(stored)
 
+    def record(self, participant: Participant, message: signaling.Record) -> None:
+        if self.nursery is not None:
+            self.recorded.ask(participant, message.on, self.nursery)
+
     async def catch_up(self, participant: Participant, channel: Channel, resumed: bool, after: int) -> int | None:
         """Tell who is here, and a first page of the chat since `after`; nothing said meanwhile is missed or told twice.
 
@@ -130,8 +144,10 @@ class Room:
                     people=[other.person for other in self.people.values()],
                     sequence=last,
                     ice_servers=participant.ice_servers(),
+                    may_record=participant.may_record,
                 )
             )
+            self.recorded.welcome(participant, resumed=resumed)
             for message in messages:
                 participant.tell(message)
             for error in trouble:
@@ -196,7 +212,8 @@ class Room:
 class Rooms:
     """All rooms of this server, and the door to them.
 
-    `admit` raises `NotAdmitted`. `log_errors` are what the log raises when it cannot take a message.
+    `admit` raises `NotAdmitted`. `log_errors` are what the log raises when it cannot take a message. Without an
+    `archive` nothing can be recorded.
     """
 
     def __init__(
@@ -206,6 +223,7 @@ class Rooms:
         *,
         log_errors: tuple[type[Exception], ...],
         admit: Callable[[signaling.Join], None] = lambda join: None,
+        archive: Archive | None = None,
         maximum_rooms: int = 200,
         maximum_people: int = 100,
     ) -> None:
@@ -214,6 +232,7 @@ class Rooms:
         self._log = log
         self._log_errors = log_errors
         self.admit = admit
+        self._archive = archive
         self._maximum_rooms = maximum_rooms
         self._maximum_people = maximum_people
         self._nursery: trio.Nursery | None = None
@@ -247,6 +266,7 @@ class Rooms:
         if participant is None:
             identity, secret = (self._place.dice(size).hex() for size in (8, 16))
             participant = Participant(identity, secret, join, self._place, room)
+            participant.may_record = self._archive is not None and self._archive.may_record(join)
             await self._settle(room, participant)
         try:
             rest = await self._welcome(room, participant, channel, join, resumed)
@@ -319,7 +339,14 @@ class Rooms:
         while True:
             room = self._open_room(name)
             if room is None:
-                room = Room(name, self._log, self._log_errors, self._place.exchange.read_aside)
+                room = Room(
+                    name,
+                    self._log,
+                    self._log_errors,
+                    self._place.exchange.read_aside,
+                    self._archive,
+                    self._place.wall_offset,
+                )
                 self.rooms[name] = room
                 assert self._nursery is not None
                 self._nursery.start_soon(self._keep, room, name=f"room {name}")

@@ -27,7 +27,7 @@ from meetref.protocol.negotiation import OPUS_PAYLOAD_TYPE
 from meetref.wire.signaling import Source
 
 if TYPE_CHECKING:
-    from meetref.meeting.forwarder import Slot
+    from meetref.meeting.viewing import Viewing
 
 Kind = Literal["audio", "video"]
 
@@ -55,9 +55,9 @@ class Encoding:
         self.clock = clock
         self.ssrc: int | None = None
         self.size: tuple[int, int] | None = None
-        self.slots: list[Slot] = []
+        self.slots: list[Viewing] = []
         """Those that show it: all of the hot path."""
-        self.waiting: list[Slot] = []
+        self.waiting: list[Viewing] = []
         """Those that will, from its next keyframe on."""
         self.keyframes = KeyframeGate()
         self.asks = False
@@ -179,14 +179,16 @@ class Track:
         self.kind = kind
         self.ask = ask
         self.arrived = arrived
-        self.slots: list[Slot] = []
+        self.slots: list[Viewing] = []
         """All that show it or wait for it."""
         self.on_level: Callable[[int, float], None] | None = None
         """Told the level of every audio packet (0 is loudest) while somebody listens: in large rooms."""
+        self.on_report: Callable[[bytes, float], None] | None = None
+        """Told every control packet with a sender report of this track, while it is recorded."""
         self.look_at = -math.inf
         self.layers_changed = False
         """The publisher is to be told which encodings are `active`."""
-        self.demand: Demand[tuple[Slot | None, Encoding], Track] = Demand()
+        self.demand: Demand[tuple[Viewing | None, Encoding], Track] = Demand()
         """Which encodings are used, by their numbers: what the publisher is to be told."""
         self.encodings: list[Encoding] = []
         self._offered: list[Encoding] = []
@@ -241,7 +243,7 @@ class Track:
             except Exception as error:
                 slot.link.fail(error)
 
-    def use(self, slot: Slot, before: frozenset[Encoding], after: frozenset[Encoding], now: float) -> None:
+    def use(self, slot: Viewing, before: frozenset[Encoding], after: frozenset[Encoding], now: float) -> None:
         """A slot uses other encodings than before; a picture that nobody sees need not be sent."""
         if self.kind == "audio":
             return  # it is listened to here, for who speaks

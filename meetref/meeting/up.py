@@ -112,6 +112,10 @@ class Up:
         self._by_ssrc = {ssrc: one.mid for one in sections for ssrc in one.ssrcs if ssrc not in one.rtx_of}
         self._repairs = self._bound_repairs | {repair: of for one in sections for repair, of in one.rtx_of.items()}
 
+    def described(self, mid: str) -> ReceivedTrack:
+        """What the newest offer says of the section of a track."""
+        return self._described[mid]
+
     def _track(self, section: ReceivedTrack, source: Source) -> Track:
         mid = section.mid
         captured = TrackClock(self._clock, CLOCK_RATES[section.kind])
@@ -270,6 +274,8 @@ class Up:
                 if stream is not None:
                     stream.reception.on_sender_report(clock.middle(packet.ntp), now)
                     stream.encoding.clock.on_sender_report(packet.ntp, packet.rtp_timestamp, now)
+                    if stream.track.on_report is not None:
+                        stream.track.on_report(plain, now)
             elif isinstance(packet, rtcp.ExtendedReport):
                 self._round_trip.on_report(packet, now)
 

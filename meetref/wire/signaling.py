@@ -149,6 +149,12 @@ class Look(Message, tag="look"):
     small: Pixels = 0
 
 
+class Record(Message, tag="record"):
+    """Record the room from now on, or stop. `recording` tells everybody; `joined` said whether one may."""
+
+    on: bool
+
+
 class Pong(Message, tag="pong"):
     """The answer to `ping`, with its number."""
 
@@ -156,7 +162,18 @@ class Pong(Message, tag="pong"):
 
 
 ClientMessage = (
-    Join | Leave | UpOffer | UpCandidate | DownAnswer | DownCandidate | DownRestart | Devices | Look | SayChat | Pong
+    Join
+    | Leave
+    | UpOffer
+    | UpCandidate
+    | DownAnswer
+    | DownCandidate
+    | DownRestart
+    | Devices
+    | Look
+    | SayChat
+    | Record
+    | Pong
 )
 
 
@@ -207,7 +224,8 @@ class Joined(Message, tag="joined"):
     `resumed` tells a returning client that its connections are still alive; otherwise it builds new ones.
     `sequence` is the number of the room's last chat message; those after the client's `last_sequence` follow as `chat`.
     Numbers grow from message to message, and may leave some out.
-    `ice_servers` are for both connections; each answer to `join` has new credentials.
+    `ice_servers` are for both connections; each answer to `join` has new credentials. `may_record` tells whether one
+    may start and stop a recording here.
     """
 
     participant: Identity
@@ -217,6 +235,7 @@ class Joined(Message, tag="joined"):
     people: list[Person]
     sequence: Sequence
     ice_servers: Annotated[list[IceServer], Meta(max_length=8)]
+    may_record: bool = False
 
 
 class PersonChanged(Message, tag="person"):
@@ -323,6 +342,21 @@ class Chat(Message, tag="chat"):
     """Seconds since 1970 by the server's clock."""
 
 
+class Recording(Message, tag="recording"):
+    """Whether the room is being recorded. Told to everybody before it begins and when it ends, and to who comes later.
+
+    `by` and `name` are who started it, or, once it is over, who stopped it (null: nobody did). `trouble` is what is
+    wrong with it, in a sentence for everybody: the disk is slow or full.
+    """
+
+    on: bool
+    by: Identity | None = None
+    name: Name | None = None
+    since: float | None = None
+    """Seconds since 1970 by the server's clock."""
+    trouble: Annotated[str, Meta(max_length=200)] | None = None
+
+
 class Ping(Message, tag="ping"):
     """Are you there? Sent every few seconds; a client that hears none for `timeout` seconds should reconnect."""
 
@@ -350,6 +384,8 @@ class Error(Message, tag="error"):
         "bad-candidate",
         "wrong-state",
         "chat-unavailable",  # the log cannot take it now; say it again later
+        "recording-refused",  # you may not, or this server does not record
+        "recording-unavailable",  # it cannot begin now
         "replaced",  # * the same participant resumed on another WebSocket
         "closing",  # * the server stops
     ]
@@ -369,6 +405,7 @@ ServerMessage = (
     | Speaker
     | Quality
     | Chat
+    | Recording
     | Ping
     | Error
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -23,11 +23,12 @@ START_LIMIT = 90.0  # seconds; a busy machine is slow
 class ServerProcess:
     """A server whose event log is in `folder`; what it logs is in `server.log` there, of all its lives.
 
-    `up` is set while it can be reached.
+    `program` is what is run instead of `meetref`. `up` is set while it can be reached.
     """
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, program: Sequence[str] = ()) -> None:
         self.folder = folder
+        self._program = program or [str(Path(sys.executable).with_name("meetref"))]
         self._arguments = arguments
         self.address = Address("127.0.0.1", 0)
         self.up = trio.Event()
@@ -39,12 +40,18 @@ class ServerProcess:
         return f"http://localhost:{self.address.port}"
 
     @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def log(self) -> str:
         return (self.folder / "server.log").read_text()
 
     async def start(self) -> None:
         """Start it, and return when it says where it is."""
-        words = [str(Path(sys.executable).with_name("meetref")), "serve", "--port", str(self.address.port)]
+        words = [*self._program, "serve", "--port", str(self.address.port)]
         words += ["--bots", "0", "--data", str(self.folder / "data"), *self._arguments]
         with (self.folder / "server.log").open("ab") as log:
             process = await trio.lowlevel.open_process(words, stdout=subprocess.PIPE, stderr=log)
@@ -82,9 +89,9 @@ class ServerProcess:
 
 
 @asynccontextmanager
-async def server_process(folder: Path, *arguments: str) -> AsyncIterator[ServerProcess]:
+async def server_process(folder: Path, *arguments: str, program: Sequence[str] = ()) -> AsyncIterator[ServerProcess]:
     """A started server with further `arguments`; whatever happens inside, no process is left."""
-    server = ServerProcess(folder, *arguments)
+    server = ServerProcess(folder, *arguments, program=program)
     try:
         await server.start()
         yield server

@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 
 from meetref.app import token as token_command
 from meetref.app.command import CommandFailed
-from meetref.app.tokens import TokenRefused, check_token, make_admission, make_token, read_admin_token, read_secret
+from meetref.app.tokens import (
+    TokenRefused,
+    check_token,
+    make_admission,
+    make_token,
+    may_record,
+    read_admin_token,
+    read_secret,
+)
 from meetref.meeting.room import NotAdmitted
 from meetref.wire.signaling import Join
 
@@ -41,6 +49,18 @@ def test_an_invitation_opens_its_room() -> None:
     assert refusal(token, name="Bob") is None
     assert "another room" in str(refusal(token, room="geometry"))
     assert "expired" in str(refusal(token, now=NOW + 100))
+
+
+@pytest.mark.spec("recorder/permission")
+def test_only_an_invitation_that_says_so_lets_one_record() -> None:
+    def may(token: str | None) -> bool:
+        return may_record(SECRET, Join(room="algebra", name="Ada", token=token))
+
+    assert may(make_token(SECRET, room="algebra", now=NOW, valid_for=60, may_record=True))
+    assert not may(make_token(SECRET, room="algebra", now=NOW, valid_for=60))
+    assert not may(make_token(SECRET[::-1], room="algebra", now=NOW, valid_for=60, may_record=True))
+    assert not may(signed(room="algebra", exp=NOW + 60, record="yes"))
+    assert not any(may(token) for token in (None, "", "x", "a.b.c"))
 
 
 def test_an_invitation_for_one_person() -> None:

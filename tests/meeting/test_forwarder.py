@@ -6,8 +6,8 @@ import pytest
 
 from meetref.media.lipsync import PublisherClock, TrackClock
 from meetref.media.rewriting import MAXIMUM_KEPT, Incoming
-from meetref.meeting.forwarder import MAXIMUM_EARLY
 from meetref.meeting.track import Encoding, Track
+from meetref.meeting.viewing import MAXIMUM_EARLY
 from tests.meeting.links import DELTA, KEY, Viewer
 
 

@@ -126,7 +126,10 @@ addEventListener("pagehide", () => current.session?.leave());
 
 window.meetref = {
   version: VERSION,
-  state: () => describe(current.session, current.view instanceof Meeting ? current.view.sound : "playing"),
+  state: () => {
+    const { session, view } = current;
+    return view instanceof Meeting ? describe(session, view.sound, view.badge.announced) : describe(session, "playing");
+  },
 };
 
 try {

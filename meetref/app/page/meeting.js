@@ -12,6 +12,7 @@ import { listenToKeys } from "./keys.js";
 import { remember } from "./memory.js";
 import { Notices } from "./notices.js";
 import { Panel } from "./panel.js";
+import { RecordingBadge } from "./recording.js";
 import { Settings } from "./settings.js";
 import { Sounds } from "./sounds.js";
 import { Stage } from "./stage.js";
@@ -32,6 +33,7 @@ export class Meeting {
     this.panel = new Panel(session);
     this.notices = new Notices();
     this.sounds = new Sounds();
+    this.badge = new RecordingBadge(session);
     this.settings = new Settings(session, () => this.panel.show("connection"));
     this.actions = this.#actions();
     this.toolbar = new Toolbar(session, this.actions);
@@ -62,7 +64,8 @@ export class Meeting {
     );
     this.sharingBar = this.#sharingBar();
     this.alone = this.#alone();
-    const over = element("div", { class: "over-stage" }, this.connection, this.sharingBar, this.enable);
+    const bars = [this.connection, this.badge.root, this.sharingBar, this.enable];
+    const over = element("div", { class: "over-stage" }, ...bars);
     this.middle = element("div", { class: "middle-stage" }, this.stage.root, over, this.alone, this.notices.root);
     this.root = element(
       "div",
@@ -93,6 +96,7 @@ export class Meeting {
     this.stage.close();
     this.panel.close();
     this.sounds.close();
+    this.badge.close();
   }
 
   /** Show everything as it is now. */
@@ -100,6 +104,7 @@ export class Meeting {
     const { session } = this;
     this.stage.update();
     this.sounds.follow(session.seats.all);
+    this.badge.draw();
     this.panel.draw();
     this.toolbar.draw(this.panel);
     this.enable.hidden = !this.sounds.blocked;
@@ -137,6 +142,7 @@ export class Meeting {
       session.addEventListener(event, this.soon);
     session.seats.addEventListener("changed", this.soon);
     session.view.addEventListener("changed", this.soon);
+    session.recording.addEventListener("changed", this.soon);
     panel.addEventListener("changed", () => {
       if (panel.open === "chat") this.notices.clear("chat");
       this.soon();

@@ -14,6 +14,7 @@ import { Listener } from "./listener.js";
 import { recall } from "./memory.js";
 import { arrivals, arrived, gone } from "./news.js";
 import { healBy, Pulse } from "./pulse.js";
+import { Recording } from "./recording.js";
 import { Seats } from "./seats.js";
 import { Sharing } from "./sharing.js";
 import { Signaling } from "./signaling.js";
@@ -38,6 +39,7 @@ export class Session extends EventTarget {
     this.seats = new Seats();
     this.view = new View({ send: (message) => this.send(message), layout: recall("layout", "grid") });
     this.sharing = new Sharing();
+    this.recording = new Recording(this);
     this.listener = new Listener(this);
     this.pulse = new Pulse();
     this.iceServers = null; // not known before the server lets us in
@@ -181,6 +183,7 @@ export class Session extends EventTarget {
       speaker: () => this.view.hear(message),
       quality: () => this.view.rate(message),
       chat: () => this.chat.receive(message),
+      recording: () => this.recording.receive(message),
       error: () => this.#error(message),
     }[message.type];
     act?.(); // an unknown type is from a newer server, and not for us
@@ -198,10 +201,11 @@ export class Session extends EventTarget {
     this.down.offer(message);
   }
 
-  #joined({ participant, secret, people, resumed, ice_servers: iceServers = [] }) {
+  #joined({ participant, secret, people, resumed, ice_servers: iceServers = [], may_record: mayRecord = false }) {
     const first = this.identity === null;
     const before = this.people;
     this.identity = { participant, secret };
+    this.recording.joined(mayRecord, resumed);
     this.people = new Map(people.map((person) => [person.id, person]));
     this.iceServers = iceServers;
     if (!resumed && !first) this.#build();

@@ -1,11 +1,12 @@
 /**
- * The settings of a running meeting: devices, and in a sentence for each direction how sound and picture travel.
+ * The settings of a running meeting: devices, recording, and in a sentence for each direction how sound and picture
+ * travel.
  *
  * Leaves out: everything else about the two connections, to which a button leads (`paths.js`).
  * Read next: `pickers.js`, `pairs.js`.
  */
 
-import { element } from "./elements.js";
+import { element, write } from "./elements.js";
 import { icon } from "./icons.js";
 import { candidatePairs, milliseconds, pathWords } from "./pairs.js";
 import { DIRECTIONS } from "./paths.js";
@@ -34,6 +35,7 @@ export class Settings {
       element("header", { class: "dialog-head" }, element("h2", {}, "Settings"), close),
       element("h3", {}, "Devices"),
       this.pickers.root,
+      this.#recording(),
       element("h3", {}, "Connection"),
       this.facts,
       this.#details(showConnection),
@@ -41,6 +43,7 @@ export class Settings {
     this.root.addEventListener("click", (event) => event.target === this.root && this.root.close());
     this.draw = () => this.root.open && this.#draw();
     session.addEventListener("measured", this.draw);
+    session.recording.addEventListener("changed", this.draw);
   }
 
   show() {
@@ -51,17 +54,44 @@ export class Settings {
 
   close() {
     this.session.removeEventListener("measured", this.draw);
+    this.session.recording.removeEventListener("changed", this.draw);
     this.pickers.close();
     if (this.root.open) this.root.close();
   }
 
   #draw() {
+    const { now, may } = this.session.recording;
+    this.record.hidden = !may;
+    write(this.recordWords, now.on ? "Stop the recording" : "Record this meeting");
+    write(
+      this.recordNote,
+      may
+        ? "On the server. Everybody here sees and hears that it runs and who started it."
+        : "You may not record this meeting: the server did not give you the right to.",
+    );
     const { reports } = this.session.listener;
     const rows = Object.entries(DIRECTIONS).flatMap(([direction, name]) => [
       element("dt", {}, name),
       element("dd", {}, pathFact(candidatePairs(reports[direction])[0])),
     ]);
     this.facts.replaceChildren(element("dl", { class: "fact" }, ...rows));
+  }
+
+  #recording() {
+    this.recordWords = element("span");
+    this.record = element(
+      "button",
+      {
+        class: "button",
+        type: "button",
+        test: "record",
+        on: { click: () => this.session.recording.ask(!this.session.recording.now.on) },
+      },
+      icon("record"),
+      this.recordWords,
+    );
+    this.recordNote = element("p");
+    return element("section", { class: "recording" }, element("h3", {}, "Recording"), this.recordNote, this.record);
   }
 
   #details(showConnection) {

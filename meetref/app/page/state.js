@@ -16,20 +16,25 @@ const EMPTY = {
   reason: null,
   room: null,
   sound: "playing",
+  recording: null,
   view: null,
   people: [],
   chat: [],
   transports: [],
 };
 
-/** The whole state of a session; `sound` is told by the page, which knows what the browser lets it play. */
-export function describe(session, sound) {
+/**
+ * The whole state of a session; `sound`, and how far the announcement of a recording came, are told by the page, which
+ * knows what the browser lets it play.
+ */
+export function describe(session, sound, announced = null) {
   if (!session) return { ...EMPTY };
   return {
     connection: session.connection,
     reason: session.reason,
     room: session.room,
     sound,
+    recording: describeRecording(session.recording.now, announced),
     view: describeView(session.view, session.seats),
     people: [...session.people.values()].map((person) => describePerson(session, person)),
     chat: session.chat.messages.map(({ sequence, name, person, text, sent_at }) => ({
@@ -43,6 +48,10 @@ export function describe(session, sound) {
       transport(direction, session[direction].pc, session.listener.reports[direction]),
     ),
   };
+}
+
+function describeRecording({ on, by, name, since, trouble }, announced) {
+  return on ? { by, name, since, trouble, announced } : null;
 }
 
 function describeView({ layout, pinned, seated, speaker, recent }, seats) {

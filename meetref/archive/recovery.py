@@ -1,0 +1,133 @@
+"""Heals the recordings that a crash left open: every journal is cut back to its last whole record, and ended.
+
+Called at the start of a server, before anybody records. A recording whose manifest is ended is complete and not looked
+at; in others the journals that the manifest names as complete are not read again. Healing what is healed changes
+nothing, so a crash in here does no harm either.
+Stands on `archive/journal`; `app/server` calls it. Specification: docs/journal.md ("Healing"), spec/recorder.toml.
+Leaves out: files that are no journals of ours, or of a later version; they stay as they are and are told.
+Read next: `archive/journal.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from meetref.archive.journal import Journal, Record, Unbegun, Writing, read
+from meetref.archive.recorder import MANIFEST, Event
+from meetref.archive.segment import sync_folder
+from meetref.wire.reader import Malformed
+
+logger = logging.getLogger("meetref.archive")
+
+
+@dataclass(slots=True)
+class Healed:
+    """What was done for one recording. `cut` is how many octets were no whole record; `unreadable` are file names."""
+
+    name: str
+    header: dict[str, Any]
+    journals: int = 0
+    cut: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+
+def recover(root: Path) -> list[Healed]:
+    """Heal and close every unfinished recording in the folder `root`; those that were, in the order of their names.
+
+    A recording that the disk does not let us heal is left to the next start, and told in the server's log.
+    """
+    healed = []
+    for folder in sorted(root.iterdir()) if root.is_dir() else ():
+        if not folder.is_dir():
+            continue
+        try:
+            one = _recover_one(folder)
+        except OSError as error:
+            logger.warning("the recording %s cannot be recovered: %s", folder.name, error)
+            continue
+        if one is not None:
+            healed.append(one)
+    return healed
+
+
+def events_of(manifest: Journal) -> Iterator[tuple[int, Event]]:
+    """The events of a manifest, each with its time in microseconds; what is no event is passed over."""
+    for at, content in manifest.records:
+        try:
+            yield at, msgspec.json.decode(content, type=dict[str, Any])
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            continue
+
+
+def _recover_one(folder: Path) -> Healed | None:
+    path = folder / MANIFEST
+    try:
+        manifest = read(path.read_bytes())
+    except FileNotFoundError:
+        return None  # not a recording, or one that did not even begin
+    except Unbegun:
+        path.unlink()  # spec: recorder/never-begun
+        return None
+    except Malformed as error:
+        logger.warning("the manifest of %s cannot be read: %s", folder.name, error.what)
+        return None
+    if manifest.is_closed and manifest.damage is None:  # spec: recorder/finished-not-touched
+        return None
+    (folder / "reserve").unlink(missing_ok=True)
+    complete = {str(event.get("file")) for _, event in events_of(manifest) if event.get("event") == "journal"}
+    healed = Healed(folder.name, manifest.header)
+    last = max((record.at for record in manifest.records), default=0)
+    for journal in sorted(folder.glob("*.mrj")):
+        if journal != path and journal.name not in complete:
+            last = max(last, _heal_journal(journal, healed))
+    event = {"event": "recovered", "journals": healed.journals, "cut": healed.cut, "unreadable": healed.unreadable}
+    healed.cut += _heal(path, manifest, [] if manifest.is_closed else [Record(last, msgspec.json.encode(event))])
+    sync_folder(folder)
+    return healed
+
+
+def _heal_journal(path: Path, healed: Healed) -> int:
+    """Heal one journal; when the last thing in it came."""
+    data = path.read_bytes()
+    try:
+        journal = read(data)
+    except Unbegun:
+        path.unlink()  # spec: recorder/never-begun
+        healed.cut += len(data)
+        return 0
+    except Malformed as error:
+        logger.warning("%s in %s cannot be read: %s", path.name, path.parent.name, error.what)
+        healed.unreadable.append(path.name)
+        return 0
+    healed.journals += 1
+    healed.cut += _heal(path, journal, [])
+    return max((record.at for record in journal.records), default=0)
+
+
+def _heal(path: Path, journal: Journal, more: list[Record]) -> int:
+    """Cut a file back to what is whole, add what is still to be said, and end it; how many octets were cut."""
+    before = path.stat().st_size
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        os.ftruncate(descriptor, journal.size)  # spec: recorder/healed
+        if not journal.is_closed:  # spec: journal/healing-again
+            writing = Writing(journal.size, journal.crc)
+            last = max((record.at for record in (*journal.records, *more)), default=0)
+            _write_all(descriptor, writing.add(more) + writing.end(last), journal.size)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return before - journal.size
+
+
+def _write_all(descriptor: int, octets: bytes, at: int) -> None:
+    while octets:
+        written = os.pwrite(descriptor, octets, at)
+        octets, at = octets[written:], at + written

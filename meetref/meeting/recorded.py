@@ -1,0 +1,148 @@
+"""Whether a room is being recorded: who may begin and end it, and that everybody knows, also afterwards.
+
+The event log keeps who began and who ended each recording, the people are told by `recording`. One recording at a
+time; it goes on when who began it leaves, and ends with the room.
+Stands on `meeting/recording` and on the callables of `Archive`, which `app` hands in; `meeting/room` has one.
+Specification: docs/recording.md, spec/recorder.toml.
+Leaves out: people without signaling (WHIP, WHEP): they are recorded like others, and who gives them the address has to
+tell them. Read next: `meeting/recording.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Literal
+
+import trio
+
+from meetref.meeting.arranging import Arranging
+from meetref.meeting.chat import Log
+from meetref.meeting.participant import Participant
+from meetref.meeting.recording import Recorder, Recording
+from meetref.wire import signaling
+
+logger = logging.getLogger("meetref.meeting")
+
+KIND = "recording"
+LOG_WITHIN = 5.0  # seconds for the last word in the event log
+OFF = signaling.Recording(on=False)
+
+
+@dataclass(slots=True, frozen=True)
+class Archive:
+    """Where recordings go. `open` begins one of a room and raises one of `errors`, a sentence for people."""
+
+    open: Callable[[str], AbstractAsyncContextManager[Recorder]]
+    errors: tuple[type[Exception], ...]
+    may_record: Callable[[signaling.Join], bool] = lambda join: True
+
+
+class Recorded:
+    """See the module. `tell` says something to everybody in `room`; without an archive nothing is recorded."""
+
+    def __init__(
+        self,
+        room: str,
+        people: Mapping[str, Participant],
+        arranging: Arranging,
+        tell: Callable[[signaling.ServerMessage], None],
+        log: Log,
+        log_errors: tuple[type[Exception], ...],
+        archive: Archive | None,
+        wall_offset: float,
+    ) -> None:
+        self.recording: Recording | None = None
+        self._room = room
+        self._people = people
+        self._arranging = arranging
+        self._tell = tell
+        self._log = log
+        self._log_errors = log_errors
+        self._archive = archive
+        self._wall_offset = wall_offset
+        self._begins = False
+
+    def welcome(self, participant: Participant, *, resumed: bool) -> None:
+        """Tell somebody who comes, perhaps again."""
+        if self.recording is not None:
+            participant.tell(self.recording.message())  # spec: recorder/everybody-knows
+        elif resumed:
+            participant.tell(OFF)
+
+    def ask(self, participant: Participant, on: bool, nursery: trio.Nursery) -> None:
+        """Somebody wants the room recorded, or not any more. `nursery` is the room's."""
+        if self._archive is None or not participant.may_record:  # spec: recorder/permission
+            why = "does not record" if self._archive is None else "did not give you the right to record"
+            _refuse(participant, "recording-refused", f"This server {why}.")
+        elif on and self.recording is None and not self._begins:
+            self._begins = True
+            nursery.start_soon(self._live, participant, self._archive, name="recording")
+        elif not on and self.recording is not None:
+            self.recording.finish()
+            self._over(self.recording, participant)  # nothing is taken any more, though the disk has still to do
+        elif not self._begins:
+            participant.tell(OFF if self.recording is None else self.recording.message())
+
+    async def _live(self, participant: Participant, archive: Archive) -> None:
+        try:
+            async with archive.open(self._room) as recorder:
+                try:
+                    recording = await self._begin(recorder, participant)
+                finally:
+                    self._begins = False
+                if recording is not None:
+                    await self._record(recording)
+        except archive.errors as error:
+            self._begins = False
+            _refuse(participant, "recording-unavailable", str(error))
+        except Exception:  # a mistake of ours ends the recording, and not the meeting
+            logger.exception("the recording of %s failed", self._room)
+
+    async def _begin(self, recorder: Recorder, participant: Participant) -> Recording | None:
+        since = self._wall_offset + trio.current_time()
+        recording = Recording(recorder, participant, since, self._people, self._arranging, self._changed)
+        try:
+            await self._keep_word(recorder, "began", participant, None)  # spec: recorder/logged
+        except self._log_errors as error:
+            _refuse(participant, "recording-unavailable", f"It cannot be said in the room's log: {error}.")
+            return None
+        self.recording = recording
+        self._changed()  # spec: recorder/told-before
+        return recording
+
+    async def _record(self, recording: Recording) -> None:
+        try:
+            await recording.run()
+        finally:
+            if self.recording is recording:
+                self._over(recording, None)
+            with trio.move_on_after(LOG_WITHIN, shield=True):
+                try:
+                    await self._keep_word(recording.recorder, "ended", recording.ended_by, recording.trouble)
+                except self._log_errors as error:
+                    logger.warning("the end of a recording is not in the log of %s: %s", self._room, error)
+
+    def _over(self, recording: Recording, by: Participant | None) -> None:
+        """Say that it is over, and who wanted it."""
+        self.recording, recording.ended_by = None, by
+        who = (by.id, by.person.name) if by is not None else (None, None)
+        self._tell(signaling.Recording(on=False, by=who[0], name=who[1], trouble=recording.trouble))
+
+    async def _keep_word(self, recorder: Recorder, what: str, by: Participant | None, trouble: str | None) -> None:
+        body: dict[str, object] = {"recording": recorder.name, "what": what, "trouble": trouble}
+        if by is not None:
+            body |= {"person": by.id, "name": by.person.name}
+        await self._log.append(self._room, KIND, f"{recorder.name}-{what}", body)
+
+    def _changed(self) -> None:
+        if self.recording is not None:
+            self._tell(self.recording.message())
+
+
+def _refuse(
+    participant: Participant, code: Literal["recording-refused", "recording-unavailable"], sentence: str
+) -> None:
+    participant.tell(signaling.Error(code=code, message=sentence, about="record"))

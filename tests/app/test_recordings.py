@@ -1,0 +1,219 @@
+"""A real server that records: killed at any moment, cut off from power, and with a disk that takes no more."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import sys
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import trio
+
+from meetref.app.bot import Behaviour, hum_light, show_light
+from meetref.app.client import Client, open_client
+from meetref.archive.journal import Journal, read
+from meetref.archive.log import open_log
+from meetref.archive.recorder import FULL, MANIFEST, SYNC_EVERY
+from meetref.archive.recovery import events_of, recover
+from meetref.net.network import KernelNetwork
+from meetref.wire import signaling
+from tests.app.noted_syncs import after_power_cut, turns
+from tests.app.serving import ServerProcess, server_process
+
+
+class Publisher:
+    """Somebody in the room whose recording is looked at; `sent` is what left, packet by packet, with the moment."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.sent: dict[int, list[bytes]] = {}
+        self.recordings: list[signaling.Recording] = []
+        self.left_at: deque[float] = deque(maxlen=400)
+        self._news = trio.Event()
+        assert client.up is not None
+        self._send, self._hear = client.up.send, client.hear
+        client.up.send = self._note  # type: ignore[method-assign]
+        client.hear = self._listen  # type: ignore[method-assign]
+
+    def _note(self, plain: bytes) -> bytes | None:
+        self.sent.setdefault(int.from_bytes(plain[8:12]), []).append(plain)
+        self.left_at.append(time.time())
+        self._tell()
+        return self._send(plain)
+
+    async def _listen(self, message: signaling.ServerMessage) -> None:
+        if isinstance(message, signaling.Recording):
+            self.recordings.append(message)
+            self._tell()
+        await self._hear(message)
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = trio.Event()
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.sent.values()))
+
+    def longest_pause(self, since: float) -> float:
+        """The longest time for which nothing left: packets are due every 20 ms, unless the machine stands still."""
+        moments = [moment for moment in self.left_at if moment >= since]
+        return max((later - earlier for earlier, later in pairwise(moments)), default=0.0)
+
+    async def recording(self, on: bool) -> signaling.Recording:
+        """Wait until the last thing that was said of a recording is this."""
+        while not self.recordings or self.recordings[-1].on is not on:
+            await self._news.wait()
+        return self.recordings[-1]
+
+    async def goes_on_for(self, packets: int) -> None:
+        """Wait until so many more packets have left."""
+        last = self.count + packets
+        while self.count < last:
+            await self._news.wait()
+
+
+@asynccontextmanager
+async def publishing(server: ServerProcess, name: str) -> AsyncIterator[Publisher]:
+    join = signaling.Join(room="algebra", name=name, microphone="on", camera="on")
+    behaviour = Behaviour(name=name, light=True)
+    async with open_client(KernelNetwork(), server.address, join) as client, trio.open_nursery() as nursery:
+        await client.publish(["microphone", "camera"])
+        publisher = Publisher(client)
+        nursery.start_soon(show_light, client.senders["camera"], behaviour)
+        nursery.start_soon(hum_light, client.senders["microphone"], behaviour)
+        yield publisher
+        nursery.cancel_scope.cancel()
+
+
+def journals(recordings: Path) -> dict[str, list[Journal]]:
+    """What is there of each source of the only recording."""
+    found: dict[str, list[Journal]] = {}
+    for path in sorted(recordings.glob("*/*.mrj")):
+        if path.name != MANIFEST:
+            journal = read(path.read_bytes())
+            assert journal.is_closed
+            assert journal.damage is None
+            found.setdefault(journal.header["source"], []).append(journal)
+    return found
+
+
+def allowed(publisher: Publisher, notes: Path, killed_at: float) -> float:
+    """Seconds that may be missing: one, unless the machine stood still just before.
+
+    What came before the last complete turn began is safe, however long turns take. The last one may not be complete,
+    and one begins half a second after the end of the one before.
+    """
+    *_, before_that, _, _ = turns(notes, 0.9 * SYNC_EVERY)
+    pause = publisher.longest_pause(killed_at - 3)
+    return max(1.0, killed_at - before_that - SYNC_EVERY + 0.1) + max(0.0, pause - 0.1)
+
+
+def check(recordings: Path, publisher: Publisher, killed_at: float, within: float) -> None:
+    """All that came until so long before the end is there, octet by octet, and nothing else."""
+    found = journals(recordings)
+    assert set(found) == {"microphone", "camera"}
+    for each in found.values():
+        last = each[-1].header["began_at"] + each[-1].records[-1].at / 1e6
+        assert killed_at - last < within, f"{killed_at - last:.3f} s are missing, {within:.3f} may be"
+        media = [
+            record.content for journal in each for record in journal.records if not 192 <= record.content[1] <= 223
+        ]
+        sent = publisher.sent[int.from_bytes(media[0][8:12])]
+        start = sent.index(media[0])
+        assert media == sent[start : start + len(media)]
+    [manifest] = [read(path.read_bytes()) for path in recordings.glob(f"*/{MANIFEST}")]
+    assert manifest.is_closed
+    events = [event for _, event in events_of(manifest)]
+    assert events[0]["event"] == "started"
+    assert events[-1]["event"] == "recovered"
+
+
+async def logged(server: ServerProcess) -> list[Any]:
+    """What the event log says of recordings."""
+    async with open_log(server.folder / "data" / "events.sqlite", inline=True) as log:
+        return [entry.body for entry in await log.read("algebra") if entry.kind == "recording"]
+
+
+@pytest.mark.slow
+@pytest.mark.spec("recorder/loss-window", "recorder/healed")
+@pytest.mark.soak(ci=3, full=200)
+async def test_of_a_recording_whose_server_is_killed_a_second_is_lost_at_most(tmp_path: Path, seed: int) -> None:
+    """As long as the machine does not stand still: what it stands still for is measured, and added."""
+    dice = Random(seed)
+    notes = tmp_path / "syncs"
+    recordings = tmp_path / "data" / "recordings"
+    program = [sys.executable, "-m", "tests.app.noted_syncs", str(notes)]
+    with trio.fail_after(300):
+        async with server_process(tmp_path, program=program) as server:
+            async with publishing(server, "alice") as alice:
+                await alice.goes_on_for(20)
+                alice.client.say(signaling.Record(on=True))
+                await alice.recording(True)
+                # From two seconds on: before that there may be less than is allowed to be missing.
+                await alice.goes_on_for(dice.randrange(150, 1200 if seed % 4 == 0 else 400))
+                killed_at = time.time()
+                await server.kill()
+            shutil.copytree(tmp_path / "data", tmp_path / "killed")
+            shutil.copytree(recordings, tmp_path / "cut")
+            after_power_cut(tmp_path / "cut", _moved(notes, recordings, tmp_path / "cut"))
+            within = allowed(alice, notes, killed_at)
+            await server.start()  # recovers
+            check(recordings, alice, killed_at, within)
+            assert [entry["what"] for entry in await logged(server)] == ["began", "recovered"]
+            [healed] = recover(tmp_path / "cut")
+            assert healed.cut == 0, "what was synced ends with a whole record"
+            check(tmp_path / "cut", alice, killed_at, within)
+
+
+def _moved(notes: Path, before: Path, after: Path) -> Path:
+    """The notes for a copy of the folder."""
+    moved = notes.with_suffix(".moved")
+    moved.write_text(notes.read_text().replace(f'"{before}', f'"{after}'))
+    return moved
+
+
+@pytest.mark.slow
+@pytest.mark.spec("recorder/disk-full")
+async def test_a_disk_that_takes_no_more_ends_the_recording_and_not_the_meeting(tmp_path: Path) -> None:
+    """The limit of file sizes stands in for the disk's end: to the server it is an error of the same kind."""
+    with trio.fail_after(60):
+        async with server_process(tmp_path) as server, publishing(server, "alice") as alice:
+            await alice.goes_on_for(20)
+            alice.client.say(signaling.Record(on=True))
+            await alice.recording(True)
+            await alice.goes_on_for(100)
+            sizes = [path.stat().st_size for path in (tmp_path / "data").rglob("*") if path.is_file()]
+            resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (max(sizes) + 5000, resource.RLIM_INFINITY))
+            assert (await alice.recording(False)).trouble == FULL
+            resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            assert [message.trouble for message in alice.recordings] == [None, FULL, FULL]
+            await alice.goes_on_for(50)
+            assert await server.terminate() == 0
+        found = journals(tmp_path / "data" / "recordings")
+        assert all(len(journal.records) > 10 for each in found.values() for journal in each)
+        assert [entry["trouble"] for entry in await logged(server)] == [None, FULL]
+
+
+@pytest.mark.slow
+async def test_a_server_that_is_stopped_ends_its_recordings(tmp_path: Path) -> None:
+    with trio.fail_after(60):
+        async with server_process(tmp_path) as server:
+            async with publishing(server, "alice") as alice:
+                await alice.goes_on_for(20)
+                alice.client.say(signaling.Record(on=True))
+                await alice.recording(True)
+                await alice.goes_on_for(100)
+                assert await server.terminate() == 0
+            found = journals(tmp_path / "data" / "recordings")
+            assert sum(len(journal.records) for each in found.values() for journal in each) > 50
+            assert recover(tmp_path / "data" / "recordings") == []
+            assert [entry["what"] for entry in await logged(server)] == ["began", "ended"]

@@ -1,0 +1,3 @@
+module meetref.example/journal-reader
+
+go 1.21
