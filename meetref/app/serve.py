@@ -37,6 +37,7 @@ from meetref.net.capture import Capture, capture_file
 from meetref.net.network import KernelNetwork
 from meetref.protocol.dtls import Versions
 from meetref.protocol.srtp import Engine
+from meetref.protocol.videocodecs import VIDEO
 from meetref.wire.address import Address, canonical_host
 from meetref.wire.reader import Malformed
 
@@ -68,6 +69,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--capture", type=Path, metavar="FILE", help="write a pcapng of the media, with its secrets")
     parser.add_argument("--dtls", choices=VERSIONS, default="any", help="versions of DTLS: any prefers 1.3 (any)")
     parser.add_argument("--srtp", choices=SRTP_ENGINES, default="faster", help="who locks the media (faster)")
+    parser.add_argument(
+        "--video",
+        type=_codecs,
+        default=(),
+        metavar="CODEC,...",
+        help="codecs to take before others: vp8, h264, vp9, av1",
+    )
     parser.add_argument(
         "--hide-headers", action="store_true", help="encrypt RTP headers, too, where the browser takes that (cryptex)"
     )
@@ -105,6 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
         dtls_versions=VERSIONS[arguments.dtls],
         srtp_engine=SRTP_ENGINES[arguments.srtp],
         hides_headers=arguments.hide_headers,
+        video=arguments.video,
         admit=protection.admit or (lambda join: None),
         may_record=protection.may_record,
         any_page=protection.admit is not None,
@@ -191,6 +200,16 @@ def _address(option: str, text: str) -> str:
         return canonical_host(text)
     except Malformed as error:
         raise CommandFailed(f"{option}: {error.what}", Exit.WRONG_COMMAND_LINE) from None
+
+
+def _codecs(text: str) -> tuple[str, ...]:
+    """The names in a list with commas. Raises `argparse.ArgumentTypeError`."""
+    names = tuple(name.strip().lower() for name in text.split(","))
+    known = {codec.name.lower() for codec in VIDEO}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(sorted(known))}")
+    return names
 
 
 def _first(error: BaseException) -> BaseException:

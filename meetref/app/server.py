@@ -46,6 +46,7 @@ from meetref.protocol.candidacy import Candidacy
 from meetref.protocol.certificate import Certificates
 from meetref.protocol.dtls import Versions
 from meetref.protocol.srtp import Engine
+from meetref.protocol.videocodecs import rank
 from meetref.wire import signaling
 from meetref.wire.address import Address, StreamAddress
 from meetref.wire.candidate import Candidate
@@ -74,9 +75,10 @@ class Settings:
 
     With `only_local`, media too is only for this machine. With `relay_ports`, first and last, the relay reaches the
     world and not only this server. `log` is the event log's file or a topic of Kafka; `inline_log` uses no thread. With
-    `any_page`, where `admit` wants a token, pages from elsewhere may use WHIP and WHEP. Without `embeds_handshake` DTLS
-    waits for ICE, also where the other side could do better. `recordings` is the folder of recordings, None where
-    nothing is recorded; `may_record` tells who may begin one.
+    `any_page`, where `admit` wants a token, pages from elsewhere may use WHIP and WHEP. `video` are the codecs of
+    pictures that are taken before others, by their names. Without `embeds_handshake` DTLS waits for ICE, also where
+    the other side could do better. `recordings` is the folder of recordings, None where nothing is recorded;
+    `may_record` tells who may begin one.
     """
 
     listen: Sequence[str] = ("127.0.0.1",)
@@ -97,6 +99,7 @@ class Settings:
     dtls_versions: Versions = "1.3 preferred"
     srtp_engine: Engine | None = None
     hides_headers: bool = False
+    video: Sequence[str] = ()
     embeds_handshake: bool = True
     key_log: Callable[[str], None] | None = None
     maximum_rooms: int = 200
@@ -278,6 +281,7 @@ def _place(
         embeds_handshake=settings.embeds_handshake,
         key_log=settings.key_log,
         ice_servers=ice_servers,
+        video=rank(settings.video),
     )
 
 

@@ -15,7 +15,7 @@ Read next: `meeting/oneway.py`.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -35,6 +35,7 @@ from meetref.meeting.room import NotAdmitted, Rooms
 from meetref.protocol.answering import Offer
 from meetref.protocol.description import Unusable
 from meetref.protocol.fragment import read_fragment
+from meetref.protocol.negotiation import Codec
 from meetref.protocol.oneway import read_publication, read_request
 from meetref.wire import sdp, sdpfragment, signaling
 from meetref.wire.address import Address, canonical_host
@@ -51,7 +52,7 @@ ENDPOINT = ("POST", "OPTIONS", "GET", "HEAD")
 SESSION = ("PATCH", "DELETE", "OPTIONS", "GET", "HEAD")
 
 NAMELESS = {"whip": "Publisher", "whep": "Viewer"}
-READ: dict[Kind, Callable[[str], Offer]] = {"whip": read_publication, "whep": read_request}
+READ: dict[Kind, Callable[[str, Sequence[Codec]], Offer]] = {"whip": read_publication, "whep": read_request}
 
 
 def routes(rooms: Rooms, *, any_page: bool) -> Iterable[Route]:
@@ -135,7 +136,7 @@ class _Door:
         self._admit(join)
         text = await read_body(request, SDP, sdp.MAXIMUM_SIZE, "Accept-Post")
         try:  # spec: whip/simulcast
-            offer = READ[self._kind](text)
+            offer = READ[self._kind](text, self._rooms.video)
             kinds = {track.kind for track in offer.tracks} if self._kind == "whip" else set()
             join.microphone = "on" if "audio" in kinds else "none"
             join.camera = "on" if "video" in kinds else "none"

@@ -341,7 +341,9 @@ async def open_log(
             yield log
     finally:
         log._close()
-        store.close()
+        with trio.CancelScope(shield=True):
+            async with log._thread:  # whoever reads, outside of this block, ends first
+                store.close()
 
 
 @asynccontextmanager

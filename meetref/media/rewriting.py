@@ -6,7 +6,7 @@ Specification: RFC 3550 section 5.1 (what must be continuous), RFC 7741 section 
 draft-holmer-rmcat-transport-wide-cc-extensions-01 (the number each link gives its packets).
 While nothing is left out of a source, an offset carries every one of its packets, late or not. Leaving out temporal
 layers is a detour (`thin`) that costs nothing while nobody takes it. Which encoding comes is `media/simulcast`'s.
-Read next: `media/thinning.py`.
+Read next: `media/thinning.py`; `media/formats.py` for other codecs than VP8.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from itertools import groupby
 from struct import Struct
 
 from meetref.media.sequence import Unwrapper
-from meetref.media.thinning import ALL_LAYERS, Thinning
+from meetref.media.thinning import ALL_LAYERS, Thinning, begins_vp8
 from meetref.wire import rtp, vp8
 
 HALF_SEQUENCE = 1 << 15
@@ -47,7 +47,7 @@ Parts = tuple[bytes, bytes, bytes]
 _VERSION = 0x80
 _VERSION_AND_EXTENSION = 0x90
 _PADDED = 0x20
-_PADDING = [b"", *(bytes(size - 1) + bytes([size]) for size in range(1, EVEN))]
+PADDING = [b"", *(bytes(size - 1) + bytes([size]) for size in range(1, EVEN))]
 _ONE_BYTE = 0xBEDE
 
 
@@ -88,7 +88,7 @@ def read_audio(data: bytes, sequence: int, level_id: int | None) -> Incoming:
     offset, end = rtp.payload_bounds(data)
     found = rtp.find_extension(data, level_id) if level_id else None
     level = data[found[0]] & 0x7F if found is not None and found[1] else 127
-    return Incoming(sequence, timestamp, second & 0x80, data[offset:end], True, level, whole=data)
+    return Incoming(sequence, timestamp, second & 0x80, data[offset:end], True, level)
 
 
 def read_video(data: bytes, sequence: int, short_pictures: Unwrapper) -> Incoming:
@@ -100,8 +100,8 @@ def read_video(data: bytes, sequence: int, short_pictures: Unwrapper) -> Incomin
     offset, end = rtp.payload_bounds(data)
     payload = data[offset:end]
     if not payload:  # spec: rewriting/padding-keeps-its-number
-        return hollow(sequence, timestamp, data)
-    packet = Incoming(sequence, timestamp, second & 0x80, payload, vp8.is_keyframe(payload), whole=data)
+        return hollow(sequence, timestamp)
+    packet = Incoming(sequence, timestamp, second & 0x80, payload, vp8.is_keyframe(payload))
     if packet.starts:
         packet.size = vp8.size_of_keyframe(payload)
     layout = vp8.locate(payload)
@@ -116,13 +116,13 @@ def read_video(data: bytes, sequence: int, short_pictures: Unwrapper) -> Incomin
             packet.sync = bool(payload[layout.rest] & vp8.Y)
     if len(packet.tail) >= PADDED_FROM:
         packet.padding = -len(packet.tail) % EVEN
-        packet.tail += _PADDING[packet.padding]
+        packet.tail += PADDING[packet.padding]
     return packet
 
 
-def hollow(sequence: int, timestamp: int, whole: bytes = b"") -> Incoming:
+def hollow(sequence: int, timestamp: int) -> Incoming:
     """A packet of nothing but padding: its number was promised or used, and there is no content that goes with it."""
-    return Incoming(sequence, timestamp, 0, b"\x01", False, padding=1, whole=whole)
+    return Incoming(sequence, timestamp, 0, b"\x01", False, padding=1)
 
 
 def without_padding(parts: Parts) -> Parts:
@@ -133,11 +133,30 @@ def without_padding(parts: Parts) -> Parts:
     return bytes([header[0] ^ _PADDED]) + header[1:], descriptor, tail[: -tail[-1]]
 
 
+@dataclass(slots=True, frozen=True)
+class Writing:
+    """How the numbers of a codec are written, and what its pictures are counted by.
+
+    `write` makes the descriptor of `lead`, picture id and TL0PICIDX; None: as VP8, which is written in place. `begins`:
+    is this the first packet of its picture? Picture ids start again after `cycle`. Behind pictures that are left out
+    they close up, unless the pictures refer to each other by them. `in_header`: the descriptor is a header extension.
+    """
+
+    write: Callable[[bytes, int, int | None], bytes] | None = None
+    begins: Callable[[Incoming], bool] = begins_vp8
+    cycle: int = 1 << 15
+    closes_up: bool = True
+    in_header: bool = False
+
+
+VP8_WRITING = Writing()
+
+
 class Rewriter:
     """The outgoing stream of one slot. Audio and video differ in the header they write, not in how they continue.
 
-    `transport_id` and `level_id` are this connection's extension ids; `level_id` is 0 for video, which has no level,
-    and both where the viewer takes no extension: then the header has none.
+    `transport_id`, `level_id` and `descriptor_id` are this connection's extension ids; `level_id` is 0 for video, which
+    has no level, and all where the viewer takes no extension: then the header has none.
     """
 
     __slots__ = (
@@ -150,6 +169,7 @@ class Rewriter:
         "_tl0_offset",
         "_transport_octet",
         "clock_rate",
+        "descriptor_id",
         "last_picture",
         "last_sequence",
         "last_timestamp",
@@ -160,6 +180,7 @@ class Rewriter:
         "ssrc",
         "thinning",
         "timestamp_offset",
+        "writing",
     )
 
     def __init__(
@@ -172,8 +193,11 @@ class Rewriter:
         level_id: int,
         first_sequence: int,
         first_timestamp: int,
+        descriptor_id: int = 0,
     ) -> None:
         self.ssrc = ssrc
+        self.writing = VP8_WRITING
+        """Of the codec that comes; it may change where another source begins, and with it the payload type."""
         self.payload_type = payload_type
         self.clock_rate = clock_rate
         self.thinning: Thinning | None = None
@@ -187,6 +211,7 @@ class Rewriter:
         self.timestamp_offset = 0
         self._transport_octet = transport_id << 4 | 1 if transport_id else 0
         self._level_octet = level_id << 4 if transport_id else 0
+        self.descriptor_id = descriptor_id
         self._first = 0
         self._begun = first_sequence
         self._sequence_offset = 0
@@ -244,7 +269,10 @@ class Rewriter:
         self.thinning = None
         if highest < ALL_LAYERS:
             newest = self.last_picture - self._picture_offset
-            self.thinning = Thinning(highest, self._sequence_offset, self._picture_offset, newest)
+            writing = self.writing
+            self.thinning = Thinning(
+                highest, self._sequence_offset, self._picture_offset, newest, writing.begins, writing.closes_up
+            )
 
     def rewrite(self, packets: Sequence[Incoming], transport_sequence: int) -> list[Parts]:
         """What this slot sends of a burst; the link's numbers begin with `transport_sequence`.
@@ -290,6 +318,14 @@ class Rewriter:
             number = (number + 1) & 0xFFFF
             made.append((header, descriptor, tail))
         self.packets += len(made)
+        return self._described(made) if self.writing.in_header else made
+
+    def _described(self, made: list[Parts]) -> list[Parts]:
+        """With each packet's descriptor where it belongs to the header, as far as the viewer takes it."""
+        for place, (header, descriptor, tail) in enumerate(made):
+            self.octets -= len(descriptor)
+            extended = extend(header, self.descriptor_id, descriptor) if self.descriptor_id and descriptor else header
+            made[place] = extended, b"", tail
         return made
 
     def thin(self, packets: Sequence[Incoming], transport_sequence: int) -> list[Parts]:
@@ -314,6 +350,8 @@ class Rewriter:
 
     def _descriptor(self, packet: Incoming, picture: int) -> bytes:
         """Of a VP8 packet: its picture id always has 15 bits here, whatever the publisher's has."""
+        if self.writing.write is not None:
+            return self._written(packet, picture)
         picture = picture + self._picture_offset & 0x7FFF  # spec: vp8/picture-id-wraps
         if (picture - self.last_picture) & 0x7FFF < HALF_PICTURE:
             self.last_picture = picture
@@ -323,3 +361,38 @@ class Rewriter:
         if (tl0 - self.last_tl0) & 0xFF < HALF_TL0:
             self.last_tl0 = tl0
         return _PICTURE_TL0.pack(packet.lead, 0x8000 | picture, tl0)
+
+    def _written(self, packet: Incoming, picture: int) -> bytes:
+        """The descriptor of a packet of another codec."""
+        writing = self.writing
+        assert writing.write is not None
+        picture = (picture + self._picture_offset) % writing.cycle  # spec: rewriting/pictures-continue
+        if (picture - self.last_picture) % writing.cycle < writing.cycle >> 1:
+            self.last_picture = picture
+        if packet.tl0 is None:
+            return writing.write(packet.lead, picture, None)
+        tl0 = packet.tl0 + self._tl0_offset & 0xFF
+        if (tl0 - self.last_tl0) & 0xFF < HALF_TL0:
+            self.last_tl0 = tl0
+        return writing.write(packet.lead, picture, tl0)
+
+
+def extend(header: bytes, identifier: int, value: bytes) -> bytes:
+    """A rewritten header with one extension more, in the two-byte form where the value needs it (RFC 8285)."""
+    two_bytes = len(value) > 16  # spec: rewriting/long-extensions
+    there = len(header) > rtp.HEADER_SIZE
+    elements = header[TRANSPORT_SEQUENCE_AT - 1 : TRANSPORT_SEQUENCE_AT + 2] if there else b""
+    if two_bytes:
+        elements = elements and bytes((elements[0] >> 4, 2)) + elements[1:]
+        elements += bytes((identifier, len(value))) + value
+    else:
+        elements += bytes((identifier << 4 | len(value) - 1,)) + value
+    elements += bytes(-len(elements) % 4)
+    profile = rtp.TWO_BYTE if two_bytes else rtp.ONE_BYTE
+    fixed = bytes((header[0] | 0x10,)) + header[1 : rtp.HEADER_SIZE]
+    return fixed + rtp.extension_head.pack(profile, len(elements) // 4) + elements
+
+
+def transport_sequence_at(header: bytes | bytearray) -> int:
+    """Where the link's number stands, if there is one: an octet further on in the two-byte form."""
+    return TRANSPORT_SEQUENCE_AT + (header[rtp.HEADER_SIZE] == rtp.TWO_BYTE >> 8)

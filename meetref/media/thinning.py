@@ -1,10 +1,11 @@
-"""Leaving temporal layers out of a VP8 stream, so that what is left is a whole stream: the numbers close up behind it.
+"""Leaving temporal layers out of a stream, so that what is left is a whole stream: the numbers close up behind it.
 
 Which layer a packet has is seen when it comes, and the numbers of those behind it are given away then. So a packet that
 is still missing keeps its number free, unless its neighbours show that it belongs to a picture that is left out. A
 latecomer that was not wanted goes out hollow, under the number that was kept for it.
-Stands below `media/rewriting`. Specification: RFC 7741 section 4.2 (TID, Y). doc/svc.md of the Jitsi bridge has four
-examples of the gap to leave; that a picture goes whole or not at all, and hollow packets, are ours.
+Stands below `media/rewriting`; of other codecs than VP8 `media/formats` reads the layers. Specification: RFC 7741
+section 4.2 (TID, Y). doc/svc.md of the Jitsi bridge has four examples of the gap to leave; that a picture goes whole or
+not at all, and hollow packets, are ours.
 Leaves out: streams without picture ids, which go whole. Read next: `media/simulcast.py`.
 """
 
@@ -12,12 +13,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from meetref.media.sequence import Unwrapper
 
 ALL_LAYERS = 3
-"""The highest temporal layer that VP8 can tell."""
+"""The highest temporal layer that VP8 can tell; what others call still higher counts as this."""
 
 MAXIMUM_OMITTED = 256
 """Numbers that are remembered to have been left out; what comes from before them comes too late."""
@@ -45,6 +47,11 @@ class Layered(Protocol):
     temporal: int
     sync: bool
     lead: bytes
+
+
+def begins_vp8(packet: Layered) -> bool:
+    """Whether this is the first packet of its picture."""
+    return packet.lead[0] & 0x17 == 0x10
 
 
 class Omissions:
@@ -93,16 +100,22 @@ Place = tuple[int, int, bool]
 class Thinning:
     """One source on its way into one slot. `wanted` is the highest temporal layer that should go.
 
-    It begins with the offsets that hold for the newest packet so far, and that packet's picture id.
+    It begins with the offsets that hold for the newest packet so far, and that packet's picture id. For the rest see
+    `media/rewriting.Writing`.
     """
 
     __slots__ = (
-        "_changes", "_kept", "_marker", "_newest", "_next", "_part_of", "_pictures", "_place", "_sequences", "_tl0",
-        "_unwrapper", "wanted",
+        "_begins", "_changes", "_closes_up", "_kept", "_marker", "_newest", "_next", "_part_of", "_pictures", "_place",
+        "_sequences", "_tl0", "_unwrapper", "wanted",
     )  # fmt: skip
 
-    def __init__(self, wanted: int, sequence_offset: int, picture_offset: int, newest: int) -> None:
+    def __init__(
+        self, wanted: int, sequence_offset: int, picture_offset: int, newest: int,
+        begins: Callable[[Any], bool] = begins_vp8, closes_up: bool = True,
+    ) -> None:  # fmt: skip
         self.wanted = wanted
+        self._begins = begins
+        self._closes_up = closes_up
         self._sequences = Omissions(sequence_offset)
         self._pictures = Omissions(picture_offset)
         self._unwrapper = Unwrapper(15)
@@ -162,8 +175,9 @@ class Thinning:
             self._change(packet, picture)
             goes = self._kept = self._goes(packet, picture)
             self._newest, self._marker = picture, packet.marker
-            for omitted in range(newest + 1 if nothing_between else picture, picture if goes else picture + 1):
-                self._pictures.omit(omitted)  # spec: rewriting/pictures-close-up
+            if self._closes_up:  # spec: rewriting/pictures-keep-gaps
+                for omitted in range(newest + 1 if nothing_between else picture, picture if goes else picture + 1):
+                    self._pictures.omit(omitted)  # spec: rewriting/pictures-close-up
         elif picture == newest:
             goes = kept
             self._marker |= packet.marker
@@ -173,7 +187,7 @@ class Thinning:
         self._tl0 = packet.tl0
         if due is not None and nothing_between and 0 < packet.sequence - due < MAXIMUM_GAP:
             owners = [False] if picture > newest + 1 else []
-            owners += [goes] if picture == newest or not _begins(packet) else []
+            owners += [goes] if picture == newest or not self._begins(packet) else []
             owners += [kept] if picture > newest and not ended else []
             if owners and not any(owners):  # spec: rewriting/gap-judged
                 for missing in range(due, packet.sequence):
@@ -227,8 +241,3 @@ class Thinning:
     def offsets(self) -> tuple[int, int]:
         """What is added to the newest sequence number and picture id."""
         return self._sequences.offset, self._pictures.offset
-
-
-def _begins(packet: Layered) -> bool:
-    """Whether this is the first packet of its picture."""
-    return packet.lead[0] & 0x17 == 0x10

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from meetref.media.clock import to_ntp
@@ -27,16 +27,17 @@ from meetref.protocol.machine import Datagram, Dice, Event
 from meetref.protocol.negotiation import (
     AUDIO_LEVEL,
     AUDIO_LEVEL_ID,
+    DEPENDENCY_DESCRIPTOR,
+    DEPENDENCY_DESCRIPTOR_ID,
     OPUS_PAYLOAD_TYPE,
-    RTX_PAYLOAD_TYPE,
     TRANSPORT_SEQUENCE,
     TRANSPORT_SEQUENCE_ID,
-    VP8_PAYLOAD_TYPE,
     ReceivedTrack,
     TakenAnswer,
 )
 from meetref.protocol.negotiation import Slot as OfferedSlot
 from meetref.protocol.peer import Connected, Peer
+from meetref.protocol.videocodecs import VIDEO, rtx_of
 from meetref.wire import rtcp, rtcpfeedback, transportfeedback
 from meetref.wire.address import Address
 from meetref.wire.reader import Malformed
@@ -50,19 +51,31 @@ MAXIMUM_UNREAD = 32
 
 @dataclass(slots=True, frozen=True)
 class Numbers:
-    """How the packets of a slot are marked: its payload types, and the ids of its header extensions (0: none)."""
+    """How the packets of a slot are marked: its payload types, and the ids of its header extensions (0: none).
 
-    payload_type: int
-    rtx_payload_type: int
+    `formats` has for each codec its payload type and that of its retransmissions, the preferred codec first.
+    """
+
+    formats: Mapping[str, tuple[int, int]]
     transport_id: int
-    level_id: int
+    level_id: int = 0
+    descriptor_id: int = 0
 
 
 OUR_NUMBERS: dict[Kind, Numbers] = {
-    "audio": Numbers(OPUS_PAYLOAD_TYPE, 0, TRANSPORT_SEQUENCE_ID, AUDIO_LEVEL_ID),
-    "video": Numbers(VP8_PAYLOAD_TYPE, RTX_PAYLOAD_TYPE, TRANSPORT_SEQUENCE_ID, 0),
+    "audio": Numbers({"opus": (OPUS_PAYLOAD_TYPE, 0)}, TRANSPORT_SEQUENCE_ID, AUDIO_LEVEL_ID),
+    "video": Numbers(
+        {codec.name: (codec.payload_type, rtx_of(codec).payload_type) for codec in VIDEO},
+        TRANSPORT_SEQUENCE_ID,
+        descriptor_id=DEPENDENCY_DESCRIPTOR_ID,
+    ),
 }
 """Of what we offer ourselves."""
+
+
+def formats_of(kind: Kind, codecs: Collection[str]) -> Mapping[str, tuple[int, int]]:
+    """Those of our own formats that a viewer reads."""
+    return {name: numbers for name, numbers in OUR_NUMBERS[kind].formats.items() if name in codecs}
 
 
 class Down(Link):
@@ -133,8 +146,9 @@ class Down(Link):
 
         `name` is ours for it; the description calls it as the offer does.
         """
-        kind, codec = section.kind, next(iter(section.codecs.values()))
-        rtx = next(iter(section.rtx), None)
+        kind = section.kind
+        repairing = {repaired: number for number, repaired in section.rtx.items()}
+        formats = {codec.name: (number, repairing.get(number, 0)) for number, codec in section.codecs.items()}
         ssrc, rtx_ssrc = (int.from_bytes(self._dice(4)) for _ in range(2))
         described = OfferedSlot(
             mid=section.mid,
@@ -142,23 +156,27 @@ class Down(Link):
             stream=stream,
             track=f"{stream}-{kind}",
             ssrc=ssrc,
-            rtx_ssrc=rtx_ssrc if rtx is not None else None,
+            rtx_ssrc=rtx_ssrc if all(rtx for _, rtx in formats.values()) else None,
             cname=self._cname,
         )
         ids = section.extensions
-        numbers = Numbers(codec.payload_type, rtx or 0, ids.get(TRANSPORT_SEQUENCE, 0), ids.get(AUDIO_LEVEL, 0))
+        numbers = Numbers(
+            formats, ids.get(TRANSPORT_SEQUENCE, 0), ids.get(AUDIO_LEVEL, 0), ids.get(DEPENDENCY_DESCRIPTOR, 0)
+        )
         self._add_slot(name, described, numbers)
         self._accepted.add(name)
         return described
 
     def _add_slot(self, name: str, described: OfferedSlot, numbers: Numbers) -> None:
         kind = described.kind
+        payload_type, rtx_payload_type = next(iter(numbers.formats.values()))
         rewriter = Rewriter(
             ssrc=described.ssrc,
-            payload_type=numbers.payload_type,
+            payload_type=payload_type,
             clock_rate=48000 if kind == "audio" else 90000,
             transport_id=numbers.transport_id,
             level_id=numbers.level_id,
+            descriptor_id=numbers.descriptor_id,
             first_sequence=int.from_bytes(self._dice(2))
             & 0x7FFF,  # RFC 3711 section 3.3.1: a start below half loses no roll-over
             first_timestamp=int.from_bytes(self._dice(4)),
@@ -167,22 +185,31 @@ class Down(Link):
         if described.rtx_ssrc is not None:
             repair = Retransmission(
                 ssrc=described.rtx_ssrc,
-                payload_type=numbers.rtx_payload_type,
+                payload_type=rtx_payload_type,
                 transport_id=numbers.transport_id,
                 first_sequence=int.from_bytes(self._dice(2)) & 0x7FFF,
             )
-        slot = self.slots[name] = Slot(mid=name, kind=kind, link=self, rewriter=rewriter, repair=repair)
+        slot = self.slots[name] = Slot(
+            mid=name, kind=kind, link=self, rewriter=rewriter, repair=repair, formats=numbers.formats
+        )
         self._by_ssrc[described.ssrc] = slot
 
     def answered(self, answer: TakenAnswer) -> None:
         """Take what the viewer's answer agreed to."""
+        read: dict[tuple[str, ...], Mapping[str, tuple[int, int]]] = {}  # one for all slots that are answered alike
         for mid, section in answer.accepted.items():
             slot = self.slots.get(mid)
             if slot is not None:
                 self._accepted.add(mid)
                 slot.red_payload_type = section.red_payload_type
-                if not section.rtx and isinstance(slot.repair, Retransmission):
+                # spec: simulcast/codec-that-is-read
+                slot.formats = read.setdefault(tuple(section.codecs), formats_of(slot.kind, section.codecs))
+                if not all(section.codecs.values()) and isinstance(slot.repair, Retransmission):
                     slot.repair = Verbatim()
+                if slot.track is not None and slot.track.codec not in slot.formats:
+                    slot.show(None, 0.0)
+                if DEPENDENCY_DESCRIPTOR not in section.extensions:
+                    slot.rewriter.descriptor_id = 0
 
     def can_show(self, mid: str) -> bool:
         return self.connected and mid in self._accepted

@@ -11,11 +11,12 @@ Leaves out: choosing; `Slot.want` is told which encoding and how many temporal l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
+from meetref.media.formats import FORMATS
 from meetref.media.repair import PacketCache
-from meetref.media.rewriting import TRANSPORT_SEQUENCE_AT, Incoming, Parts, Rewriter, without_padding
+from meetref.media.rewriting import Incoming, Parts, Rewriter, transport_sequence_at, without_padding
 from meetref.media.thinning import ALL_LAYERS
 from meetref.meeting.track import Encoding, Kind, Track
 from meetref.meeting.viewing import Viewing
@@ -59,14 +60,20 @@ class Slot(Viewing):
     """One outgoing stream of a viewer's connection; who is seen in it changes, the stream goes on."""
 
     __slots__ = (
-        "base", "doubles", "first_timestamp", "mid", "payload_type", "red_payload_type", "repair", "rewriter",
+        "base", "doubles", "first_timestamp", "formats", "mid", "payload_type", "red_payload_type", "repair",
+        "rewriter",
     )  # fmt: skip
 
     link: Link
 
-    def __init__(self, *, mid: str, kind: Kind, link: Link, rewriter: Rewriter, repair: Repair) -> None:
+    def __init__(
+        self, *, mid: str, kind: Kind, link: Link, rewriter: Rewriter, repair: Repair,
+        formats: Mapping[str, tuple[int, int]],
+    ) -> None:  # fmt: skip
         super().__init__(kind)
         self.mid = mid
+        self.formats = formats
+        """What the viewer reads: of each codec the payload type, and that of what is sent again (0: there is none)."""
         self.link = link
         self.rewriter = rewriter
         self.repair = repair
@@ -130,7 +137,12 @@ class Slot(Viewing):
         run = self.rewriter.fill(self.repair.has, self.link.transport_sequence)
         if run:
             self._leave(run, now)
-        self.repair.forget()  # a keyframe follows, which needs nothing of it and is to have the line for itself
+        codec = encoding.track.codec
+        self.payload_type, repairing = self.formats[codec]
+        self.double(self.doubles)  # spec: rewriting/payload-type-of-codec
+        self.rewriter.writing = FORMATS[codec].writing
+        # A keyframe follows, which needs nothing of what is remembered and is to have the line for itself.
+        self.repair.forget(repairing)
         step = 1 / FRAMES[self.kind] if is_new else SHORTEST_STEP
         self.rewriter.begin(packet, self.timestamp_at(captured), round(step * self.rewriter.clock_rate))
         super()._start(encoding, packet, now)
@@ -175,8 +187,8 @@ class Repair(Protocol):
         """Whether the packet with this number, one of the newest, was sent."""
         ...
 
-    def forget(self) -> None:
-        """Nothing that was sent so far is needed any more."""
+    def forget(self, payload_type: int) -> None:
+        """Nothing that was sent so far is needed any more; what follows is sent again under this payload type."""
         ...
 
     def again(self, sequence: int, link: Link, now: float) -> list[bytes]:
@@ -210,7 +222,7 @@ class Verbatim:
     def has(self, sequence: int) -> bool:
         return sequence in self._cache
 
-    def forget(self) -> None:
+    def forget(self, payload_type: int) -> None:
         self._cache.forget()
 
     def again(self, sequence: int, link: Link, now: float) -> list[bytes]:
@@ -247,8 +259,9 @@ class Retransmission:
     def has(self, sequence: int) -> bool:
         return sequence in self._cache
 
-    def forget(self) -> None:
+    def forget(self, payload_type: int) -> None:
         self._cache.forget()
+        self.payload_type = payload_type
 
     def again(self, sequence: int, link: Link, now: float) -> list[bytes]:
         found = self._cache.fetch(sequence, now)
@@ -292,8 +305,9 @@ class Retransmission:
         timestamp = int.from_bytes(sent[4:8])  # spec: rtp/rtx-same-timestamp
         rtp.fixed.pack_into(header, 0, sent[0], sent[1] & 0x80 | self.payload_type, self.sequence, timestamp, self.ssrc)
         number = link.transport_sequence
-        if len(header) > rtp.HEADER_SIZE:
-            header[TRANSPORT_SEQUENCE_AT : TRANSPORT_SEQUENCE_AT + 2] = number.to_bytes(2)
+        if self.transport_id:
+            at = transport_sequence_at(header)
+            header[at : at + 2] = number.to_bytes(2)
         self.sequence = (self.sequence + 1) & 0xFFFF  # spec: rtp/rtx-own-sequence
         link.transport_sequence = (number + 1) & 0xFFFF
         locked = link.lock([(bytes(header), sent[2:4] + descriptor, tail)])  # spec: rtp/rtx-original-sequence

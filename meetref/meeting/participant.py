@@ -236,7 +236,7 @@ class Participant:
         """Answer an offer: the first of a connection opens it, a later one changes its sections."""
         now = trio.current_time()
         try:
-            offer = answering.read_offer(message.sdp)
+            offer = answering.read_offer(message.sdp, video=self._place.video)
             if message.connection == self._up_connection and self.up is None:
                 self._refuse("wrong-state", "This connection is over; offer a new one.", message)
                 return
@@ -328,7 +328,7 @@ class Participant:
         self._down_number += 1
         sdp = offering.offer(
             self.down.offered, self._place.transport(self.down.peer, "actpass"),
-            session_id=self._down_connection, version=self._down_number,
+            session_id=self._down_connection, version=self._down_number, video=self._place.video,
         )  # fmt: skip
         self.tell(signaling.DownOffer(connection=self._down_connection, number=self._down_number, sdp=sdp))
 
@@ -337,7 +337,7 @@ class Participant:
             return  # the answer to an offer that a newer one has replaced
         now = trio.current_time()
         try:
-            answer = offering.read_answer(message.sdp, self.down.offered)
+            answer = offering.read_answer(message.sdp, self.down.offered, self._place.video)
         except Malformed as error:
             self._refuse("bad-sdp", f"The answer cannot be used: {error.what}.", message)
             return

@@ -21,6 +21,7 @@ from meetref.protocol.ice import Credentials
 from meetref.protocol.machine import Dice
 from meetref.protocol.peer import Peer, Remote
 from meetref.protocol.srtp import Engine
+from meetref.protocol.videocodecs import VIDEO
 from meetref.wire import signaling
 from meetref.wire.address import Address
 from meetref.wire.candidate import Candidate
@@ -54,6 +55,8 @@ class Place:
     embeds_handshake: bool = True
     key_log: Callable[[str], None] | None = None
     ice_servers: Callable[[str], list[signaling.IceServer]] = lambda participant: []
+    video: tuple[negotiation.Codec, ...] = VIDEO
+    """The codecs of pictures, the preferred one first."""
 
     def peer(self, *, controlling: bool) -> Peer:
         """A new connection, with our candidates."""

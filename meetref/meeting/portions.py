@@ -143,6 +143,9 @@ class Portions:
         for index, sight in enumerate(self.seats.sights):
             choice = self.choices.get(f"v{index}") if sight is not None else None
             slot = self.seats.down.slots[f"v{index}"]
+            codec = self.seats.unread.get(slot.mid) if sight is not None else None
+            if codec is not None:
+                yield signaling.SeatVideo(index, "paused", f"This browser cannot show {codec} video")
             if choice is None or slot.track is None:
                 continue
             if choice.layer is None:

@@ -23,7 +23,7 @@ from meetref.meeting.arranging import Arranging
 from meetref.meeting.participant import Participant
 from meetref.meeting.tap import Tap
 from meetref.meeting.track import Track
-from meetref.protocol.negotiation import ReceivedTrack
+from meetref.protocol.negotiation import RED, ReceivedTrack
 from meetref.wire import signaling
 
 logger = logging.getLogger("meetref.meeting")
@@ -218,8 +218,9 @@ def _state(participant: Participant) -> dict[str, Any]:
 
 def _described(section: ReceivedTrack) -> Event:
     """What is needed to read the packets of a section."""
+    formats = {**section.codecs, **({section.red: RED} if section.red is not None else {})}
     codecs = {
         str(number): {"name": codec.name, "clock_rate": codec.clock_rate, "channels": codec.channels}
-        for number, codec in section.codecs.items()
+        for number, codec in formats.items()
     }
     return {"kind": section.kind, "codecs": codecs, "extensions": dict(section.extensions)}

@@ -56,7 +56,7 @@ class RequestedSeats(Seats):
 
     def show(self, find: FindTrack, now: float) -> bool:
         """Choose who sits and who is heard among those who send something, and point the slots at them."""
-        seen = [content for content in self._everybody if find(content.person, content.source) is not None]
+        seen = [content for content in self._everybody if self._is_read(find(content.person, content.source))]
         self.contents = fill(self.contents, seen[: len(self.contents)])
         self.sights = [
             Sight(content, self._ranks.get(content, "rest")) if content is not None else None
@@ -65,6 +65,11 @@ class RequestedSeats(Seats):
         heard = [content for content in self._ranked() if find(content.person, content.sound) is not None]
         self.voices = self._beside(heard[: len(self.voices)])
         return super().show(find, now)
+
+    def _is_read(self, track: Track | None) -> bool:
+        """Whether there is a picture, in a codec that the viewer has."""
+        slots = self.down.slots.values()
+        return track is not None and any(track.codec in slot.formats for slot in slots if slot.kind == "video")
 
     def _ranked(self) -> list[Content]:
         """Whom to hear: the one who speaks, or spoke last, comes first."""

@@ -11,7 +11,7 @@ Read next: `meeting/participant.py`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import trio
 
@@ -26,6 +26,7 @@ from meetref.meeting.participant import Participant
 from meetref.meeting.place import Place
 from meetref.meeting.recorded import Archive, Recorded
 from meetref.protocol.answering import Offer
+from meetref.protocol.negotiation import Codec
 from meetref.wire import signaling
 from meetref.wire.address import Address
 
@@ -243,6 +244,11 @@ class Rooms:
             self._nursery = nursery
             task_status.started()
             await trio.sleep_forever()
+
+    @property
+    def video(self) -> Sequence[Codec]:
+        """The codecs that pictures may have here, the preferred one first."""
+        return self._place.video
 
     async def attend(self, channel: Channel) -> None:
         """One WebSocket from its first message to its end."""

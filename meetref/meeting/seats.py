@@ -50,6 +50,8 @@ class Seats:
         self.voices: list[Content | None] = []
         self.seating = Seating((), None, 0, 1)
         self.video = signaling.Video([])
+        self.unread: dict[str, str] = {}
+        """By video slot, the codec of what belongs there and the viewer does not read."""
         self.grow(contents, tiles)
 
     def grow(self, contents: int, tiles: int) -> bool:
@@ -119,12 +121,15 @@ class Seats:
         return changed
 
     def _point(self, mid: str, track: Track | None, now: float) -> bool:
-        slot = self.down.slots[mid]
+        slot, before = self.down.slots[mid], self.unread.pop(mid, None)
         wanted = track if self.down.can_show(mid) else None
-        if slot.track is wanted:
-            return False
-        slot.show(wanted, now)
-        return True
+        if wanted is not None and wanted.codec not in slot.formats:  # spec: simulcast/codec-that-is-read
+            self.unread[mid], wanted = wanted.codec, None
+        changed = self.unread.get(mid) != before
+        if slot.track is not wanted:
+            slot.show(wanted, now)
+            changed = True
+        return changed
 
     def clear(self, now: float) -> None:
         """Take every slot off its track: the connection is going."""

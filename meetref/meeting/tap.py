@@ -45,7 +45,7 @@ class Tap(Viewing):
 
     def send(self, packets: Sequence[Incoming], now: float) -> None:
         for packet in packets:
-            if packet.sequence >= self._first:
+            if packet.whole and packet.sequence >= self._first:  # what only RED brought is in the packet that did
                 self._take(packet.whole, now)  # spec: recorder/as-received
 
     def _start(self, encoding: Encoding, packet: Incoming, now: float) -> None:

@@ -173,7 +173,10 @@ class Track:
         ask: Callable[[], None],
         arrived: list[Encoding],
         rids: Sequence[str] = (),
+        codec: str | None = None,
     ) -> None:
+        self.codec = codec or ("opus" if kind == "audio" else "VP8")
+        """By its name in SDP; see `media/formats`."""
         self.owner = owner
         self.source = source
         self.kind = kind

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from meetref.media import clock, redundancy, rewriting
 from meetref.media.feedback import ArrivalRecorder
+from meetref.media.formats import FORMATS
 from meetref.media.lipsync import PublisherClock, TrackClock
 from meetref.media.reception import Reception
 from meetref.media.repair import LossDetector
@@ -24,7 +25,16 @@ from meetref.media.roundtrip import RoundTrip
 from meetref.media.sequence import Unwrapper
 from meetref.meeting.track import Encoding, Track
 from meetref.protocol.machine import Datagram, Dice, Event
-from meetref.protocol.negotiation import AUDIO_LEVEL, MID, REPAIRED_RID, RID, TRANSPORT_SEQUENCE, ReceivedTrack
+from meetref.protocol.negotiation import (
+    AUDIO_LEVEL,
+    CODECS,
+    DEPENDENCY_DESCRIPTOR,
+    MID,
+    REPAIRED_RID,
+    RID,
+    TRANSPORT_SEQUENCE,
+    ReceivedTrack,
+)
 from meetref.protocol.peer import Connected, Peer
 from meetref.wire import rtcp, rtcpfeedback, rtp
 from meetref.wire.reader import Malformed
@@ -44,6 +54,11 @@ SEEN = 1024
 replay window of SRTP does not see that it is the same."""
 
 
+def codec_of(section: ReceivedTrack) -> str:
+    """The codec in which a section comes."""
+    return next((codec.name for codec in section.codecs.values()), CODECS[section.kind].name)
+
+
 class Stream:
     """One SSRC of the publisher: the stream of an encoding, until another one takes its place."""
 
@@ -51,7 +66,8 @@ class Stream:
         self.ssrc = ssrc
         self.encoding = encoding
         self.track = track = encoding.track
-        self.level_id = described.extensions.get(AUDIO_LEVEL)
+        ids = described.extensions
+        self.read = FORMATS[track.codec].reader(ids.get(AUDIO_LEVEL, 0), ids.get(DEPENDENCY_DESCRIPTOR, 0))
         self.transport_id = described.extensions.get(TRANSPORT_SEQUENCE)
         self.red = described.red
         self.recovered = 0
@@ -59,7 +75,6 @@ class Stream:
         self.reception = Reception(CLOCK_RATES[track.kind])
         self.losses = LossDetector()
         self.unwrapper = Unwrapper()
-        self.short_pictures = Unwrapper(7)
         self.seen = [-1] * SEEN
 
 
@@ -104,6 +119,8 @@ class Up:
                     self.ignored["too many tracks"] += 1
                     continue
                 self.tracks[section.mid] = self._track(section, sources[section.mid])
+            elif self.tracks[section.mid].codec != codec_of(section):
+                self._replace(section, sources[section.mid])
             self.tracks[section.mid].add(section.rids)
             self._described[section.mid] = section
             self._mid_id = section.extensions.get(MID, self._mid_id)
@@ -127,7 +144,17 @@ class Up:
             ask=lambda: self._want(mid),
             arrived=self._arrived,
             rids=section.rids,
+            codec=codec_of(section),
         )
+
+    def _replace(self, section: ReceivedTrack, source: Source) -> None:
+        """A section goes on in another codec: that is another track, whose streams are bound anew."""
+        former = self.tracks[section.mid]
+        for slot in tuple(former.slots):
+            slot.show(None, 0.0)
+        self.streams = {ssrc: stream for ssrc, stream in self.streams.items() if stream.track is not former}
+        self._bound_repairs = {ssrc: of for ssrc, of in self._bound_repairs.items() if of in self.streams}
+        self.tracks[section.mid] = self._track(section, source)
 
     def _want(self, mid: str) -> None:
         self._wanted.add(mid)
@@ -243,14 +270,12 @@ class Up:
             self.ignored["of a stream that another one replaced"] += 1
             return
         track = stream.track
-        if track.kind == "audio":
-            packet = rewriting.read_audio(plain, extended, stream.level_id)
-            if plain[1] & 0x7F == stream.red:
-                self._recover(stream, packet, now)
-            if track.on_level is not None:
-                track.on_level(packet.level, now)
-        else:
-            packet = rewriting.read_video(plain, extended, stream.short_pictures)
+        packet = stream.read(plain, extended)
+        packet.whole = plain
+        if plain[1] & 0x7F == stream.red:
+            self._recover(stream, packet, now)
+        if track.on_level is not None:
+            track.on_level(packet.level, now)
         encoding.receive(packet, now)
 
     def _recover(self, stream: Stream, packet: rewriting.Incoming, now: float) -> None:

@@ -18,10 +18,11 @@ from meetref.protocol.description import (
     ROUND_TRIP,
     answers_clock,
     candidate_attributes,
-    choose_codec,
+    choose_codecs,
     choose_extensions,
     choose_red,
     choose_rtx,
+    codecs_of,
     is_rejected,
     read_bundle,
     read_codecs,
@@ -32,8 +33,18 @@ from meetref.protocol.description import (
     write_section,
     write_session,
 )
-from meetref.protocol.negotiation import TRANSPORT_SEQUENCE, Codec, Kind, ReceivedTrack, Setup, Transport
+from meetref.protocol.negotiation import (
+    DEPENDENCY_DESCRIPTOR,
+    TRANSPORT_SEQUENCE,
+    VP8,
+    Codec,
+    Kind,
+    ReceivedTrack,
+    Setup,
+    Transport,
+)
 from meetref.protocol.simulcast import ENCODING_EXTENSIONS, choose_encodings, encoding_attributes
+from meetref.protocol.videocodecs import DESCRIBED
 from meetref.wire import sdp
 from meetref.wire import sdpattributes as attributes
 from meetref.wire.reader import Malformed
@@ -61,13 +72,23 @@ class _Taken:
 
     mid: str
     kind: Kind
-    codec: Codec
-    rtx: Codec | None
+    codecs: tuple[Codec, ...]
+    """Where we receive there is one."""
+    rtx: dict[int, Codec]
+    """What repairs each, by the payload type of that one."""
     red: Codec | None
     extensions: tuple[Extension, ...]
     active: bool
     encodings: tuple[RID, ...]
     answers_clock: bool
+
+    @property
+    def formats(self) -> Iterator[Codec]:
+        """The codecs, each with what repairs it behind it."""
+        for codec in self.codecs:
+            yield codec
+            if codec.payload_type in self.rtx:
+                yield self.rtx[codec.payload_type]
 
 
 @dataclass(slots=True, frozen=True)
@@ -104,24 +125,31 @@ class GivenAnswer:
     mids: tuple[str, ...]
 
 
-def read_offer(offer_sdp: str, way: Way = "recvonly") -> Offer:
-    """Read an offer and decide what to take of it: Opus, also said twice (RED), VP8 and its retransmissions.
+def read_offer(offer_sdp: str, way: Way = "recvonly", video: Sequence[Codec] = (VP8,)) -> Offer:
+    """Read an offer and decide what to take of it: Opus, also said twice (RED), one codec of `video`, and its repair.
 
-    With `way` `sendonly` it is we who send. Payload types and extension ids stay the offerer's own. Raises `Malformed`,
-    in words for the offerer, when nothing can come of the offer.
+    That is the first one of `video` that is offered, whatever the offerer prefers. With `way` `sendonly` it is we who
+    send, and may send all of `video` that the offerer reads. Payload types and extension ids stay the offerer's own.
+    Raises `Malformed`, in words for the offerer, when nothing can come of the offer.
     """
     session = sdp.parse(offer_sdp)
     mids = read_mids(session)
     bundle = read_bundle(session)
-    taken = {found.mid: found for section in session.sections if (found := _take(session, section, bundle, way))}
+    taken = {found.mid: found for section in session.sections if (found := _take(session, section, bundle, way, video))}
     if not taken:
-        unusable("nothing in the offer can be taken: Opus audio and VP8 video are")
+        unusable(f"nothing in the offer can be taken: {takeable(video)} are")
     tagged, remote = _read_remote(session, [mid for mid in bundle if mid in taken], bundle[0])
     _check_meanings(list(taken.values()))
     tracks = [_received_track(section, taken[section.mid]) for section in session.sections if section.mid in taken]
     _check_sources(tracks)
     kept = sorted((mid for mid in bundle if mid in taken), key=lambda mid: mid != tagged.mid)
     return Offer(remote, tuple(tracks), mids, way, tagged, tuple(kept), session, taken)
+
+
+def takeable(video: Sequence[Codec]) -> str:
+    """What can be taken, in words for an offerer."""
+    *others, last = (codec.name for codec in video)
+    return f"Opus audio and {', '.join(others)} or {last} video" if others else f"Opus audio and {last} video"
 
 
 def answer(
@@ -176,29 +204,38 @@ def _read_remote(session: Session, taken: Sequence[str], first: str) -> tuple[Se
     return tagged, read_transport(session, places)
 
 
-def _take(session: Session, section: Section, bundle: Sequence[str], way: Way) -> _Taken | None:
+def _take(session: Session, section: Section, bundle: Sequence[str], way: Way, video: Sequence[Codec]) -> _Taken | None:
     """What is taken of an offered section; None when it is rejected."""
     kind: Kind | None = "audio" if section.kind == "audio" else "video" if section.kind == "video" else None
     mid = section.mid
     if kind is None or mid is None or mid not in bundle or is_rejected(section) or section.protocol not in _PROTOCOLS:
         return None  # spec: sdp/reject-section
     offered = read_codecs(section)
-    codec = choose_codec(offered, kind)
-    if codec is None:
+    codecs = choose_codecs(offered, codecs_of(kind, video), sent_by_us=way == "sendonly")
+    if not codecs:
         return None  # spec: sdp/reject-section
+    if way == "recvonly":
+        codecs = codecs[:1]
     extensions = choose_extensions(session, section, kind, "sends" if way == "recvonly" else "receives")
-    if TRANSPORT_SEQUENCE not in extensions or "transport-cc" not in codec.feedback:  # spec: sdp/transport-wide-both
+    without_clock = any("transport-cc" not in codec.feedback for codec in codecs)
+    if TRANSPORT_SEQUENCE not in extensions or without_clock:  # spec: sdp/transport-wide-both
         extensions.pop(TRANSPORT_SEQUENCE, None)
-        codec = replace(codec, feedback=tuple(name for name in codec.feedback if name != "transport-cc"))
+        codecs = [
+            replace(codec, feedback=tuple(name for name in codec.feedback if name != "transport-cc"))
+            for codec in codecs
+        ]
+    mixed = session.has("extmap-allow-mixed") or section.has("extmap-allow-mixed")
+    if not mixed or not any(codec.name in DESCRIBED for codec in codecs):  # spec: sdp/mixed-extensions
+        extensions.pop(DEPENDENCY_DESCRIPTOR, None)
     active = sdp.direction(session, section) in ("sendrecv", _REVERSED[way])
-    encodings = choose_encodings(section, codec, tuple(extensions.values())) if way == "recvonly" else ()
+    encodings = choose_encodings(section, codecs[0], tuple(extensions.values())) if way == "recvonly" else ()
     if not encodings:
         for uri in ENCODING_EXTENSIONS:
             extensions.pop(uri, None)
-    red = choose_red(offered, codec) if way == "recvonly" else None
-    rtx = choose_rtx(offered, codec)
+    red = choose_red(offered, codecs[0]) if way == "recvonly" else None
+    rtx = {codec.payload_type: found for codec in codecs if (found := choose_rtx(offered, codec))}
     measured = answers_clock(session, section)
-    return _Taken(mid, kind, codec, rtx, red, tuple(extensions.values()), active, encodings, measured)
+    return _Taken(mid, kind, tuple(codecs), rtx, red, tuple(extensions.values()), active, encodings, measured)
 
 
 def _answered_section(
@@ -210,7 +247,7 @@ def _answered_section(
         section.kind,
         taken.mid,
         # A browser sends what stands first. spec: red/preferred
-        [codec for codec in (taken.red, taken.codec, taken.rtx) if codec is not None],
+        [*([taken.red] if taken.red is not None else []), *taken.formats],
         [
             Extension(extension.id, extension.uri, _REVERSED.get(extension.direction or "", extension.direction))
             for extension in taken.extensions
@@ -229,10 +266,10 @@ def _check_meanings(taken: Sequence[_Taken]) -> None:
     names: dict[int, str] = {}
     ids: dict[str, int] = {}
     for one in taken:
-        repairs = "" if one.rtx is None else f"repair of {one.codec.payload_type}"
-        meanings = [(one.codec.payload_type, one.codec.name)]
-        meanings += [] if one.rtx is None else [(one.rtx.payload_type, repairs)]
-        meanings += [] if one.red is None else [(one.red.payload_type, f"{one.codec.payload_type} said twice")]
+        meanings = [(codec.payload_type, codec.name) for codec in one.codecs]
+        meanings += [(rtx.payload_type, f"repair of {repaired}") for repaired, rtx in one.rtx.items()]
+        if one.red is not None:
+            meanings.append((one.red.payload_type, f"{one.codecs[0].payload_type} said twice"))
         for payload_type, meaning in meanings:
             if formats.setdefault(payload_type, meaning) != meaning:  # spec: sdp/bundle-payload-types
                 unusable(f"payload type {payload_type} means two things in the BUNDLE group")
@@ -253,12 +290,12 @@ def _received_track(section: Section, taken: _Taken) -> ReceivedTrack:
         unusable(f"section {taken.mid!r} announces more than {MAXIMUM_SOURCES} SSRCs")
     pairs = [group.ssrcs for group in groups if group.semantics == "FID" and len(group.ssrcs) == 2]
     repairs = {group.ssrcs[-1] for group in groups if group.semantics in ("FID", "FEC-FR")}
-    rtx_of = {repair: media for media, repair in pairs if media in ssrcs} if taken.rtx is not None else {}
+    rtx_of = {repair: media for media, repair in pairs if media in ssrcs} if taken.rtx else {}
     return ReceivedTrack(
         mid=taken.mid,
         kind=taken.kind,
-        codecs={taken.codec.payload_type: taken.codec},
-        rtx={taken.rtx.payload_type: taken.codec.payload_type} if taken.rtx is not None else {},
+        codecs={codec.payload_type: codec for codec in taken.codecs},
+        rtx={rtx.payload_type: repaired for repaired, rtx in taken.rtx.items()},
         red=taken.red.payload_type if taken.red is not None else None,
         extensions={extension.uri: extension.id for extension in taken.extensions},
         ssrcs=tuple(ssrc for ssrc in ssrcs if ssrc not in repairs),

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Literal, NoReturn, cast
 
 from meetref.protocol.negotiation import (
-    CODECS,
+    DEPENDENCY_DESCRIPTOR,
     EXTENSIONS,
+    OPUS,
     RECEIVED_EXTENSIONS,
     RED,
     RTX,
@@ -24,6 +26,7 @@ from meetref.protocol.negotiation import (
     Setup,
     Transport,
 )
+from meetref.protocol.videocodecs import VIDEO, answered_parameters, fitting
 from meetref.wire import candidate as candidate_lines
 from meetref.wire import sdpattributes as attributes
 from meetref.wire.candidate import Candidate
@@ -195,6 +198,8 @@ def write_section(
     more: Iterable[Attribute] = (),
 ) -> Section:
     """One section that is offered or accepted."""
+    extensions = list(extensions)
+    mixed = any(extension.uri in LONG_EXTENSIONS for extension in extensions)
     return Section(
         kind=kind,
         port=DISCARD_PORT,
@@ -205,6 +210,7 @@ def write_section(
             *candidates,
             Attribute("mid", mid),
             *extension_attributes(extensions),
+            *([Attribute("extmap-allow-mixed")] if mixed else ()),  # spec: sdp/mixed-extensions
             Attribute(way),
             Attribute("rtcp-mux"),  # spec: sdp/rtcp-mux-written
             Attribute("rtcp-rsize"),
@@ -279,14 +285,21 @@ def read_codecs(section: Section) -> dict[int, Codec]:
     }
 
 
-def choose_codec(offered: Mapping[int, Codec], kind: Kind) -> Codec | None:
-    """The first offered codec that is ours, with the feedback that both sides know; None when there is none."""
-    ours = CODECS[kind]
-    for codec in offered.values():
-        if _same_format(codec, ours):
-            feedback = tuple(name for name in ours.feedback if name in codec.feedback)
-            return Codec(ours.name, ours.clock_rate, ours.channels, codec.payload_type, ours.parameters, feedback)
-    return None
+def codecs_of(kind: Kind, video: Sequence[Codec]) -> Sequence[Codec]:
+    """Our codecs of a kind, where those of pictures are `video`."""
+    return video if kind == "video" else (OPUS,)
+
+
+def choose_codecs(offered: Mapping[int, Codec], ours: Sequence[Codec], *, sent_by_us: bool = False) -> list[Codec]:
+    """The offered codecs that are ours, in our order, one of each name, with the feedback that both sides know."""
+    chosen = []
+    for own in ours:
+        found = next(fitting(offered, own, sent_by_us=sent_by_us), None)  # spec: sdp/codec-preference
+        if found is not None:
+            feedback = tuple(name for name in own.feedback if name in found.feedback)
+            parameters = own.parameters if own is OPUS else answered_parameters(found, own)
+            chosen.append(replace(own, payload_type=found.payload_type, parameters=parameters, feedback=feedback))
+    return chosen
 
 
 def choose_rtx(offered: Mapping[int, Codec], repaired: Codec) -> Codec | None:
@@ -310,8 +323,12 @@ def choose_red(offered: Mapping[int, Codec], repeated: Codec) -> Codec | None:
     return None
 
 
-REPAIRED = frozenset({"VP8"})
+REPAIRED = frozenset(codec.name for codec in VIDEO)
 """The codecs that are sent again on a stream of their own when packets are lost."""
+
+
+LONG_EXTENSIONS = frozenset({DEPENDENCY_DESCRIPTOR})
+"""Those whose values may be longer than a one-byte header can say, so that packets have headers of both forms."""
 
 
 def _same_format(codec: Codec, ours: Codec) -> bool:

@@ -3,7 +3,7 @@
 A participant has two connections: on *up* the client offers what it sends, on *down* the server offers its slots.
 So on both the sender offers and the receiver answers: `offering.py` is the one half, `answering.py` the other.
 Specification: RFC 9429 (JSEP), RFC 9143 (BUNDLE), RFC 4588 (RTX), RFC 2198 (RED), RFC 8853 (simulcast), the uris of
-each header extension below. Leaves out: data channels, other codecs: each brings its own rows here.
+each header extension below. Leaves out: data channels, other codecs of pictures (`protocol/videocodecs`).
 Read next: `protocol/description.py`.
 """
 
@@ -22,6 +22,7 @@ AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 TRANSPORT_SEQUENCE = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
 REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
+DEPENDENCY_DESCRIPTOR = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
 
 RENOMINATION = "renomination"
 SPED_OPTIONS = ("sped", "googspedv1", "goog-sped-v1")
@@ -33,6 +34,7 @@ ICE_OPTIONS = (*PLAIN_ICE_OPTIONS, *SPED_OPTIONS)  # spec: sped/options-offered
 AUDIO_LEVEL_ID = 1
 TRANSPORT_SEQUENCE_ID = 3
 MID_ID = 4
+DEPENDENCY_DESCRIPTOR_ID = 12
 
 
 @dataclass(slots=True, frozen=True)
@@ -86,11 +88,15 @@ RED = Codec("red", 48000, 2, RED_PAYLOAD_TYPE, {f"{OPUS_PAYLOAD_TYPE}/{OPUS_PAYL
 """Sound that is said twice: Opus, and Opus of before."""
 
 CODECS: dict[Kind, Codec] = {"audio": OPUS, "video": VP8}
-"""The one codec of each kind, under the payload type that our own offers give it."""
+"""The codec of each kind that every end of ours knows; `protocol/videocodecs` has the others of pictures."""
 
 EXTENSIONS: dict[Kind, dict[str, int]] = {  # spec: sdp/mid-extension
     "audio": {AUDIO_LEVEL: AUDIO_LEVEL_ID, TRANSPORT_SEQUENCE: TRANSPORT_SEQUENCE_ID, MID: MID_ID},
-    "video": {TRANSPORT_SEQUENCE: TRANSPORT_SEQUENCE_ID, MID: MID_ID},
+    "video": {
+        TRANSPORT_SEQUENCE: TRANSPORT_SEQUENCE_ID,
+        MID: MID_ID,
+        DEPENDENCY_DESCRIPTOR: DEPENDENCY_DESCRIPTOR_ID,
+    },
 }
 """The header extensions of each kind, under the ids of our own offers: one meaning per id in the whole BUNDLE group."""
 
@@ -127,7 +133,8 @@ Slot = SentTrack
 class AcceptedTrack:
     """What the answerer takes of one offered section. `payload_type` is None where the section was rejected.
 
-    `receiving` is false while the answerer wants nothing (rejected, or inactive). `extensions` maps uri to id.
+    `receiving` is false while the answerer wants nothing (rejected, or inactive). `extensions` maps uri to id, `codecs`
+    the name of each codec that it reads to the payload type of its retransmissions, where there are any.
     """
 
     mid: str
@@ -136,6 +143,7 @@ class AcceptedTrack:
     payload_type: int | None = None
     rtx_payload_type: int | None = None
     red_payload_type: int | None = None
+    codecs: dict[str, int | None] = field(default_factory=dict)
     extensions: dict[str, int] = field(default_factory=dict)
     feedback: tuple[str, ...] = ()
 
@@ -167,9 +175,9 @@ class TakenAnswer:
 class ReceivedTrack:
     """What arrives on one accepted section.
 
-    `codecs` maps payload types, `rtx` the payload type of retransmissions to the one they repair, `extensions` uri to
-    id, `rtx_of` the SSRC of retransmissions to the SSRC they repair; `red` is the payload type of sound that is said
-    twice. `active` tells whether anything is sent now.
+    `codecs` maps payload types, the preferred one first, `rtx` the payload type of retransmissions to the one they
+    repair, `extensions` uri to id, `rtx_of` the SSRC of retransmissions to the SSRC they repair; `red` is the payload
+    type of sound that is said twice. `active` tells whether anything is sent now.
     `rids` are the names of its encodings, the sender's preferred one first; none: there is one, and it has no name.
     `answers_clock`: who only receives may send its clock in extended reports, and gets an answer to measure by.
     """

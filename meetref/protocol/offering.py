@@ -8,17 +8,18 @@ kept for the next one, so sections only ever grow. Read next: `protocol/answerin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from meetref.protocol.description import (
     REPAIRED,
     ROUND_TRIP,
     candidate_attributes,
-    choose_codec,
+    choose_codecs,
     choose_extensions,
     choose_red,
     choose_rtx,
+    codecs_of,
     is_rejected,
     read_bundle,
     read_codecs,
@@ -29,17 +30,20 @@ from meetref.protocol.description import (
     write_session,
 )
 from meetref.protocol.negotiation import (
-    CODECS,
+    DEPENDENCY_DESCRIPTOR,
     EXTENSIONS,
     RED,
-    RTX,
     TRANSPORT_SEQUENCE,
+    VP8,
     AcceptedTrack,
+    Codec,
+    Kind,
     SentTrack,
     Setup,
     TakenAnswer,
     Transport,
 )
+from meetref.protocol.videocodecs import DESCRIBED, rtx_of
 from meetref.wire import sdp
 from meetref.wire.sdp import Attribute, Section, Session
 from meetref.wire.sdpattributes import (
@@ -60,13 +64,14 @@ def offer(
     session_id: int,
     version: int,
     setup: Setup = "actpass",
+    video: Sequence[Codec] = (VP8,),
 ) -> str:
     """The offer of all `tracks`, one section each, in their order: appended to, never removed from or reordered.
 
-    Raises `Malformed` when a name holds a line break.
+    `video` are the codecs that pictures may have. Raises `Malformed` when a name holds a line break.
     """
     sections = [  # spec: sdp/sections-never-removed
-        _offered_section(track, () if index else tuple(candidate_attributes(local)))
+        _offered_section(track, () if index else tuple(candidate_attributes(local)), codecs_of(track.kind, video))
         for index, track in enumerate(tracks)
     ]
     mids = [track.mid for track in tracks]
@@ -74,18 +79,25 @@ def offer(
     return sdp.serialize(write_session(sections, offering, session_id=session_id, version=version, bundle=mids))
 
 
-def _offered_section(track: SentTrack, candidates: tuple[Attribute, ...]) -> Section:
-    codec = CODECS[track.kind]
-    codecs = [codec, RTX] if codec.name in REPAIRED else [codec, RED]  # spec: red/offered
+def _offered_section(track: SentTrack, candidates: tuple[Attribute, ...], codecs: Sequence[Codec]) -> Section:
+    # Pictures that are lost are sent again, sounds may be said twice. spec: red/offered
     return write_section(
         track.kind,
         track.mid,
-        codecs,
-        [Extension(number, uri) for uri, number in EXTENSIONS[track.kind].items()],
+        [each for codec in codecs for each in (codec, rtx_of(codec) if codec.name in REPAIRED else RED)],
+        [Extension(number, uri) for uri, number in _extensions(track.kind, codecs).items()],
         "sendonly" if track.active else "inactive",
         candidates=candidates,
         more=(*ROUND_TRIP, *source_attributes(track)),  # spec: rtcp/round-trip-agreed
     )
+
+
+def _extensions(kind: Kind, codecs: Sequence[Codec]) -> Mapping[str, int]:
+    """The header extensions that packets of one of these codecs may have, under our ids."""
+    ours = EXTENSIONS[kind]
+    if any(codec.name in DESCRIBED for codec in codecs):
+        return ours
+    return {uri: number for uri, number in ours.items() if uri != DEPENDENCY_DESCRIPTOR}
 
 
 def source_attributes(track: SentTrack) -> Iterator[Attribute]:
@@ -101,8 +113,8 @@ def source_attributes(track: SentTrack) -> Iterator[Attribute]:
         yield Attribute("ssrc", serialize_source(Source(ssrc, "msid", msid)))
 
 
-def read_answer(answer_sdp: str, tracks: Sequence[SentTrack]) -> TakenAnswer:
-    """Read the answer to the offer of `tracks`. Raises `Malformed` when it does not fit the offer."""
+def read_answer(answer_sdp: str, tracks: Sequence[SentTrack], video: Sequence[Codec] = (VP8,)) -> TakenAnswer:
+    """Read the answer to the offer of `tracks` and `video`. Raises `Malformed` when it does not fit the offer."""
     session = sdp.parse(answer_sdp)
     if len(session.sections) != len(tracks):  # spec: sdp/answer-same-sections
         unusable(f"the answer has {len(session.sections)} sections, the offer {len(tracks)}")
@@ -121,22 +133,24 @@ def read_answer(answer_sdp: str, tracks: Sequence[SentTrack]) -> TakenAnswer:
     if remote.setup == "actpass":  # spec: sdp/answer-setup
         unusable("the answer leaves the DTLS role open: it must say active or passive")
     pairs = zip(session.sections, tracks, strict=True)
-    return TakenAnswer(remote, tuple(_read_section(session, section, track) for section, track in pairs))
+    return TakenAnswer(remote, tuple(_read_section(session, section, track, video) for section, track in pairs))
 
 
-def _read_section(session: Session, section: Section, track: SentTrack) -> AcceptedTrack:
+def _read_section(session: Session, section: Section, track: SentTrack, video: Sequence[Codec]) -> AcceptedTrack:
     if is_rejected(section):
         return AcceptedTrack(mid=track.mid, kind=track.kind, receiving=False)
     offered = read_codecs(section)
-    codec = choose_codec(offered, track.kind)
-    if codec is None:
+    codecs = choose_codecs(offered, codecs_of(track.kind, video), sent_by_us=True)
+    if not codecs:
         unusable(f"the answer takes {track.mid!r} with no codec that was offered")
-    rtx, red = choose_rtx(offered, codec), choose_red(offered, codec)
-    ours = EXTENSIONS[track.kind]
+    codec = codecs[0]
+    repairs = {each.name: choose_rtx(offered, each) for each in codecs}
+    rtx, red = repairs[codec.name], choose_red(offered, codec)
+    ours = _extensions(track.kind, codecs)
     extensions = {
         uri: extension.id
         for uri, extension in choose_extensions(session, section, track.kind, "receives").items()
-        if extension.id == ours[uri]  # spec: sdp/extension-ids-kept
+        if extension.id == ours.get(uri)  # spec: sdp/extension-ids-kept
     }
     feedback = codec.feedback
     if TRANSPORT_SEQUENCE not in extensions or "transport-cc" not in feedback:
@@ -149,6 +163,7 @@ def _read_section(session: Session, section: Section, track: SentTrack) -> Accep
         payload_type=codec.payload_type,
         rtx_payload_type=rtx.payload_type if rtx is not None and track.rtx_ssrc is not None else None,
         red_payload_type=red.payload_type if red is not None else None,
+        codecs={name: found.payload_type if found is not None else None for name, found in repairs.items()},
         extensions=extensions,
         feedback=feedback,
     )

@@ -10,13 +10,14 @@ watcher gets as many seats. Read next: `protocol/fragment.py`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from meetref.protocol.answering import GivenAnswer, Offer, Way, answer, read_offer
+from meetref.protocol.answering import GivenAnswer, Offer, Way, answer, read_offer, takeable
 from meetref.protocol.description import unusable
-from meetref.protocol.negotiation import SentTrack, Transport
+from meetref.protocol.negotiation import Codec, SentTrack, Transport
 from meetref.protocol.offering import source_attributes
+from meetref.protocol.videocodecs import VIDEO
 from meetref.wire.sdp import Attribute
 
 MAXIMUM_SECTIONS = 25
@@ -29,22 +30,24 @@ _PASSIVE = Attribute("setup", "passive")
 """The session says so, too; but Pion 4.2 looks only into sections, and GStreamer's webrtcbin into every single one."""
 
 
-def read_publication(offer_sdp: str) -> Offer:
+def read_publication(offer_sdp: str, video: Sequence[Codec] = VIDEO) -> Offer:
     """The offer of a client that publishes: one track of each kind at most. Raises `Malformed`."""
-    return _read(offer_sdp, "recvonly", maximum=1)  # spec: whip/answer-recvonly
+    return _read(offer_sdp, "recvonly", video, maximum=1)  # spec: whip/answer-recvonly
 
 
-def read_request(offer_sdp: str) -> Offer:
+def read_request(offer_sdp: str, video: Sequence[Codec] = VIDEO) -> Offer:
     """The offer of a client that watches: its sections are the seats it has. Raises `Malformed`."""
-    return _read(offer_sdp, "sendonly", maximum=MAXIMUM_SECTIONS)  # spec: whip/answer-sendonly whip/sections-are-seats
+    return _read(
+        offer_sdp, "sendonly", video, maximum=MAXIMUM_SECTIONS
+    )  # spec: whip/answer-sendonly whip/sections-are-seats
 
 
-def _read(offer_sdp: str, way: Way, maximum: int) -> Offer:
-    offer = read_offer(offer_sdp, way)
+def _read(offer_sdp: str, way: Way, video: Sequence[Codec], maximum: int) -> Offer:
+    offer = read_offer(offer_sdp, way, video)
     taken = {track.mid for track in offer.tracks}
     refused = [mid for mid in offer.mids if mid not in taken]
     if refused:  # spec: whip/no-partial-answer
-        unusable(f"section {refused[0]!r} cannot be taken: Opus audio and VP8 video are")
+        unusable(f"section {refused[0]!r} cannot be taken: {takeable(video)} are")
     for kind, count in Counter(track.kind for track in offer.tracks).items():
         if count > maximum:  # spec: whip/one-track-a-kind
             unusable(f"{count} sections of {kind}, at most {maximum} can be taken")

@@ -46,6 +46,13 @@ def test_a_wrong_command_line(refused: Refused, words: list[str], sentence: str)
     assert refused(*words) == (2, f"meetref: {sentence}\n")
 
 
+def test_a_codec_that_nobody_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--video", "vp9,h263"])
+    assert ended.value.code == 2
+    assert "argument --video: 'h263' is none of av1, h264, vp8, vp9" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["TCP", "UDP"])
 def test_a_port_that_somebody_else_has(refused: Refused, kind: str) -> None:
     with socket.socket(type=socket.SOCK_STREAM if kind == "TCP" else socket.SOCK_DGRAM) as taken:

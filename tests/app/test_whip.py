@@ -210,7 +210,7 @@ async def test_an_offer_of_which_nothing_can_come_is_unprocessable(autojump_cloc
     wrong = request() if kind == "whip" else publication()
     async with door() as at:
         for offer in (
-            make().replace("VP8/90000", "H264/90000"),
+            make().replace("VP8/90000", "H265/90000"),
             wrong,
             make().replace("setup:actpass", "setup:passive"),
         ):

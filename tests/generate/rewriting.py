@@ -12,6 +12,7 @@ from meetref.media.rewriting import Rewriter
 from meetref.media.sequence import Unwrapper
 from meetref.wire import rtp, vp8
 from tests.generate.mediacases import Case, Cases
+from tests.generate.rewritingformats import formats
 
 KEY, DELTA = bytes.fromhex("1002009d012a4001b400"), bytes.fromhex("110200")
 SLOT = {
@@ -104,7 +105,7 @@ def play(slot: dict[str, int], steps: list[Step]) -> list[str]:
 
 def sets() -> dict[str, Case]:
     """The sets by name."""
-    return {"rewriting/traces": _traces()}
+    return {"rewriting/traces": _traces(), "rewriting/formats": formats()}
 
 
 def _traces() -> Case:

@@ -16,7 +16,8 @@ from meetref.media.roundtrip import RoundTrip
 from meetref.meeting.down import MAXIMUM_UNREAD
 from meetref.meeting.forwarder import Verbatim
 from meetref.meeting.track import Track
-from meetref.protocol.negotiation import RTX_PAYLOAD_TYPE
+from meetref.protocol.negotiation import RTX_PAYLOAD_TYPE, AcceptedTrack, TakenAnswer, Transport
+from meetref.protocol.videocodecs import AV1, H264
 from meetref.wire import rtcp, rtcpfeedback
 from tests.meeting.links import DELTA, KEY, Viewer
 
@@ -236,3 +237,36 @@ def test_any_octets_locked_or_not_are_counted_and_raise_nothing(data: bytes, kin
 
 
 SHARED = Viewer(7)
+
+
+@pytest.mark.spec("rewriting/payload-type-of-codec")
+def test_the_payload_types_are_those_of_the_codec_that_is_shown() -> None:
+    """Also of what is sent again; what was sent of the codec before is not."""
+    viewer, _ = showing()
+    before = viewer.gets()
+    other = Camera(60000)
+    other.track.codec = "H264"
+    slot = viewer.down.slots["v0"]
+    slot.show(other.track, 1.0)
+    for number in range(3):
+        other.send(1.0 + number / 30, key=number == 0)
+    sent = viewer.gets()
+    assert {packet.payload_type for packet in before} == {96}
+    assert {packet.payload_type for packet in sent} == {H264.payload_type}
+    viewer.says(nack(viewer, sent[1].sequence, before[1].sequence), now=1.3)
+    (again,) = viewer.gets()
+    assert again.payload_type == H264.payload_type + 1
+    assert again.payload == sent[1].sequence.to_bytes(2) + sent[1].payload
+
+
+@pytest.mark.spec("simulcast/codec-that-is-read")
+def test_what_the_answer_does_not_read_no_slot_has() -> None:
+    viewer = Viewer()
+    accepted = AcceptedTrack(
+        mid="v0", kind="video", receiving=True, payload_type=96, rtx_payload_type=97, codecs={"VP8": 97, "AV1": None}
+    )
+    viewer.down.answered(TakenAnswer(Transport("u", "p"), (accepted,)))
+    slot = viewer.down.slots["v0"]
+    assert slot.formats == {"VP8": (96, 97), "AV1": (AV1.payload_type, AV1.payload_type + 1)}
+    assert isinstance(slot.repair, Verbatim), "one of them has no repair stream"
+    assert slot.rewriter.descriptor_id == 0

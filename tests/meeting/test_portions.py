@@ -151,3 +151,25 @@ def test_a_seat_whose_person_changed_is_given_its_portion_anew() -> None:
     stage.run(6, 20_000_000)
     assert stage.shown()["p0"] == "f"
     assert Sight(Content("p0", "camera"), "rest") in stage.seats.sights
+
+
+@pytest.mark.spec("simulcast/codec-that-is-read")
+def test_who_cannot_read_a_codec_is_told_and_sees_it_as_soon_as_it_is_another_one() -> None:
+    stage = Stage(2)
+    stage.down.slots["v0"].formats = {"VP8": (96, 97)}
+    stage.cameras["p0"].codec = "H264"
+    stage.seats.clear(0.0)
+    assert stage.seats.show(stage._find, stage.now), "there is something to tell"
+    assert not stage.seats.show(stage._find, stage.now), "once"
+    stage.run(3, 20_000_000)
+    assert stage.shown() == {"p0": None, "p1": "f"}
+    assert stage.cameras["p0"].slots == []
+    first = stage.told[-1].seats[0]
+    assert (first.seat, first.state, first.reason) == (0, "paused", "This browser cannot show H264 video")
+    assert len([each for each in stage.told[-1].seats if each.seat == 0]) == 1
+    stage.cameras["p0"] = camera("p0")
+    assert stage.seats.show(stage._find, stage.now)
+    stage.portions.changed()
+    stage.run(3, 20_000_000)
+    assert stage.shown() == {"p0": "f", "p1": "f"}
+    assert stage.told[-1].seats[0].state == "playing"

@@ -121,7 +121,9 @@ def speak(track: Track, *sequences: int) -> None:
 
 def viewer(seed: int = 2, *, red: int | None = RED_PAYLOAD_TYPE) -> Viewer:
     found = Viewer(seed)
-    accepted = AcceptedTrack(mid="a0", kind="audio", receiving=True, payload_type=111, red_payload_type=red)
+    accepted = AcceptedTrack(
+        mid="a0", kind="audio", receiving=True, payload_type=111, red_payload_type=red, codecs={"opus": None}
+    )
     found.down.answered(TakenAnswer(Transport("u", "p"), (accepted,)))
     return found
 

@@ -37,6 +37,7 @@ class Wall:
         for source in sources:
             track = Camera(1).track
             track.owner, track.source = person, source
+            track.codec = "VP8" if source in ("camera", "screen") else "opus"
             self.tracks[person, source] = track
 
     def look(self, *, screens: list[str] = (), speaker: str | None = None, loudest: list[str] = ()) -> None:  # type: ignore[assignment]

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from meetref.media import rewriting
 from meetref.media.clock import to_ntp
+from meetref.media.formats import FORMATS
 from meetref.media.lipsync import PublisherClock, TrackClock
 from meetref.media.rewriting import Parts, Rewriter
 from meetref.media.sequence import Unwrapper, difference
@@ -26,6 +26,7 @@ from meetref.meeting.track import Encoding, Track
 from meetref.wire import rtp, vp8
 from tests.media.layered import KEYFRAME_EVERY, PICTURES, Coded, Decoder, Stream, coded
 
+DESCRIPTOR_ID = 13  # of dependency descriptors, on the publisher's side
 FRAME_RATE = 30
 RIDS = ("q", "h", "f")
 SECONDS = 8.0
@@ -68,6 +69,8 @@ class Scene:
 
     seed: int
     lossy: bool
+    codec: str = "VP8"
+    stream: Callable[..., Stream] = Stream
     wire: Wire = field(default_factory=Wire)
     arrived: list[Encoding] = field(default_factory=list)
     payloads: dict[bytes, set[tuple[str, int]]] = field(default_factory=dict)
@@ -79,26 +82,33 @@ class Scene:
         self.offset = self.dice.uniform(1e6, 2e9)  # of the publisher's wall clock
         clock = TrackClock(PublisherClock(), 90000)
         self.track = Track(
-            owner="alice", source="camera", kind="video", clock=clock, ask=lambda: None, arrived=self.arrived, rids=RIDS
-        )
+            owner="alice", source="camera", kind="video", clock=clock, ask=lambda: None, arrived=self.arrived,
+            rids=RIDS, codec=self.codec,
+        )  # fmt: skip
         rewriter = Rewriter(
             ssrc=7, payload_type=96, clock_rate=90000, transport_id=3, level_id=0,
-            first_sequence=self.dice.randrange(1 << 15), first_timestamp=self.dice.randrange(1 << 32),
+            first_sequence=self.dice.randrange(1 << 15), first_timestamp=self.dice.randrange(1 << 32), descriptor_id=12,
         )  # fmt: skip
-        self.slot = Slot(mid="v0", kind="video", link=self.wire, rewriter=rewriter, repair=Verbatim())
+        self.slot = Slot(
+            mid="v0", kind="video", link=self.wire, rewriter=rewriter, repair=Verbatim(), formats={self.codec: (96, 0)}
+        )
         long_ids = self.dice.random() < 0.7
         self.streams = [
-            Stream(
+            self.stream(
                 rid, number, sequence=self.dice.randrange(1 << 16), timestamp=self.dice.randrange(1 << 32),
                 picture_id=self.dice.randrange(1 << 15), tl0=self.dice.randrange(256), long_ids=long_ids,
             )
             for number, rid in enumerate(RIDS)
         ]  # fmt: skip
-        self.short_pictures = {rid: Unwrapper(7) for rid in RIDS}
+        self.readers = {rid: FORMATS[self.codec].reader(0, DESCRIPTOR_ID) for rid in RIDS}
         for rid in self.dice.sample(RIDS, 2):
             if self.dice.random() < 0.4:
                 begins = self.dice.uniform(1, SECONDS - 2)
                 self.pauses[rid] = (begins, begins + self.dice.uniform(0.3, 3))
+
+    def body(self, payload: bytes) -> bytes:
+        """What of a payload is not rewritten."""
+        return payload[vp8.locate(payload).end :]
 
     def run(self) -> None:
         """The whole script, frame by frame; each batch is what comes within a few milliseconds."""
@@ -127,8 +137,7 @@ class Scene:
         assert encoding is not None
         found = []
         for place, (sequence, data) in enumerate(stream.packets(number)):
-            payload = rtp.parse(data).payload
-            self.payloads.setdefault(payload[vp8.locate(payload).end :], set()).add((stream.rid, number))
+            self.payloads.setdefault(self.body(rtp.parse(data).payload), set()).add((stream.rid, number))
             fate = self.dice.random()
             if self.lossy and fate < 0.01:
                 self.gone.add((stream.rid, number))
@@ -157,7 +166,7 @@ class Scene:
                 [each for each in batch if each[0] < now + 0.002], [each for each in batch if each[0] >= now + 0.002]
             )  # fmt: skip
             for _, encoding, sequence, data in together:
-                encoding.receive(rewriting.read_video(data, sequence, self.short_pictures[encoding.rid]), now)
+                encoding.receive(self.readers[encoding.rid](data, sequence), now)
             self.wire.now = now
             for encoding in self.arrived:
                 encoding.forward(now)

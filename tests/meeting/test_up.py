@@ -13,6 +13,7 @@ from meetref.media.rewriting import Incoming
 from meetref.media.roundtrip import RoundTrip
 from meetref.meeting.track import Encoding
 from meetref.meeting.up import MAXIMUM_STREAMS, MAXIMUM_TRACKS
+from meetref.protocol.videocodecs import H264
 from meetref.wire import rtcp, rtcpfeedback, rtp
 from meetref.wire.transportfeedback import TransportFeedback
 from tests.meeting.links import REPAIR, VIDEO, Publisher, picture, received_track, repair, sound
@@ -216,3 +217,24 @@ def test_requests_are_repeated_at_the_pace_of_the_path() -> None:
     alice.up._report_at = alice.now
     alice.up.handle_timeout(alice.now)
     assert {stream.losses.round_trip_time for stream in alice.up.streams.values()} == {0.3}
+
+
+def test_a_section_that_goes_on_in_another_codec_is_another_track() -> None:
+    alice, _ = publisher()
+    alice.send(picture(10, key=True))
+    before = alice.up.tracks["v"]
+    section = replace(received_track("v", "video", (VIDEO,), {REPAIR: VIDEO}), codecs={102: H264})
+    alice.up.describe([section], {"v": "camera"})
+    track = alice.up.tracks["v"]
+    assert (before.codec, track.codec) == ("VP8", "H264")
+    listener = Listener()
+    track.encodings[0].slots.append(listener)  # type: ignore[arg-type]
+    parameters = bytes.fromhex("6742c01fda014016e8")
+    sent = picture(11)
+    sent.payload = parameters
+    alice.send(sent)
+    assert listener.heard == [(11, parameters)]
+    assert track.encodings[0].size == (1280, 720)
+    assert set(alice.up.streams) == {VIDEO}
+    alice.up.describe([section], {"v": "camera"})
+    assert alice.up.tracks["v"] is track, "the same again changes nothing"

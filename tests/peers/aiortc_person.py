@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import av
 import numpy
 import trio
-from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
 T = TypeVar("T")
@@ -64,10 +64,15 @@ class AiortcPerson:
         future = asyncio.run_coroutine_threadsafe(work, self.loop)
         return await trio.to_thread.run_sync(future.result, 20, abandon_on_cancel=True)
 
-    async def offer(self, brightness: int) -> str:
+    async def offer(self, brightness: int, codec: str | None = None) -> str:
+        """An offer to publish; with `codec`, like `video/H264`, in that one alone."""
         self.up = RTCPeerConnection()
         self.up.addTrack(Tone())
         self.up.addTrack(Painted(brightness))
+        if codec is not None:
+            known = RTCRtpSender.getCapabilities("video").codecs
+            video = next(each for each in self.up.getTransceivers() if each.kind == "video")
+            video.setCodecPreferences([each for each in known if each.mimeType in (codec, "video/rtx")])
         await self.up.setLocalDescription(await self.up.createOffer())
         return str(self.up.localDescription.sdp)
 

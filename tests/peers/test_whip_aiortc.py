@@ -64,15 +64,41 @@ async def test_what_one_aiortc_publishes_another_one_watches(tmp_path: Path) -> 
         assert not server.rooms.rooms, "who closed the connection has left"
 
 
+@pytest.mark.peer("aiortc")
+@pytest.mark.spec("h264/baseline", "h264/answer-symmetric", "h264/begin-with-parameters")
+async def test_who_only_has_h264_is_taken_with_it(tmp_path: Path) -> None:
+    async with open_server(KernelNetwork(), Settings(port=0, media_port=0, log=tmp_path / "log")) as server:
+        room = f"http://127.0.0.1:{server.http_port}"
+        publisher, viewer = AiortcPerson(), AiortcPerson()
+        try:
+            publishing = await open_session(
+                f"{room}/whip/algebra", await publisher.do(publisher.offer(180, "video/H264"))
+            )
+            assert " H264/90000" in publishing.answer
+            assert " VP8/90000" not in publishing.answer
+            await publisher.do(publisher.take_answer(publishing.answer))
+            watching = await open_session(f"{room}/whep/algebra", await viewer.do(viewer.request()))
+            await viewer.do(viewer.take_filling(watching.answer))
+            for _ in range(PATIENCE):
+                if sees(viewer, 180):
+                    break
+                await trio.sleep(0.1)
+            assert sees(viewer, 180)
+        finally:
+            await publisher.close()
+            await viewer.close()
+
+
 @pytest.mark.peer("aiortc", "chromium", "chromedriver")
 @pytest.mark.slow
-async def test_what_aiortc_publishes_a_browser_sees(tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", [None, "video/H264"])
+async def test_what_aiortc_publishes_a_browser_sees(tmp_path: Path, codec: str | None) -> None:
     async with serve(tmp_path) as server, chromium() as olga:
         await enter(olga, server.link("algebra", "Olga"), 1)
         publisher = AiortcPerson()
         try:
             url = f"{server.url}/whip/algebra?name=Grey"
-            session = await open_session(url, await publisher.do(publisher.offer(180)))
+            session = await open_session(url, await publisher.do(publisher.offer(180, codec)))
             await publisher.do(publisher.take_answer(session.answer))
             seen = "window.meetref.state().people.find((each) => each.name == 'Grey')"
             await olga.until(f"{seen}?.video.frames_decoded > 20 && {seen}.audio.total_energy > 0.001")

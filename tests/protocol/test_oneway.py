@@ -89,7 +89,7 @@ def test_which_way_a_request_goes(way: str, fine: bool) -> None:
 
 @pytest.mark.spec("whip/no-partial-answer")
 @pytest.mark.parametrize("read", [read_publication, read_request])
-@pytest.mark.parametrize("change", [("VP8/90000", "H264/90000"), ("m=video 9", "m=video 0"), ("m=video", "m=text")])
+@pytest.mark.parametrize("change", [("VP8/90000", "H265/90000"), ("m=video 9", "m=video 0"), ("m=video", "m=text")])
 def test_everything_is_taken_or_nothing(read: object, change: tuple[str, str]) -> None:
     make = publication if read is read_publication else request
     with pytest.raises(Unusable, match="section '1' cannot be taken"):

@@ -121,7 +121,7 @@ async def test_order_is_kept_and_one_lost_packet_stalls_nobody(autojump_clock: M
         assert 0 < told.concealed == after.concealed - before.concealed == after.lost - before.lost
         assert told.concealed < 0.05 * len(told.heard), "what is asked for again mostly comes in time"
         assert max(told.lags) < 0.3
-        assert max(told.lags) - min(told.lags) < 0.1, "no packet waits for another one"
+        assert max(told.lags) - min(told.lags) < 0.15, "the delay moves a little, and no packet waits for another one"
         assert 0.08 <= after.delay_ms / 1000 < 0.25
         assert len(told.seen) >= 0.95 * frames.FRAME_RATE * 20
         assert told.longest < 0.5, "a picture waits for what is repaired"

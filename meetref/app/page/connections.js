@@ -11,7 +11,8 @@
 
 import { addSource, Encodings, SOURCES } from "./layers.js";
 
-const CODECS = { audio: ["audio/red", "audio/opus"], video: ["video/vp8", "video/rtx"] };
+const VIDEO = ["video/vp8", "video/h264", "video/vp9", "video/av1", "video/rtx"]; // the server takes the one it prefers
+const CODECS = { audio: ["audio/red", "audio/opus"], video: VIDEO };
 
 /** What *up* and *down* share: candidates that wait for their description, and the watch over the path. */
 class Connection extends EventTarget {
