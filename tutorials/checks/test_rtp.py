@@ -342,9 +342,12 @@ def test_6_the_reports_of_a_call(module: ModuleType, session: str, least: int) -
         key = seen.place, getattr(packet, "ssrc", 0)
         if hasattr(packet, "payload_type") and seen.direction == "in":
             clock_rate = 48000 if packet.payload_type == 111 else 90000
-            reception = receptions.setdefault(key, module.Reception(clock_rate))
-            arrival = partial(reception.receive, packet.sequence, packet.timestamp, seen.at)
-            coming.setdefault(key, deque()).append((seen.at, arrival))
+            arrived = packet.sequence, packet.timestamp, seen.at
+            if key in receptions:
+                coming[key].append((seen.at, partial(receptions[key].receive, *arrived)))
+            else:
+                receptions[key], coming[key] = module.Reception(clock_rate), deque()
+                receptions[key].receive(*arrived)
         elif hasattr(packet, "ntp") and key in receptions:
             coming[key].append((seen.at, partial(receptions[key].on_sender_report, module.middle(packet.ntp), seen.at)))
         elif hasattr(packet, "blocks") and seen.direction == "out":
