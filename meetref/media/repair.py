@@ -58,7 +58,8 @@ class LossDetector:
         if highest is None:
             self._highest = self._lowest = extended_sequence
         elif self._lowest - MAXIMUM_MISORDER <= extended_sequence < self._lowest:
-            # The stream began earlier than it seemed: what lies between was sent, too. spec: repair/earlier-beginning
+            # The stream began earlier than it seemed: what lies between was sent, too.
+            # spec: repair/earlier-beginning
             self._notice(extended_sequence + 1, self._lowest, now)
             self._lowest = extended_sequence
         elif extended_sequence <= highest:

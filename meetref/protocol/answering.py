@@ -246,7 +246,8 @@ def _answered_section(
     return write_section(
         section.kind,
         taken.mid,
-        # A browser sends what stands first. spec: red/preferred
+        # A browser sends what stands first.
+        # spec: red/preferred
         [*([taken.red] if taken.red is not None else []), *taken.formats],
         [
             Extension(extension.id, extension.uri, _REVERSED.get(extension.direction or "", extension.direction))

@@ -80,7 +80,8 @@ def offer(
 
 
 def _offered_section(track: SentTrack, candidates: tuple[Attribute, ...], codecs: Sequence[Codec]) -> Section:
-    # Pictures that are lost are sent again, sounds may be said twice. spec: red/offered
+    # Pictures that are lost are sent again, sounds may be said twice.
+    # spec: red/offered
     return write_section(
         track.kind,
         track.mid,
