@@ -104,7 +104,7 @@ class Recorder:
         self.is_over = False
         self.waiting_size = 0
         self.lost = 0
-        """Packets that had no place, all in all."""
+        """Packets and events that had no place, all in all."""
         self.synced_at = now
         """Everything that came before this moment is safe."""
         self._lost_told = 0
@@ -114,6 +114,7 @@ class Recorder:
         self._streams: dict[str, Stream] = {}
         self._events: list[tuple[float, Event]] = []
         self._segments = 0
+        self._thread = trio.CapacityLimiter(1)
         self._finish = trio.Event()
         self._manifest = self._begin_manifest()
 
@@ -149,8 +150,12 @@ class Recorder:
 
     def note(self, event: Event, now: float) -> None:
         """Have an event written into the manifest."""
-        if not self.is_over and len(self._events) < MAXIMUM_EVENTS:
-            self._events.append((now, event))
+        if self.is_over:
+            return
+        if len(self._events) >= MAXIMUM_EVENTS:  # spec: recorder/bounded-backlog
+            self.lost += 1
+            return
+        self._events.append((now, event))
 
     def finish(self) -> None:
         """Write what there is and end; `run` returns then."""
@@ -198,7 +203,7 @@ class Recorder:
     def _collect(self, now: float, *, is_last: bool = False) -> _Turn:
         """Take what waits."""
         if self.lost > self._lost_told:
-            self.note({"event": "lost", "packets": self.lost - self._lost_told}, now)
+            self._events.append((now, {"event": "lost", "count": self.lost - self._lost_told}))
             self._lost_told = self.lost
         turn = _Turn(now, self._events, [])
         self._events = []
@@ -230,8 +235,9 @@ class Recorder:
             await trio.lowlevel.checkpoint()
             work()
         else:
-            # Of a disk that hangs nobody waits to the end: what it has not done, recovery does.
-            await trio.to_thread.run_sync(work, abandon_on_cancel=True)
+            # Of a disk that hangs nobody waits to the end: what it has not done, recovery does. But a turn begins only
+            # when the one before, though abandoned, is over: two threads at one journal would mix its records up.
+            await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._thread)
 
     # --- on the thread --------------------------------------------------------------------------------
 

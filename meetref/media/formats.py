@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from meetref.media.rewriting import (
-    EVEN,
-    PADDED_FROM,
-    PADDING,
     VP8_WRITING,
     Incoming,
     Writing,
+    evened,
     hollow,
+    opened,
     read_audio,
     read_video,
 )
@@ -94,20 +93,6 @@ LOOK_H264 = Look(h264.carries_parameters, h264.size_of_keyframe)  # spec: h264/b
 LOOK_AV1 = Look(av1.is_keyframe, av1.size_of_keyframe)
 
 
-def _opened(data: bytes) -> tuple[int, int, bytes]:
-    """Marker, timestamp and payload. Raises `Malformed`."""
-    _, second, _, timestamp, _ = rtp.fixed.unpack_from(data)
-    offset, end = rtp.payload_bounds(data)
-    return second & 0x80, timestamp, data[offset:end]
-
-
-def _evened(packet: Incoming) -> Incoming:
-    if len(packet.tail) >= PADDED_FROM:
-        packet.padding = -len(packet.tail) % EVEN
-        packet.tail += PADDING[packet.padding]
-    return packet
-
-
 class Vp9Reader:
     """Reads one stream of VP9."""
 
@@ -118,7 +103,7 @@ class Vp9Reader:
         self._points = SwitchPoints()
 
     def __call__(self, data: bytes, sequence: int) -> Incoming:
-        marker, timestamp, payload = _opened(data)
+        marker, timestamp, payload = opened(data)
         if not payload:
             return hollow(sequence, timestamp)
         packet = Incoming(sequence, timestamp, marker, payload, vp9.is_keyframe(payload))
@@ -138,7 +123,7 @@ class Vp9Reader:
                 # spec: vp9/switching-up-point
                 opens = ALL_LAYERS if octet & vp9.U or packet.starts else packet.temporal
                 packet.sync = self._points.take(sequence, packet.picture, packet.temporal, opens)
-        return _evened(packet)
+        return evened(packet)
 
 
 def _write_vp9(lead: bytes, picture: int, tl0: int | None) -> bytes:
@@ -165,7 +150,7 @@ class DescribedReader:
         self._points = SwitchPoints()
 
     def __call__(self, data: bytes, sequence: int) -> Incoming:
-        marker, timestamp, payload = _opened(data)
+        marker, timestamp, payload = opened(data)
         if not payload:
             return hollow(sequence, timestamp)
         packet = Incoming(sequence, timestamp, marker, payload, self._look.begins(payload))
@@ -174,7 +159,7 @@ class DescribedReader:
         found = rtp.find_extension(data, self._identifier) if self._identifier else None
         if found is not None:
             self._describe(packet, data[found[0] : found[0] + found[1]])
-        return _evened(packet)
+        return evened(packet)
 
     def _describe(self, packet: Incoming, value: bytes) -> None:
         if len(value) < dependencydescriptor.SMALLEST:

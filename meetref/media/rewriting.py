@@ -47,7 +47,7 @@ Parts = tuple[bytes, bytes, bytes]
 _VERSION = 0x80
 _VERSION_AND_EXTENSION = 0x90
 _PADDED = 0x20
-PADDING = [b"", *(bytes(size - 1) + bytes([size]) for size in range(1, EVEN))]
+_PADDING = [b"", *(bytes(size - 1) + bytes([size]) for size in range(1, EVEN))]
 _ONE_BYTE = 0xBEDE
 
 
@@ -82,13 +82,27 @@ class Incoming:
     """The packet as it came, for who records it."""
 
 
-def read_audio(data: bytes, sequence: int, level_id: int | None) -> Incoming:
-    """An audio packet. `level_id` is the publisher's id of the audio level extension (RFC 6464). Raises `Malformed`."""
+def opened(data: bytes) -> tuple[int, int, bytes]:
+    """Marker, timestamp and payload of a packet. Raises `Malformed`."""
     _, second, _, timestamp, _ = rtp.fixed.unpack_from(data)
     offset, end = rtp.payload_bounds(data)
+    return second & 0x80, timestamp, data[offset:end]
+
+
+def evened(packet: Incoming) -> Incoming:
+    """The packet, padded so that those of a picture are of one size, and leave with one call."""
+    if len(packet.tail) >= PADDED_FROM:
+        packet.padding = -len(packet.tail) % EVEN
+        packet.tail += _PADDING[packet.padding]
+    return packet
+
+
+def read_audio(data: bytes, sequence: int, level_id: int | None) -> Incoming:
+    """An audio packet. `level_id` is the publisher's id of the audio level extension (RFC 6464). Raises `Malformed`."""
+    marker, timestamp, payload = opened(data)
     found = rtp.find_extension(data, level_id) if level_id else None
     level = data[found[0]] & 0x7F if found is not None and found[1] else 127
-    return Incoming(sequence, timestamp, second & 0x80, data[offset:end], True, level)
+    return Incoming(sequence, timestamp, marker, payload, True, level)
 
 
 def read_video(data: bytes, sequence: int, short_pictures: Unwrapper) -> Incoming:
@@ -96,12 +110,10 @@ def read_video(data: bytes, sequence: int, short_pictures: Unwrapper) -> Incomin
 
     Raises `Malformed`.
     """
-    _, second, _, timestamp, _ = rtp.fixed.unpack_from(data)
-    offset, end = rtp.payload_bounds(data)
-    payload = data[offset:end]
+    marker, timestamp, payload = opened(data)
     if not payload:  # spec: rewriting/padding-keeps-its-number
         return hollow(sequence, timestamp)
-    packet = Incoming(sequence, timestamp, second & 0x80, payload, vp8.is_keyframe(payload))
+    packet = Incoming(sequence, timestamp, marker, payload, vp8.is_keyframe(payload))
     if packet.starts:
         packet.size = vp8.size_of_keyframe(payload)
     layout = vp8.locate(payload)
@@ -114,10 +126,7 @@ def read_video(data: bytes, sequence: int, short_pictures: Unwrapper) -> Incomin
         if payload[1] & vp8.T:
             packet.temporal = payload[layout.rest] >> 6
             packet.sync = bool(payload[layout.rest] & vp8.Y)
-    if len(packet.tail) >= PADDED_FROM:
-        packet.padding = -len(packet.tail) % EVEN
-        packet.tail += PADDING[packet.padding]
-    return packet
+    return evened(packet)
 
 
 def hollow(sequence: int, timestamp: int) -> Incoming:
@@ -161,7 +170,6 @@ class Rewriter:
 
     __slots__ = (
         "_begun",
-        "_first",
         "_last_at",
         "_level_octet",
         "_picture_offset",
@@ -170,6 +178,7 @@ class Rewriter:
         "_transport_octet",
         "clock_rate",
         "descriptor_id",
+        "first",
         "last_picture",
         "last_sequence",
         "last_timestamp",
@@ -212,16 +221,12 @@ class Rewriter:
         self._transport_octet = transport_id << 4 | 1 if transport_id else 0
         self._level_octet = level_id << 4 if transport_id else 0
         self.descriptor_id = descriptor_id
-        self._first = 0
+        self.first = 0
+        """The number of the first packet of the source that sits here now."""
         self._begun = first_sequence
         self._sequence_offset = 0
         self._picture_offset = 0
         self._tl0_offset = 0
-
-    @property
-    def first(self) -> int:
-        """The number of the first packet of the source that sits here now."""
-        return self._first
 
     def begin(self, packet: Incoming, timestamp: int, step: int) -> None:
         """Continue with `packet` as the next of the stream; `timestamp` is where it should stand on the slot's clock.
@@ -232,7 +237,7 @@ class Rewriter:
         if self.packets and (ahead >= 1 << 31 or ahead < step):  # spec: rewriting/time-goes-on
             timestamp = (self.last_timestamp + step) & 0xFFFFFFFF
         self.timestamp_offset = timestamp - packet.timestamp
-        self._first = packet.sequence
+        self.first = packet.sequence
         self._begun = (self.last_sequence + 1) & 0xFFFF
         self._sequence_offset = self.last_sequence + 1 - packet.sequence  # spec: rewriting/sequence-continues
         if packet.picture is not None:  # spec: rewriting/pictures-continue
@@ -253,8 +258,8 @@ class Rewriter:
                 break
             number = (number - 1) & 0xFFFF
             if not sent(number):
-                back = (number - self._sequence_offset - self._first) & 0xFFFF
-                kept.append(hollow(self._first + back, self.last_timestamp - self.timestamp_offset))
+                back = (number - self._sequence_offset - self.first) & 0xFFFF
+                kept.append(hollow(self.first + back, self.last_timestamp - self.timestamp_offset))
         return self.rewrite(kept, transport_sequence)  # spec: rewriting/kept-numbers-filled
 
     def keep_layers(self, highest: int) -> None:
@@ -288,7 +293,7 @@ class Rewriter:
         former: Incoming | None = None
         descriptor = b""
         for packet in packets:
-            if packet.sequence < self._first:
+            if packet.sequence < self.first:
                 continue
             sequence = (packet.sequence + self._sequence_offset) & 0xFFFF  # spec: rewriting/no-gap-no-repeat
             timestamp = (packet.timestamp + self.timestamp_offset) & 0xFFFFFFFF
@@ -333,7 +338,7 @@ class Rewriter:
         thinning = self.thinning
         assert thinning is not None
         made: list[Parts] = []
-        since = [packet for packet in packets if packet.sequence >= self._first]
+        since = [packet for packet in packets if packet.sequence >= self.first]
         for place, group in groupby(since, thinning.place):
             if place is None:
                 continue
@@ -344,7 +349,7 @@ class Rewriter:
             made += self.rewrite(together, (transport_sequence + len(made)) & 0xFFFF)
         self._sequence_offset, self._picture_offset = thinning.offsets
         if thinning.over:
-            self._first = max(self._first, thinning.floor)
+            self.first = max(self.first, thinning.floor)
             self.thinning = None
         return made
 

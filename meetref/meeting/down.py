@@ -194,7 +194,7 @@ class Down(Link):
         )
         self._by_ssrc[described.ssrc] = slot
 
-    def answered(self, answer: TakenAnswer) -> None:
+    def answered(self, answer: TakenAnswer, now: float) -> None:
         """Take what the viewer's answer agreed to."""
         read: dict[tuple[str, ...], Mapping[str, tuple[int, int]]] = {}  # one for all slots that are answered alike
         for mid, section in answer.accepted.items():
@@ -207,7 +207,7 @@ class Down(Link):
                 if not all(section.codecs.values()) and isinstance(slot.repair, Retransmission):
                     slot.repair = Verbatim()
                 if slot.track is not None and slot.track.codec not in slot.formats:
-                    slot.show(None, 0.0)
+                    slot.show(None, now)
                 if DEPENDENCY_DESCRIPTOR not in section.extensions:
                     slot.rewriter.descriptor_id = 0
 

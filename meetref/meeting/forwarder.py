@@ -78,6 +78,7 @@ class Slot(Viewing):
         self.rewriter = rewriter
         self.repair = repair
         self.payload_type = rewriter.payload_type
+        """Of the codec that is shown, said once."""
         self.red_payload_type: int | None = None
         """How sound that is said twice is marked; None where the viewer does not take it so."""
         self.doubles = False
@@ -99,9 +100,14 @@ class Slot(Viewing):
 
     def double(self, wanted: bool) -> None:
         """Say every sound twice from now on, or once: the same stream goes on in another form."""
-        # spec: red/agreed-only, red/one-stream
-        red, self.doubles = self.red_payload_type, wanted and self.red_payload_type is not None
-        self.rewriter.payload_type = red if wanted and red is not None else self.payload_type
+        self.doubles = wanted and self.red_payload_type is not None  # spec: red/agreed-only
+        self._mark()
+
+    def _mark(self) -> None:
+        """Have the packets say in which format they come."""
+        red = self.red_payload_type if self.doubles else None
+        # spec: red/one-stream, rewriting/payload-type-of-codec
+        self.rewriter.payload_type = self.payload_type if red is None else red
 
     # --- packets ------------------------------------------------------------------------------------
 
@@ -139,7 +145,7 @@ class Slot(Viewing):
             self._leave(run, now)
         codec = encoding.track.codec
         self.payload_type, repairing = self.formats[codec]
-        self.double(self.doubles)  # spec: rewriting/payload-type-of-codec
+        self._mark()
         self.rewriter.writing = FORMATS[codec].writing
         # A keyframe follows, which needs nothing of what is remembered and is to have the line for itself.
         self.repair.forget(repairing)

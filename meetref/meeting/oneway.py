@@ -99,7 +99,7 @@ class OneWay(Participant):
         sources: dict[str, signaling.Source] = {
             track.mid: "microphone" if track.kind == "audio" else "camera" for track in self.offer.tracks
         }
-        up.describe(self.offer.tracks, sources)
+        up.describe(self.offer.tracks, sources, trio.current_time())
         return {}
 
     async def _watch(self) -> dict[str, SentTrack]:

@@ -252,7 +252,7 @@ class Participant:
             self._refuse("bad-sdp", f"The offer cannot be used: {error.what}.", message)
             return
         describe(up.peer, answer.remote, now)
-        up.describe(answer.tracks, dict(message.tracks))
+        up.describe(answer.tracks, dict(message.tracks), now)
         self.tell(signaling.UpAnswer(connection=message.connection, number=message.number, sdp=answer.sdp))
         self._place.exchange.touch(up)
         self._company.connection_changed(self, "up")
@@ -343,7 +343,7 @@ class Participant:
             return
         describe(self.down.peer, answer.remote, now)
         self._down_answered = message.number
-        self.down.answered(answer)
+        self.down.answered(answer, now)
         self._place.exchange.touch(self.down)
         self._company.connection_changed(self, "down")
 

@@ -94,9 +94,7 @@ class Recording:
 
     def message(self) -> signaling.Recording:
         """What everybody is told."""
-        return signaling.Recording(
-            on=True, by=self.by, name=self.name, since=self.since, trouble=self._failure or self.recorder.trouble
-        )
+        return signaling.Recording(on=True, by=self.by, name=self.name, since=self.since, trouble=self.trouble)
 
     @property
     def trouble(self) -> str | None:

@@ -109,7 +109,7 @@ class Up:
 
     # --- what signaling tells -----------------------------------------------------------------------
 
-    def describe(self, described: Sequence[ReceivedTrack], sources: dict[str, Source]) -> None:
+    def describe(self, described: Sequence[ReceivedTrack], sources: dict[str, Source], now: float) -> None:
         """Take what an offer says of the sections; a later offer may add sections or name new SSRCs."""
         for section in described:
             if section.mid not in sources:
@@ -120,7 +120,7 @@ class Up:
                     continue
                 self.tracks[section.mid] = self._track(section, sources[section.mid])
             elif self.tracks[section.mid].codec != codec_of(section):
-                self._replace(section, sources[section.mid])
+                self._replace(section, sources[section.mid], now)
             self.tracks[section.mid].add(section.rids)
             self._described[section.mid] = section
             self._mid_id = section.extensions.get(MID, self._mid_id)
@@ -147,11 +147,11 @@ class Up:
             codec=codec_of(section),
         )
 
-    def _replace(self, section: ReceivedTrack, source: Source) -> None:
+    def _replace(self, section: ReceivedTrack, source: Source, now: float) -> None:
         """A section goes on in another codec: that is another track, whose streams are bound anew."""
         former = self.tracks[section.mid]
         for slot in tuple(former.slots):
-            slot.show(None, 0.0)
+            slot.show(None, now)
         self.streams = {ssrc: stream for ssrc, stream in self.streams.items() if stream.track is not former}
         self._bound_repairs = {ssrc: of for ssrc, of in self._bound_repairs.items() if of in self.streams}
         self.tracks[section.mid] = self._track(section, source)

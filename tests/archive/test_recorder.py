@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from meetref.archive import recorder as module
 from meetref.archive.journal import Journal, Record, read
@@ -143,8 +143,24 @@ async def test_what_waits_for_the_disk_is_bounded_and_what_is_lost_is_told(
         stream.take(b"goes on", trio.current_time())
         recorder.finish()
     assert len(packets(recorder.folder, "voice")) == 11
-    assert {"event": "lost", "packets": 15} in events(recorder.folder)
+    assert {"event": "lost", "count": 15} in events(recorder.folder)
     assert told == [SLOW]
+
+
+@pytest.mark.spec("recorder/bounded-backlog")
+async def test_events_that_wait_are_bounded_and_what_is_lost_is_told(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAXIMUM_EVENTS", 3)
+    async with opened(tmp_path) as recorder, trio.open_nursery() as nursery:
+        for number in range(5):
+            recorder.note({"event": "speaker", "person": str(number)}, trio.current_time())
+        in_the_background(nursery, recorder)
+        await trio.sleep(1.2)
+        assert recorder.trouble == SLOW
+        recorder.finish()
+    assert [event.get("person") for event in events(recorder.folder)][:3] == ["0", "1", "2"]
+    assert {"event": "lost", "count": 3} in events(recorder.folder), "two, and the word that there is trouble"
 
 
 @pytest.mark.spec("recorder/bounded-streams")
@@ -250,3 +266,42 @@ async def test_a_recording_that_is_cancelled_is_complete(tmp_path: Path, autojum
             await trio.sleep_forever()
     assert len(packets(recorder.folder, "voice")) == 65
     assert read((recorder.folder / MANIFEST).read_bytes()).is_closed
+
+
+async def test_who_is_cancelled_while_the_disk_works_closes_when_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads at one journal would mix its records up. Threads are real here, and the clock is."""
+    monkeypatch.setattr(module, "SYNC_EVERY", 0.01)
+    at_work, goes_on, real = trio.Event(), threading.Event(), os.fsync
+    held: list[int] = []  # the thread that waits for the disk
+    beside: list[int] = []
+
+    def sync(descriptor: int) -> None:
+        if not at_work.is_set():
+            held.append(threading.get_ident())
+            trio.from_thread.run_sync(at_work.set)
+            goes_on.wait(60)
+            held.clear()
+        elif held:
+            beside.append(threading.get_ident())
+        real(descriptor)
+
+    with trio.fail_after(30):
+        async with trio.open_nursery() as nursery, opened(tmp_path, inline=False) as recorder:
+            monkeypatch.setattr(os, "fsync", sync)
+            must(recorder.open_stream("voice", {})).take(b"packet", trio.current_time())
+            async with trio.open_nursery() as running:
+                in_the_background(running, recorder)
+                await at_work.wait()
+                nursery.start_soon(_let_go_on, goes_on)
+                running.cancel_scope.cancel()
+    assert beside == []
+    assert len(packets(recorder.folder, "voice")) == 1
+    assert events(recorder.folder)[-1] == {"event": "ended"}
+
+
+async def _let_go_on(goes_on: threading.Event) -> None:
+    """Once whoever closes has had every chance to begin."""
+    await wait_all_tasks_blocked(0.05)
+    goes_on.set()

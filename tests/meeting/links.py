@@ -44,6 +44,7 @@ class Publisher:
         self.up.describe(
             [received_track("v", "video", (VIDEO,), {REPAIR: VIDEO}), received_track("a", "audio", (AUDIO,))],
             {"v": "camera", "a": "microphone"},
+            self.now,
         )
 
     def _touch(self) -> None:

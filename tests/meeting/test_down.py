@@ -19,7 +19,7 @@ from meetref.meeting.track import Track
 from meetref.protocol.negotiation import RTX_PAYLOAD_TYPE, AcceptedTrack, TakenAnswer, Transport
 from meetref.protocol.videocodecs import AV1, H264
 from meetref.wire import rtcp, rtcpfeedback
-from tests.meeting.links import DELTA, KEY, Viewer
+from tests.meeting.links import DELTA, KEY, Publisher, Viewer
 
 
 class Camera:
@@ -265,8 +265,20 @@ def test_what_the_answer_does_not_read_no_slot_has() -> None:
     accepted = AcceptedTrack(
         mid="v0", kind="video", receiving=True, payload_type=96, rtx_payload_type=97, codecs={"VP8": 97, "AV1": None}
     )
-    viewer.down.answered(TakenAnswer(Transport("u", "p"), (accepted,)))
+    viewer.down.answered(TakenAnswer(Transport("u", "p"), (accepted,)), 0.0)
     slot = viewer.down.slots["v0"]
     assert slot.formats == {"VP8": (96, 97), "AV1": (AV1.payload_type, AV1.payload_type + 1)}
     assert isinstance(slot.repair, Verbatim), "one of them has no repair stream"
     assert slot.rewriter.descriptor_id == 0
+
+
+@pytest.mark.spec("simulcast/codec-that-is-read", "allocation/off-after-a-delay")
+def test_a_picture_that_turns_out_to_be_unreadable_is_let_go_of_as_any_other() -> None:
+    """Its publisher may go on for a while: somebody else may want it."""
+    alice, viewer = Publisher(), Viewer()
+    track, slot = alice.up.tracks["v"], viewer.down.slots["v0"]
+    slot.show(track, 100.0)
+    accepted = AcceptedTrack(mid="v0", kind="video", receiving=True, payload_type=104, codecs={"AV1": 105})
+    viewer.down.answered(TakenAnswer(Transport("u", "p"), (accepted,)), 100.0)
+    assert slot.track is None
+    assert 100.0 < track.demand.next_timeout() < 110.0

@@ -124,7 +124,7 @@ def viewer(seed: int = 2, *, red: int | None = RED_PAYLOAD_TYPE) -> Viewer:
     accepted = AcceptedTrack(
         mid="a0", kind="audio", receiving=True, payload_type=111, red_payload_type=red, codecs={"opus": None}
     )
-    found.down.answered(TakenAnswer(Transport("u", "p"), (accepted,)))
+    found.down.answered(TakenAnswer(Transport("u", "p"), (accepted,)), 0.0)
     return found
 
 
@@ -241,7 +241,9 @@ def test_what_a_viewer_reports_decides_and_asking_again_counts() -> None:
 def publisher() -> tuple[Publisher, Up, Viewer]:
     alice, bob = Publisher(), viewer()
     described = received_track("a", "audio", (AUDIO,))
-    alice.up.describe([type(described)(mid="a", kind="audio", codecs={}, ssrcs=(AUDIO,), red=63)], {"a": "microphone"})
+    alice.up.describe(
+        [type(described)(mid="a", kind="audio", codecs={}, ssrcs=(AUDIO,), red=63)], {"a": "microphone"}, 0.0
+    )
     bob.down.slots["a0"].show(alice.up.tracks["a"], 0.0)
     return alice, alice.up, bob
 

@@ -45,7 +45,7 @@ class Camera(Publisher):
         )  # fmt: skip
         self.told: list[list[str]] = []
         self.up.on_layers = lambda mid, active: self.told.append(active)
-        self.up.describe([section], {"c": "screen"})
+        self.up.describe([section], {"c": "screen"}, 0.0)
         self.counts = dict.fromkeys([*SSRCS.values(), *REPAIRS.values()], 100)
 
     @property
@@ -274,7 +274,7 @@ def test_encodings_of_ever_new_offers_are_bounded() -> None:
     for number in range(20):
         names = (f"r{number}", "q")
         section = ReceivedTrack(mid="c", kind="video", codecs={}, rids=names, extensions={MID: MID_ID, RID: RID_ID})
-        alice.up.describe([section], {"c": "screen"})
+        alice.up.describe([section], {"c": "screen"}, 0.0)
     assert [encoding.rid for encoding in alice.track.encodings] == ["q", "h", "f", "r0"], "and stay in their order"
     assert len(alice.track.encodings) == MAXIMUM_ENCODINGS
 

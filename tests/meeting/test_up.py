@@ -98,11 +98,11 @@ def test_sections_of_ever_new_offers_are_bounded() -> None:
     alice, _ = publisher()
     for number in range(100):
         one = received_track(f"m{number}", "video", (9000 + number, 9500), {8000 + number: 1, 8500: 9000 + number})
-        alice.up.describe([one], {one.mid: "camera"})
+        alice.up.describe([one], {one.mid: "camera"}, 0.0)
     assert len(alice.up.tracks) == MAXIMUM_TRACKS
     assert alice.up.ignored["too many tracks"] == 100 - MAXIMUM_TRACKS + 2
     for number in range(100):
-        alice.up.describe([received_track("v", "video", (number,), {100_000 + number: 5})], {"v": "camera"})
+        alice.up.describe([received_track("v", "video", (number,), {100_000 + number: 5})], {"v": "camera"}, 0.0)
     assert max(len(alice.up._by_ssrc), len(alice.up._repairs)) <= 3 * MAXIMUM_TRACKS
 
 
@@ -173,7 +173,7 @@ def test_a_publisher_who_answers_clocks_is_asked_and_measured() -> None:
     assert alice.up.peer.ice.selected is not None
     alice.up.peer.ice.selected.round_trip_time = 0.3
     assert asked(alice, 1.0) == []
-    alice.up.describe([replace(received_track("v", "video", (VIDEO,)), answers_clock=True)], {"v": "camera"})
+    alice.up.describe([replace(received_track("v", "video", (VIDEO,)), answers_clock=True)], {"v": "camera"}, 0.0)
     far = RoundTrip(VIDEO)
     (report,) = asked(alice, 1.0)
     far.on_report(report, 77.0)
@@ -224,7 +224,7 @@ def test_a_section_that_goes_on_in_another_codec_is_another_track() -> None:
     alice.send(picture(10, key=True))
     before = alice.up.tracks["v"]
     section = replace(received_track("v", "video", (VIDEO,), {REPAIR: VIDEO}), codecs={102: H264})
-    alice.up.describe([section], {"v": "camera"})
+    alice.up.describe([section], {"v": "camera"}, 0.0)
     track = alice.up.tracks["v"]
     assert (before.codec, track.codec) == ("VP8", "H264")
     listener = Listener()
@@ -236,5 +236,5 @@ def test_a_section_that_goes_on_in_another_codec_is_another_track() -> None:
     assert listener.heard == [(11, parameters)]
     assert track.encodings[0].size == (1280, 720)
     assert set(alice.up.streams) == {VIDEO}
-    alice.up.describe([section], {"v": "camera"})
+    alice.up.describe([section], {"v": "camera"}, 0.0)
     assert alice.up.tracks["v"] is track, "the same again changes nothing"
