@@ -2,7 +2,7 @@
 
 Stands above `wire/red` and `media/sequence`. `Redundancy` makes such payloads, `Unwrapping` takes them apart and gives
 every sound once. A server that forwards takes apart what comes (`take_apart`) and says twice to whom it helps
-(`Doubling`); `primary` and `since` are for one that passes payloads on as they are.
+(`Doubling`).
 Specification: RFC 2198; the sizes are those of libwebrtc, which repeats one packet unless told otherwise.
 Leaves out: repeating in lower quality, as RFC 2198 has in mind: for Opus everybody sends the very same octets again.
 Read next: `media/fec.py`, which does it for video.
@@ -71,25 +71,6 @@ def unwrap(payload: Octets, timestamp: int) -> list[Sound]:
         for block in read.older
     ]
     return [*sounds, Sound(timestamp, read.payload_type, read.primary, True)]
-
-
-def primary(payload: Octets) -> tuple[int, bytes]:
-    """Payload type and octets of the newest block: the packet without RED. Raises `Malformed`."""
-    place = red.locate_primary(payload)
-    return place.payload_type, bytes(payload[place.start :])  # spec: red/stripped
-
-
-def since(payload: bytes, timestamp: int, first: int) -> bytes:
-    """The payload of the packet at `timestamp` without what is older than the RTP timestamp `first`.
-
-    Raises `Malformed`.
-    """
-    read = red.parse(payload)
-    age = difference(timestamp, first, 32)
-    kept = [block for block in read.older if block.timestamp_offset <= age]
-    if len(kept) == len(read.older):
-        return payload
-    return red.serialize(red.Payload(read.payload_type, read.primary, kept))  # spec: red/nobody-else
 
 
 def numbered(payload: Octets, sequence: int, timestamp: int) -> list[tuple[int, Sound]]:

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from meetref.media import rewriting
-from meetref.media.rewriting import Rewriter
-from meetref.media.sequence import Unwrapper
 from meetref.wire import rtp, vp8
 from tests.generate.mediacases import Case, Cases
-from tests.generate.rewritingformats import formats
+from tests.generate.rewritingformats import Step, Trace, formats, layers, play
 
 KEY, DELTA = bytes.fromhex("1002009d012a4001b400"), bytes.fromhex("110200")
 SLOT = {
@@ -22,8 +19,6 @@ SLOT = {
 WRAPPING = SLOT | {"first_sequence": 65532, "first_timestamp": 0xFFFFFF00}
 FRAME, MILLISECOND = 3000, 90
 ALL = 3
-
-Step = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -79,30 +74,6 @@ def comes(source: Source, packet: str) -> Step:
     return {"comes": source.name, "packet": packet}
 
 
-def layers(highest: int) -> Step:
-    """Only temporal layers up to this one are wanted from now on."""
-    return {"layers": highest}
-
-
-def play(slot: dict[str, int], steps: list[Step]) -> list[str]:
-    """What goes out, one packet after the other."""
-    out = Rewriter(**slot)
-    readers: dict[str, tuple[Unwrapper, Unwrapper]] = {}
-    sent: list[str] = []
-    for step in steps:
-        if "layers" in step:
-            out.keep_layers(int(str(step["layers"])))
-            continue
-        data = bytes.fromhex(str(step["packet"]))
-        numbers, pictures = readers.setdefault(str(step.get("begin") or step["comes"]), (Unwrapper(), Unwrapper(7)))
-        packet = rewriting.read_video(data, numbers.unwrap(data[2] << 8 | data[3]), pictures)
-        if "begin" in step:
-            out.begin(packet, int(str(step["timestamp"])), int(str(step["step"])))
-        made = out.rewrite([packet], len(sent)) if out.thinning is None else out.thin([packet], len(sent))
-        sent += [b"".join(parts).hex() for parts in made]
-    return sent
-
-
 def sets() -> dict[str, Case]:
     """The sets by name."""
     return {"rewriting/traces": _traces(), "rewriting/formats": formats()}
@@ -117,9 +88,6 @@ def _traces() -> Case:
     for comment, reqs, slot, steps in _thinnings():
         cases.valid(comment, reqs, {"slot": slot, "steps": steps}, {"packets": play(slot, steps)})
     return cases.finish()
-
-
-Trace = tuple[str, str, dict[str, int], list[Step]]
 
 
 def _stream(source: Source, pictures: int, since: int = 0) -> list[Step]:

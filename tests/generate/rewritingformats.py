@@ -141,12 +141,13 @@ def whole(source: Source, timestamp: int, pictures: int, *, parts: int = 1, step
 
 
 def layers(highest: int) -> Step:
+    """Only temporal layers up to this one are wanted from now on."""
     return {"layers": highest}
 
 
 def play(slot: dict[str, int], steps: list[Step]) -> list[str]:
-    """What goes out, one packet after the other."""
-    out = Rewriter(**slot, payload_type=0, level_id=0)
+    """What goes out, one packet after the other; without a `codec` packets are of VP8."""
+    out = Rewriter(**{"payload_type": 0, "level_id": 0, **slot})
     readers: dict[str, tuple[Unwrapper, Read]] = {}
     sent: list[str] = []
     for step in steps:
@@ -156,11 +157,12 @@ def play(slot: dict[str, int], steps: list[Step]) -> list[str]:
         data = bytes.fromhex(str(step["packet"]))
         name = str(step.get("begin") or step["comes"])
         if name not in readers:
-            readers[name] = Unwrapper(), FORMATS[str(step["codec"])].reader(0, THEIR_DESCRIPTOR_ID)
+            readers[name] = Unwrapper(), FORMATS[str(step.get("codec", "VP8"))].reader(0, THEIR_DESCRIPTOR_ID)
         numbers, read = readers[name]
         packet = read(data, numbers.unwrap(data[2] << 8 | data[3]))
-        if "begin" in step:
+        if "payload_type" in step:
             out.payload_type, out.writing = int(str(step["payload_type"])), FORMATS[str(step["codec"])].writing
+        if "begin" in step:
             out.begin(packet, int(str(step["timestamp"])), int(str(step["step"])))
         made = out.rewrite([packet], len(sent)) if out.thinning is None else out.thin([packet], len(sent))
         sent += [b"".join(parts).hex() for parts in made]

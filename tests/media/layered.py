@@ -7,10 +7,11 @@ Used by tests that forward pictures and decode what arrives. Read next: `tests/m
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import av
 import numpy as np
@@ -25,6 +26,7 @@ SYNC = (False, True, True, False)
 PICTURES = 240
 KEYFRAME_EVERY = 20
 MTU = 300
+LOW_DELAY = 1 << 19  # AV_CODEC_FLAG_LOW_DELAY: a picture comes out as soon as it is in
 OPTIONS = {
     "deadline": "realtime",
     "cpu-used": "-8",
@@ -68,11 +70,12 @@ class Coded:
 
 
 class Decoder:
-    """VP8, one picture at a time; None for what it cannot decode."""
+    """One picture at a time; None for what it cannot decode."""
 
-    def __init__(self) -> None:
-        self._context: Any = av.CodecContext.create("vp8", "r")
+    def __init__(self, codec: str = "vp8") -> None:
+        self._context: Any = av.CodecContext.create(codec, "r")
         self._context.thread_count = 1
+        self._context.flags |= LOW_DELAY
 
     def decode(self, frame: bytes) -> Picture | None:
         try:
@@ -80,6 +83,68 @@ class Decoder:
         except av.error.FFmpegError:
             return None
         return pictures[-1].to_ndarray(format="yuv420p") if pictures else None
+
+
+def drawn(width: int, height: int, count: int) -> Iterator[Any]:
+    """Frames to be encoded, no two alike: noise that moves and gets lighter."""
+    noise = np.random.default_rng(width).integers(0, 128, (height * 3 // 2, width), dtype=np.uint8)
+    for number in range(count):
+        picture = (np.roll(noise, 3 * number, axis=1) + number * 7 % 100).astype(np.uint8)
+        frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
+        frame.pts, frame.time_base = number * 3000, Fraction(1, 90000)
+        yield frame
+
+
+class Pictured(Protocol):
+    """An encoded picture, of any codec."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def shows(self) -> Picture: ...
+    @property
+    def key(self) -> bool: ...
+    @property
+    def needs(self) -> list[int]: ...
+
+
+class Arrived(Protocol):
+    """A picture that came whole: `number` counts on where the source's pictures go around."""
+
+    @property
+    def rid(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+
+
+AnArrived = TypeVar("AnArrived", bound=Arrived)
+APicture = TypeVar("APicture", bound=Pictured)
+
+
+def decoded(
+    shown: Sequence[AnArrived], decoder: Decoder, coded: Callable[[str], Sequence[APicture]],
+    octets: Callable[[AnArrived, APicture], bytes],
+) -> list[tuple[AnArrived, APicture]]:  # fmt: skip
+    """What a decoder shows, each picture with what it should look like; asserts that it does.
+
+    Pictures that lack one that they need are left out, as a browser does.
+    """
+    made = list[tuple[AnArrived, APicture]]()
+    known, encoding = set[int](), ""
+    for each in shown:
+        source = coded(each.rid)
+        picture = source[each.number % len(source)]
+        if picture.key:
+            known, encoding = set(), each.rid
+        turn = each.number - picture.number
+        if each.rid != encoding or not known.issuperset(turn + need for need in picture.needs):
+            continue
+        known.add(each.number)
+        seen = decoder.decode(octets(each, picture))
+        assert seen is not None, f"picture {each.number} of {each.rid} does not decode"
+        assert np.array_equal(seen, picture.shows), f"picture {each.number} of {each.rid} is another one"
+        made.append((each, picture))
+    return made
 
 
 @cache
@@ -91,12 +156,8 @@ def coded(rid: str) -> tuple[Coded, ...]:
     encoder.framerate, encoder.time_base = Fraction(30), Fraction(1, 90000)
     encoder.bit_rate, encoder.gop_size, encoder.thread_count = 160_000, 1_000_000, 1
     encoder.options = OPTIONS
-    noise = np.random.default_rng(width).integers(0, 128, (height * 3 // 2, width), dtype=np.uint8)
     decoder, pictures = Decoder(), []
-    for number in range(PICTURES):
-        drawn = (np.roll(noise, 3 * number, axis=1) + number * 7 % 100).astype(np.uint8)
-        frame = av.VideoFrame.from_ndarray(drawn, format="yuv420p")
-        frame.pts, frame.time_base = number * 3000, Fraction(1, 90000)
+    for number, frame in enumerate(drawn(width, height, PICTURES)):
         frame.pict_type = PictureType.I if number % KEYFRAME_EVERY == 0 else PictureType.NONE
         octets = b"".join(bytes(packet) for packet in encoder.encode(frame))
         shows = decoder.decode(octets)

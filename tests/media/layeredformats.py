@@ -15,12 +15,11 @@ from functools import cache
 from typing import Any
 
 import av
-import numpy as np
 from av.video.frame import PictureType
 
 from meetref.wire import av1, h264, rtp, vp9
 from meetref.wire import dependencydescriptor as dd
-from tests.media.layered import MTU, PATTERN, Picture
+from tests.media.layered import MTU, PATTERN, Decoder, Picture, drawn
 from tests.media.layered import OPTIONS as VPX
 
 PICTURES = 120
@@ -69,22 +68,6 @@ def has_layers(picture: Coded) -> bool:
     return picture.frame[:1] != b"\0" and picture.frame[0] >> 6 == 2  # the marker of VP9
 
 
-class Decoder:
-    """One picture at a time; None for what it cannot decode."""
-
-    def __init__(self, codec: str) -> None:
-        self._context: Any = av.CodecContext.create(DECODERS[codec], "r")
-        self._context.thread_count = 1
-        self._context.flags |= 1 << 19  # low delay
-
-    def decode(self, frame: bytes) -> Picture | None:
-        try:
-            pictures = self._context.decode(av.Packet(frame))
-        except av.error.FFmpegError:
-            return None
-        return pictures[-1].to_ndarray(format="yuv420p") if pictures else None
-
-
 @cache
 def coded(codec: str, rid: str) -> tuple[Coded, ...]:
     """The pictures of one size."""
@@ -97,12 +80,8 @@ def coded(codec: str, rid: str) -> tuple[Coded, ...]:
     if codec != "AV1":  # with low delay SVT-AV1 keeps no rate
         encoder.bit_rate = 160_000
     encoder.thread_count, encoder.options = 1, options
-    noise = np.random.default_rng(width).integers(0, 128, (height * 3 // 2, width), dtype=np.uint8)
     frames = list[bytes]()
-    for number in range(PICTURES):
-        drawn = (np.roll(noise, 3 * number, axis=1) + number * 7 % 100).astype(np.uint8)
-        frame = av.VideoFrame.from_ndarray(drawn, format="yuv420p")
-        frame.pts, frame.time_base = number * 3000, Fraction(1, 90000)
+    for number, frame in enumerate(drawn(width, height, PICTURES)):
         if codec != "AV1":
             frame.pict_type = PictureType.I if number % KEYFRAME_EVERY == 0 else PictureType.NONE
         frames += [bytes(packet) for packet in encoder.encode(frame)]
@@ -112,7 +91,7 @@ def coded(codec: str, rid: str) -> tuple[Coded, ...]:
 
 def _coded(codec: str, frames: list[bytes]) -> Iterator[Coded]:
     assert len(frames) == PICTURES
-    decoder = Decoder(codec)
+    decoder = Decoder(DECODERS[codec])
     for number, frame in enumerate(frames):
         shows = decoder.decode(frame)
         assert shows is not None, f"picture {number}"

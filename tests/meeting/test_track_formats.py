@@ -6,12 +6,12 @@ from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
-import numpy as np
 import pytest
 
 from meetref.media.sequence import Unwrapper, difference
 from meetref.wire import dependencydescriptor, rtp, vp9
-from tests.media.layeredformats import PICTURES, Coded, Decoder, Stream, coded
+from tests.media.layered import Decoder, decoded
+from tests.media.layeredformats import DECODERS, PICTURES, Coded, Stream, coded
 from tests.meeting.test_track_switching import FRAME_RATE, RIDS, Scene
 
 OURS = 12  # the id of dependency descriptors
@@ -83,25 +83,6 @@ def _picture(codec: str, packet: rtp.Packet) -> int | None:
     return int.from_bytes(packet.extensions[OURS][1:3]) if OURS in packet.extensions else None
 
 
-def decode(codec: str, shown: list[Shown]) -> list[tuple[Shown, Coded]]:
-    """What a decoder shows, each picture with what it should look like; asserts that it does."""
-    decoder, made = Decoder(codec), list[tuple[Shown, Coded]]()
-    known, encoding = set[int](), ""
-    for each in shown:
-        picture = coded(codec, each.rid)[each.number % PICTURES]
-        if picture.key:
-            known, encoding = set(), each.rid
-        turn = each.number - picture.number
-        if each.rid != encoding or not known.issuperset(turn + need for need in picture.needs):
-            continue
-        known.add(each.number)
-        seen = decoder.decode(picture.frame)
-        assert seen is not None, f"picture {each.number} of {each.rid} does not decode"
-        assert np.array_equal(seen, picture.shows), f"picture {each.number} of {each.rid} is another one"
-        made.append((each, picture))
-    return made
-
-
 def _check(codec: str, scene: Scene, shown: list[Shown], made: list[tuple[Shown, Coded]]) -> None:
     for (one, _), (other, _) in pairwise(made):
         assert difference(other.timestamp, one.timestamp, 32) > 0, "the picture jumps back"
@@ -129,7 +110,8 @@ def test_every_picture_that_should_decode_does(seed: int) -> None:
     scene = FormatScene(seed, lossy=seed % 2 == 1, codec=codec, stream=partial(Stream, codec))
     scene.run()
     shown = put_together(scene)
-    made = decode(codec, shown)
+    pictures = partial(coded, codec)
+    made = decoded(shown, Decoder(DECODERS[codec]), pictures, lambda _, picture: picture.frame)
     assert len(made) > (5 if scene.lossy else 20), "without layers, what is lost costs all until the next keyframe"
     _check(codec, scene, shown, made)
 

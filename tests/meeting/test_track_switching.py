@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-import numpy as np
 import pytest
 
 from meetref.media.clock import to_ntp
@@ -24,7 +23,7 @@ from meetref.media.sequence import Unwrapper, difference
 from meetref.meeting.forwarder import Slot, Verbatim
 from meetref.meeting.track import Encoding, Track
 from meetref.wire import rtp, vp8
-from tests.media.layered import KEYFRAME_EVERY, PICTURES, Coded, Decoder, Stream, coded
+from tests.media.layered import KEYFRAME_EVERY, Coded, Decoder, Stream, coded, decoded
 
 DESCRIPTOR_ID = 13  # of dependency descriptors, on the publisher's side
 FRAME_RATE = 30
@@ -240,26 +239,6 @@ def _whole(scene: Scene, parts: list[tuple[int, float, rtp.Packet]]) -> list[Sho
     ]  # fmt: skip
 
 
-def decode(shown: list[Shown]) -> list[tuple[Shown, Coded]]:
-    """What a decoder shows, each picture with what it should look like; asserts that it does."""
-    decoder, made = Decoder(), list[tuple[Shown, Coded]]()
-    known: set[int] = set()
-    encoding = ""
-    for each in shown:
-        picture = coded(each.rid)[each.number % PICTURES]
-        if picture.key:
-            known, encoding = set(), each.rid
-        turn = each.number - picture.number
-        if each.rid != encoding or not known.issuperset(turn + need for need in picture.needs):
-            continue
-        known.add(each.number)
-        seen = decoder.decode(each.octets)
-        assert seen is not None, f"picture {each.number} of {each.rid} does not decode"
-        assert np.array_equal(seen, picture.shows), f"picture {each.number} of {each.rid} is another one"
-        made.append((each, picture))
-    return made
-
-
 @pytest.mark.soak(ci=12, full=1000)
 @pytest.mark.spec(
     "rewriting/decodable", "rewriting/no-gap-no-repeat", "rewriting/time-goes-on", "rewriting/pictures-continue",
@@ -269,7 +248,7 @@ def test_every_picture_that_should_decode_does(seed: int) -> None:
     scene = Scene(seed, lossy=seed % 3 == 2)
     scene.run()
     shown = put_together(scene)
-    made = decode(shown)
+    made = decoded(shown, Decoder(), coded, lambda each, _: each.octets)
     assert len(made) > 20
     assert not scene.slot.selection.uses.isdisjoint({scene.slot.selection.shown})
     _check_time(scene, made)

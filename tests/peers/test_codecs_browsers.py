@@ -14,7 +14,16 @@ from meetref.media.thinning import ALL_LAYERS
 from meetref.meeting.forwarder import Slot
 from meetref.net.network import KernelNetwork
 from tests.peers.browsers import BROWSERS, Browser
-from tests.peers.test_simulcast_browsers import PEERS, WANT, Scene, enter, rate, told, until, watch
+from tests.peers.test_simulcast_browsers import (
+    PEERS,
+    WANT,
+    Scene,
+    enter,
+    leave_out_and_bring_again,
+    told,
+    until,
+    watch,
+)
 
 LONGEST = 2.0  # seconds that the picture may stand still; two browsers encode and decode on two cores here
 
@@ -105,17 +114,7 @@ async def change(
                 assert (await told(bob))["longest"] < 1000 * LONGEST
             encoding = place.encoding("Alice", "h")
             await until(lambda: len(encoding.rates(trio.current_time())) > 1, 10, "several temporal layers")
-            WANT(slot, encoding, 0, trio.current_time())
-            await trio.sleep(0.5)
-            lowest = await rate(bob, 3)
-            published = [layer.frame_rate for layer in encoding.rates(trio.current_time())]
-            WANT(slot, encoding, ALL_LAYERS, trio.current_time())
-            await until(lambda: slot.rewriter.thinning is None, 20, "nothing is left out any more")
-            again = await rate(bob, 3)
-            republished = encoding.rates(trio.current_time())[-1].frame_rate
-            record_property("frames a second", [round(each, 1) for each in (lowest, *published, again, republished)])
-            assert 0.5 * published[0] < lowest < 0.75 * published[-1], "only the pictures of layer 0 go"
-            assert again > 0.6 * republished, "and all of them again"
+            await leave_out_and_bring_again(slot, encoding, bob, record_property)
             assert (await told(bob))["longest"] < 1000 * LONGEST
 
 

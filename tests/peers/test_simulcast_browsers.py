@@ -202,6 +202,23 @@ async def rate(browser: Browser, seconds: float) -> float:
     return frames / (trio.current_time() - begun)
 
 
+async def leave_out_and_bring_again(
+    slot: Slot, encoding: Encoding, bob: Browser, record_property: pytest.RecordProperty
+) -> None:
+    """Only the lowest temporal layer goes to Bob for a while, and then all of them again."""
+    WANT(slot, encoding, 0, trio.current_time())
+    await trio.sleep(0.5)
+    lowest = await rate(bob, 4)
+    published = [layer.frame_rate for layer in encoding.rates(trio.current_time())]
+    WANT(slot, encoding, ALL_LAYERS, trio.current_time())
+    await until(lambda: slot.rewriter.thinning is None, 20, "nothing is left out any more")
+    again = await rate(bob, 4)
+    republished = encoding.rates(trio.current_time())[-1].frame_rate
+    record_property("frames a second", [round(each, 1) for each in (lowest, *published, again, republished)])
+    assert 0.5 * published[0] < lowest < 0.75 * published[-1], "only the pictures of layer 0 go"
+    assert again > 0.6 * republished, "and all of them again"
+
+
 @PEERS
 @pytest.mark.slow
 @pytest.mark.spec("rewriting/temporal-down", "rewriting/temporal-up-at-sync")
@@ -215,17 +232,7 @@ async def test_temporal_layers_are_left_out_and_come_again(
         await until(lambda: len(encoding.rates(trio.current_time())) > 1, 10, "several temporal layers")
         assert await rate(bob, 4) > 0
         await bob.evaluate("window.told.longest = 0")
-        WANT(slot, encoding, 0, trio.current_time())
-        await trio.sleep(0.5)
-        lowest = await rate(bob, 4)
-        published = [layer.frame_rate for layer in encoding.rates(trio.current_time())]
-        WANT(slot, encoding, ALL_LAYERS, trio.current_time())
-        await until(lambda: slot.rewriter.thinning is None, 20, "nothing is left out any more")
-        again = await rate(bob, 4)
-        republished = encoding.rates(trio.current_time())[-1].frame_rate
-        record_property("frames a second", [round(each, 1) for each in (lowest, *published, again, republished)])
-        assert 0.5 * published[0] < lowest < 0.75 * published[-1], "only the pictures of layer 0 go"
-        assert again > 0.6 * republished, "and all of them again"
+        await leave_out_and_bring_again(slot, encoding, bob, record_property)
         assert slot.selection.shown is encoding
         assert (await told(bob))["longest"] < 1000 * LONGEST
 

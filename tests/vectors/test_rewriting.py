@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meetref.wire import dependencydescriptor, rtp, vp8, vp9
-from tests.generate import rewritingformats
-from tests.generate.rewriting import play
+from tests.generate.rewritingformats import SLOT, play
 from tests.vectors.codeccases import Vector, load, unhex
 
 
@@ -17,7 +16,7 @@ def test_traces(vector: Vector) -> None:
 
 @pytest.mark.parametrize("vector", load("rewriting/formats"), ids=str)
 def test_formats(vector: Vector) -> None:
-    assert rewritingformats.play(vector.given["slot"], vector.given["steps"]) == vector.out["packets"]
+    assert play(vector.given["slot"], vector.given["steps"]) == vector.out["packets"]
 
 
 @pytest.mark.parametrize("vector", [*load("rewriting/traces"), *load("rewriting/formats")], ids=str)
@@ -41,7 +40,7 @@ def test_pictures_are_counted_on(vector: Vector) -> None:
     sent.sort(key=lambda packet: packet.sequence)
     structure, pictures, lowest = None, list[int](), list[int]()
     for packet in sent:
-        value = packet.extensions.get(rewritingformats.SLOT["descriptor_id"])
+        value = packet.extensions.get(SLOT["descriptor_id"])
         if value is not None:
             described = dependencydescriptor.parse(value, structure)
             structure = described.structure or structure
