@@ -11,6 +11,14 @@ from tests.peers.browsers import Browser, chromium, firefox
 from tests.peers.meetings import enter, sees, serve, state
 from tests.peers.test_page_reach import AT_REST
 
+CLEAR = """(() => {
+  const clock = document.querySelector(".place .clock");
+  const both = [document.querySelector("[data-test=recording]"), clock];
+  const [badge, below] = both.map((each) => each.getBoundingClientRect());
+  return !clock.checkVisibility({visibilityProperty: true}) || badge.left >= below.right || badge.top >= below.bottom;
+})()"""
+"""Whether the badge and the clock are not in each other's way."""
+
 
 async def badge(browser: Browser) -> str:
     """What the badge says, once it can be seen."""
@@ -89,3 +97,4 @@ async def test_the_badge_has_room_on_a_phone(tmp_path: Path) -> None:
         assert edges[0] >= 0
         assert edges[1] <= 375
         assert edges[2] >= 0
+        assert await ada.evaluate(CLEAR), "it lies over the clock"
