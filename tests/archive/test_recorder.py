@@ -159,8 +159,10 @@ async def test_events_that_wait_are_bounded_and_what_is_lost_is_told(
         await trio.sleep(1.2)
         assert recorder.trouble == SLOW
         recorder.finish()
-    assert [event.get("person") for event in events(recorder.folder)][:3] == ["0", "1", "2"]
-    assert {"event": "lost", "count": 3} in events(recorder.folder), "two, and the word that there is trouble"
+    noted = events(recorder.folder)
+    assert [event["person"] for event in noted if event["event"] == "speaker"] == ["0", "1", "2"]
+    # The word that there is trouble may be lost, too: who of the two tasks comes first is not settled.
+    assert sum(event["count"] for event in noted if event["event"] == "lost") == recorder.lost >= 2
 
 
 @pytest.mark.spec("recorder/bounded-streams")
