@@ -19,18 +19,24 @@ class Minutes:
     def __init__(self, room: str, log: Log) -> None:
         self._room = room
         self._log = log
+        self._listeners: set[str] = set()  # no bots: robots among themselves would talk a disk full
         self._speakers = 0
 
     def joined(self, person: signaling.Person) -> None:
         """Somebody came; coming back on another WebSocket is none of it."""
+        if not person.bot:
+            self._listeners.add(person.id)
         self._note("joined", person.id, {"person": person.id, "name": person.name, "bot": person.bot})
 
     def left(self, person: str, reason: str) -> None:
         """Somebody is gone for good."""
+        self._listeners.discard(person)
         self._note("left", person, {"person": person, "reason": reason})
 
     def speaker(self, before: str | None, now: str | None) -> None:
-        """Another person leads the conversation; None is nobody."""
+        """Another person leads the conversation; None is nobody. Where only robots listen it is not kept."""
+        if not self._listeners:
+            return
         self._speakers += 1
         # An identity is never given twice, so neither is the key, also after the server has started anew.
         self._note("speaker", f"{now or before}-{self._speakers}", {"person": now})

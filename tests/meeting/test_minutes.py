@@ -45,6 +45,18 @@ async def test_who_comes_leaves_and_leads_is_written_in_order(autojump_clock: Mo
         assert all(early.at <= late.at for early, late in pairwise(entries))
 
 
+async def test_who_leads_is_not_kept_where_only_robots_listen(autojump_clock: MockClock) -> None:
+    async with lobby() as place:
+        robot, alice = await place.joined("robot", bot=True), await place.joined("alice")
+        alice.says(signaling.Leave())
+        await trio.sleep(1)
+        room = place.rooms.rooms["algebra"]
+        for _ in range(100):
+            room.arranging.listening.hear(Content(robot.identity.participant, "camera"), 20, trio.current_time())
+            await trio.sleep(0.02)
+        assert [kind for kind, *_ in told(await place.log.read(MINUTES))] == ["joined", "joined", "left"]
+
+
 @pytest.mark.spec("log/minutes")
 async def test_coming_back_is_not_coming(autojump_clock: MockClock) -> None:
     async with lobby() as place:
