@@ -4,7 +4,7 @@
 
 Each bot shows a robot with its name and the time, and hums, its mouth with it; several take turns. `--light` replays
 frames that were encoded once, for load; `--silent` sends no sound, `--receive-only` nothing at all. What a bot received
-it says when it leaves.
+it says when it leaves; with `--record` it sends nothing and writes that down.
 Stands on `app/client`; `app/serve` runs three of them in the room `demo`.
 Leaves out: reacting to what bots hear. Read next: `app/client.py`.
 """
@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count as numbers
+from pathlib import Path
 
 import trio
 
@@ -27,12 +28,15 @@ from meetref.app.client import open_client
 from meetref.app.command import CommandFailed, Exit
 from meetref.app.http import check_room_name
 from meetref.app.keylog import open_key_log
+from meetref.app.onlooker import NAME as RECORDER
+from meetref.app.onlooker import look_on
 from meetref.app.picture import Painter
 from meetref.app.received import in_words
 from meetref.app.sender import Sender
 from meetref.app.servers import add_server_arguments, servers_of
 from meetref.app.sound import Voice, level_of, silence
 from meetref.app.stopping import until_terminated
+from meetref.archive.recorder import CannotRecord
 from meetref.media.codec import SoundEncoder, VideoEncoder, packetize
 from meetref.meeting.channel import ChannelClosed
 from meetref.net.gathering import Interfaces
@@ -55,7 +59,8 @@ NAMES = ("Ada", "Blaise", "Cora", "Dirac", "Emmy", "Fibo", "Gauss", "Hypatia", "
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class Behaviour:
-    """How a bot is. `turn` of `turns` says when it hums; `light` replays ready-made frames.
+    """How a bot is. `turn` of `turns` says when it hums; `light` replays ready-made frames. What it sees and hears it
+    records below the folder `record`.
 
     `key_log` is told the secrets of its connections, and `tell`, in a line, what it received when it leaves.
     """
@@ -67,6 +72,7 @@ class Behaviour:
     silent: bool = False
     receive_only: bool = False
     light: bool = False
+    record: Path | None = None
     token: str | None = None
     servers: tuple[Server, ...] = ()
     interfaces: Interfaces = "all"
@@ -77,7 +83,10 @@ class Behaviour:
 
 
 async def be_bot(network: Network, server: Address, room: str, behaviour: Behaviour) -> None:
-    """Be in the room until cancelled, or until the server says goodbye. Raises as `open_client` does."""
+    """Be in the room until cancelled, or until the server says goodbye.
+
+    Raises as `open_client` does, and `CannotRecord` where that was the task.
+    """
     sends = not behaviour.receive_only
     join = signaling.Join(
         room=room,
@@ -109,7 +118,10 @@ async def be_bot(network: Network, server: Address, room: str, behaviour: Behavi
             if not behaviour.silent:
                 nursery.start_soon(hum, client.senders["microphone"], behaviour, name="voice")
         try:
-            await client.closed.wait()
+            if behaviour.record is not None:
+                await look_on(client, room, behaviour.record, tell=behaviour.tell or str)
+            else:
+                await client.closed.wait()
         finally:
             if behaviour.tell is not None:
                 slots = [receiver.statistics for receiver in client.receivers.values()]
@@ -200,6 +212,7 @@ def behaviours_of(
     silent: bool = False,
     receive_only: bool = False,
     light: bool = False,
+    record: Path | None = None,
     token: str | None = None,
     servers: tuple[Server, ...] = (),
     interfaces: Interfaces = "all",
@@ -211,13 +224,14 @@ def behaviours_of(
     """So many bots, which take turns."""
     return [
         Behaviour(
-            name=NAMES[index] if index < len(NAMES) else f"Bot {index + 1}",
+            name=RECORDER if record is not None else NAMES[index] if index < len(NAMES) else f"Bot {index + 1}",
             number=index % 16,
             turn=index,
             turns=count,
             silent=silent,
-            receive_only=receive_only,
+            receive_only=receive_only or record is not None,
             light=light,
+            record=record,
             servers=servers,
             interfaces=interfaces,
             host=host,
@@ -241,6 +255,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--token", help="the token, where the room needs one")
     parser.add_argument("--silent", action="store_true", help="send no sound")
     parser.add_argument("--receive-only", action="store_true", help="send nothing")
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="FOLDER",
+        help="record what is seen and heard in a new folder there; sends nothing",
+    )
     parser.add_argument("--light", action="store_true", help="replay frames that were encoded once")
     add_server_arguments(parser, "--turn")
     parser.add_argument("--policy", choices=("all", "relay"), default="all", help="relay: only through a relay (all)")
@@ -253,6 +273,8 @@ def run(arguments: argparse.Namespace) -> int:
         trio.run(until_terminated, _run, arguments)
     except* ChannelClosed as closed:
         raise CommandFailed(f"the server does not let the bots in: {_first(closed)}") from None
+    except* CannotRecord as refused:
+        raise CommandFailed(f"nothing is recorded: {_first(refused)}") from None
     except* OSError:  # Trio tells of a refused connection by this one, which has no number
         raise CommandFailed(
             f"nobody answers at {arguments.server} port {arguments.port}; is the server running (make meet)?"
@@ -264,6 +286,8 @@ def _check(arguments: argparse.Namespace) -> None:
     """Raises `CommandFailed` for a command line that can lead nowhere."""
     if not 1 <= arguments.count <= MAXIMUM_COUNT:
         raise CommandFailed(f"--count goes from 1 to {MAXIMUM_COUNT}", Exit.WRONG_COMMAND_LINE)
+    if arguments.record is not None and arguments.count != 1:
+        raise CommandFailed("--record is for one bot, which sees all that another one would", Exit.WRONG_COMMAND_LINE)
     if not 1 <= arguments.port <= 65535:
         raise CommandFailed("--port goes from 1 to 65535", Exit.WRONG_COMMAND_LINE)
     if arguments.seconds is not None and not arguments.seconds >= 0:
@@ -283,6 +307,7 @@ async def _run(arguments: argparse.Namespace) -> None:
             silent=arguments.silent,
             receive_only=arguments.receive_only,
             light=arguments.light,
+            record=arguments.record,
             servers=tuple(servers_of(arguments)),
             interfaces="none" if arguments.policy == "relay" else "all",
             token=arguments.token,

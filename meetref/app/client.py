@@ -15,6 +15,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 import trio
 
@@ -30,18 +31,30 @@ from meetref.net.news import Server
 from meetref.protocol import answering, offering
 from meetref.protocol.certificate import Certificate
 from meetref.protocol.dtls import Versions
-from meetref.protocol.negotiation import Kind, SentTrack
-from meetref.wire import signaling
+from meetref.protocol.negotiation import Kind, ReceivedTrack, SentTrack
+from meetref.wire import rtcp, signaling
 from meetref.wire.address import Address
 from meetref.wire.reader import Malformed
 
 logger = logging.getLogger("meetref.client")
 
 
-class Client:
-    """Somebody in a room. `people`, `seats` and `chat` are as the server told them last.
+class Witness(Protocol):
+    """Somebody who is told all that a client hears; slots go by their mid."""
 
-    `senders` has a `Sender` for each source that is published; `receivers` a `Receiver` for each slot, by mid.
+    def media(self, mid: str, plain: bytes, now: float) -> None:
+        """A packet as it came out of SRTP, the first time or repeated."""
+
+    def report(self, mid: str, report: rtcp.SenderReport, now: float) -> None: ...
+    def news(self, message: signaling.ServerMessage, now: float) -> None:
+        """A message of the server's, which the client has acted on."""
+
+
+class Client:
+    """Somebody in a room. `people`, `seats`, `chat` and `recording` are as the server told them last.
+
+    `senders` has a `Sender` for each source that is published; `receivers` a `Receiver` for each slot, by mid, and
+    `tracks` what was agreed on for it.
     `key_log` of `open_client` is told the secrets of both connections, which speak `dtls_versions`; without
     `embeds_handshake` DTLS waits for ICE.
     """
@@ -60,6 +73,9 @@ class Client:
         self.errors: list[signaling.Error] = []
         self.senders: dict[signaling.Source, Sender] = {}
         self.receivers: dict[str, Receiver] = {}
+        self.tracks: dict[str, ReceivedTrack] = {}
+        self.recording = signaling.Recording(on=False)
+        self.witness: Witness | None = None
         self.playout = Playout()
         self.up: ClientLink | None = None
         self.down: ClientLink | None = None
@@ -72,6 +88,8 @@ class Client:
         self._nursery: trio.Nursery | None = None
         self._tracks: list[SentTrack] = []
         self._by_ssrc: dict[int, Receiver] = {}
+        self._mids: dict[int, str] = {}
+        self._heard = trio.Event()
         self._asks = False
 
     # --- what the owner does --------------------------------------------------------------------------
@@ -113,7 +131,23 @@ class Client:
                 return self.receivers.get(mid)
         return None
 
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for the message after which something holds, or for the end."""
+        while not holds() and not self.closed.is_set():
+            await self._heard.wait()
+
     # --- what the server says -------------------------------------------------------------------------
+
+    async def listen(self, message: signaling.ServerMessage) -> None:
+        """Act on one message, and tell whoever waits for it."""
+        await self.hear(message)
+        if self.witness is not None:
+            self.witness.news(message, trio.current_time())
+        self.wake()
+
+    def wake(self) -> None:
+        self._heard.set()
+        self._heard = trio.Event()
 
     async def hear(self, message: signaling.ServerMessage) -> None:
         """Act on one message of the server."""
@@ -130,6 +164,8 @@ class Client:
                 self.seats = seats
             case signaling.Chat():
                 self.chat.append(message)
+            case signaling.Recording():
+                self.recording = message
             case signaling.UpAnswer(sdp=sdp) if self.up is not None:
                 self.up.describe(offering.read_answer(sdp, self._tracks).remote)
             case signaling.DownOffer():
@@ -150,15 +186,20 @@ class Client:
         for track in answer.tracks:
             if track.mid not in self.receivers and track.ssrc is not None:
                 self.receivers[track.mid] = Receiver(track.ssrc, track.rtx_ssrc, track.kind, self.down, red=track.red)
+            self.tracks[track.mid] = track
         self._asks = any(track.answers_clock for track in offer.tracks)
         self._by_ssrc = {ssrc: receiver for receiver in self.receivers.values() for ssrc in receiver.ssrcs}
+        self._mids = {ssrc: mid for mid, receiver in self.receivers.items() for ssrc in receiver.ssrcs}
         self._say(signaling.DownAnswer(number=message.number, sdp=answer.sdp))
 
     # --- media ----------------------------------------------------------------------------------------
 
     def _on_packet(self, plain: bytes, now: float) -> None:
-        receiver = self._by_ssrc.get(int.from_bytes(plain[8:12]))
+        ssrc = int.from_bytes(plain[8:12])
+        receiver = self._by_ssrc.get(ssrc)
         if receiver is not None:
+            if self.witness is not None:
+                self.witness.media(self._mids[ssrc], plain, now)
             receiver.receive(plain, now)
             self.playout.turn(receiver)
 
@@ -169,6 +210,8 @@ class Client:
     def _on_down_control(self, packet: object, now: float) -> None:
         for receiver in self.receivers.values():
             receiver.on_control(packet, now)
+        if self.witness is not None and isinstance(packet, rtcp.SenderReport) and packet.ssrc in self._mids:
+            self.witness.report(self._mids[packet.ssrc], packet, now)
 
     async def _open(self, *, controlling: bool, name: str) -> ClientLink:
         assert self._nursery is not None
@@ -243,12 +286,13 @@ async def open_client(
             async def listen() -> None:
                 try:
                     while True:
-                        await client.hear(await channel.receive())
+                        await client.listen(await channel.receive())
                 except (ChannelClosed, Malformed) as error:
                     if isinstance(error, Malformed):
                         logger.warning("what the server says cannot be read: %s", error)
                     client.closed.set()
                     client.joined.set()
+                    client.wake()
 
             nursery.start_soon(listen, name="signaling")
             nursery.start_soon(client._report, name="reports")

@@ -36,6 +36,7 @@ VALUES = (
     signaling.SeatVideo,
     signaling.PersonQuality,
     signaling.IceServer,
+    signaling.OwnRecording,
 )
 
 

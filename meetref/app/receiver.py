@@ -198,9 +198,10 @@ class Receiver:
             return
         self.gaps += was_playing
         if not self._skipping:
-            self._ask_keyframe(now)
+            self.ask_keyframe(now)
 
-    def _ask_keyframe(self, now: float) -> None:
+    def ask_keyframe(self, now: float) -> None:
+        """Ask for a picture that needs none before it, unless that was asked a moment ago."""
         if now - self._keyframe_asked_at >= KEYFRAME_INTERVAL:
             self._keyframe_asked_at = now
             self._link.send_control(rtcpfeedback.PictureLoss(self.ssrc, self.ssrc))

@@ -22,7 +22,8 @@ import trio
 from meetref.archive.log import EventLog, LogUnavailable
 from meetref.archive.recorder import CannotRecord, Recorder, open_recorder
 from meetref.archive.recovery import Healed, recover
-from meetref.meeting.recorded import KIND, Archive
+from meetref.meeting.ownrecordings import KIND
+from meetref.meeting.recorded import Archive
 from meetref.net.network import Network
 from meetref.wire import signaling
 
@@ -35,12 +36,24 @@ def make_archive(
     """What the rooms record with: each recording is a folder below `folder`."""
 
     def open_one(room: str) -> AbstractAsyncContextManager[Recorder]:
-        began = strftime("%Y%m%dT%H%M%SZ", gmtime(network.wall_clock()))
-        name = f"{began}-{room}-{network.dice(3).hex()}"
-        about = {"recording": name, "room": room}
-        return open_recorder(folder / name, about, wall_clock=network.wall_clock, inline=inline)
+        return open_recording(network, folder, room, inline=inline)
 
     return Archive(open=open_one, errors=(CannotRecord,), may_record=may_record)
+
+
+def recording_name(network: Network, room: str) -> str:
+    """What a recording that begins now is called."""
+    began = strftime("%Y%m%dT%H%M%SZ", gmtime(network.wall_clock()))
+    return f"{began}-{room}-{network.dice(3).hex()}"
+
+
+def open_recording(
+    network: Network, folder: Path, room: str, *, inline: bool, **more: str
+) -> AbstractAsyncContextManager[Recorder]:
+    """A recording of a room in a folder of its own below `folder`; `more` stands in all its headers."""
+    name = recording_name(network, room)
+    about = {"recording": name, "room": room, **more}
+    return open_recorder(folder / name, about, wall_clock=network.wall_clock, inline=inline)
 
 
 async def recover_recordings(folder: Path, log: EventLog, *, inline: bool) -> None:

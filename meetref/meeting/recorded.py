@@ -1,8 +1,9 @@
 """Whether a room is being recorded: who may begin and end it, and that everybody knows, also afterwards.
 
-The event log keeps who began and who ended each recording, the people are told by `recording`. One recording at a
-time; it goes on when who began it leaves, and ends with the room.
-Stands on `meeting/recording` and on the callables of `Archive`, which `app` hands in; `meeting/room` has one.
+The event log keeps who began and who ended each recording, the people are told by `recording`. The server makes one
+recording at a time; it goes on when who began it leaves, and ends with the room.
+Stands on `meeting/recording`, `meeting/ownrecordings` and the callables of `Archive`, which `app` hands in;
+`meeting/room` has one.
 Specification: docs/recording.md, spec/recorder.toml.
 Leaves out: people without signaling (WHIP, WHEP): they are recorded like others, and who gives them the address has to
 tell them. Read next: `meeting/recording.py`.
@@ -14,21 +15,19 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Literal
 
 import trio
 
 from meetref.meeting.arranging import Arranging
 from meetref.meeting.chat import Log
+from meetref.meeting.ownrecordings import KIND, OwnRecordings, refuse
 from meetref.meeting.participant import Participant
 from meetref.meeting.recording import Recorder, Recording
 from meetref.wire import signaling
 
 logger = logging.getLogger("meetref.meeting")
 
-KIND = "recording"
 LOG_WITHIN = 5.0  # seconds for the last word in the event log
-OFF = signaling.Recording(on=False)
 
 
 @dataclass(slots=True, frozen=True)
@@ -64,27 +63,43 @@ class Recorded:
         self._archive = archive
         self._wall_offset = wall_offset
         self._begins = False
+        self._own = OwnRecordings(room, log, log_errors, lambda: tell(self.message()), wall_offset)
+
+    def message(self, last: signaling.Recording | None = None) -> signaling.Recording:
+        """What there is to know, beginning with what was said `last` of the server's own recording."""
+        if last is None:
+            last = self.recording.message() if self.recording is not None else signaling.Recording(on=False)
+        last.others = self._own.all
+        return last
 
     def welcome(self, participant: Participant, *, resumed: bool) -> None:
         """Tell somebody who comes, perhaps again."""
-        if self.recording is not None:
-            participant.tell(self.recording.message())  # spec: recorder/everybody-knows
-        elif resumed:
-            participant.tell(OFF)
+        if self.recording is not None or self._own.all or resumed:
+            participant.tell(self.message())  # spec: recorder/everybody-knows
 
-    def ask(self, participant: Participant, on: bool, nursery: trio.Nursery) -> None:
-        """Somebody wants the room recorded, or not any more. `nursery` is the room's."""
+    def left(self, participant: Participant) -> None:
+        """Somebody is gone, and with them what they recorded for themselves."""
+        self._own.end(participant)
+
+    def ask(self, participant: Participant, message: signaling.Record, nursery: trio.Nursery) -> None:
+        """Somebody wants to record the room, or not any more. `nursery` is the room's."""
         if self._archive is None or not participant.may_record:  # spec: recorder/permission
             why = "does not record" if self._archive is None else "did not give you the right to record"
-            _refuse(participant, "recording-refused", f"This server {why}.")
-        elif on and self.recording is None and not self._begins:
+            refuse(participant, "recording-refused", f"This server {why}.")
+        elif message.way == "server":
+            self._ask_server(participant, self._archive, message.on, nursery)
+        elif not (self._own.begin(participant, message.way, nursery) if message.on else self._own.end(participant)):
+            participant.tell(self.message())
+
+    def _ask_server(self, participant: Participant, archive: Archive, on: bool, nursery: trio.Nursery) -> None:
+        if on and self.recording is None and not self._begins:
             self._begins = True
-            nursery.start_soon(self._live, participant, self._archive, name="recording")
+            nursery.start_soon(self._live, participant, archive, name="recording")
         elif not on and self.recording is not None:
             self.recording.finish()
             self._over(self.recording, participant)  # nothing is taken any more, though the disk has still to do
         elif not self._begins:
-            participant.tell(OFF if self.recording is None else self.recording.message())
+            participant.tell(self.message())
 
     async def _live(self, participant: Participant, archive: Archive) -> None:
         try:
@@ -97,7 +112,7 @@ class Recorded:
                     await self._record(recording)
         except archive.errors as error:
             self._begins = False
-            _refuse(participant, "recording-unavailable", str(error))
+            refuse(participant, "recording-unavailable", str(error))
         except Exception:  # a mistake of ours ends the recording, and not the meeting
             logger.exception("the recording of %s failed", self._room)
 
@@ -107,7 +122,7 @@ class Recorded:
         try:
             await self._keep_word(recorder, "began", participant, None)  # spec: recorder/logged
         except self._log_errors as error:
-            _refuse(participant, "recording-unavailable", f"It cannot be said in the room's log: {error}.")
+            refuse(participant, "recording-unavailable", f"It cannot be said in the room's log: {error}.")
             return None
         self.recording = recording
         self._changed()  # spec: recorder/told-before
@@ -129,20 +144,14 @@ class Recorded:
         """Say that it is over, and who wanted it."""
         self.recording, recording.ended_by = None, by
         who = (by.id, by.person.name) if by is not None else (None, None)
-        self._tell(signaling.Recording(on=False, by=who[0], name=who[1], trouble=recording.trouble))
+        self._tell(self.message(signaling.Recording(on=False, by=who[0], name=who[1], trouble=recording.trouble)))
 
     async def _keep_word(self, recorder: Recorder, what: str, by: Participant | None, trouble: str | None) -> None:
-        body: dict[str, object] = {"recording": recorder.name, "what": what, "trouble": trouble}
+        body: dict[str, object] = {"recording": recorder.name, "what": what, "way": "server", "trouble": trouble}
         if by is not None:
             body |= {"person": by.id, "name": by.person.name}
         await self._log.append(self._room, KIND, f"{recorder.name}-{what}", body)
 
     def _changed(self) -> None:
         if self.recording is not None:
-            self._tell(self.recording.message())
-
-
-def _refuse(
-    participant: Participant, code: Literal["recording-refused", "recording-unavailable"], sentence: str
-) -> None:
-    participant.tell(signaling.Error(code=code, message=sentence, about="record"))
+            self._tell(self.message())

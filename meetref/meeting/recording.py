@@ -153,7 +153,7 @@ class Recording:
             "name": participant.person.name,
             "source": track.source,
             "mid": key[1],
-            **_described(participant.up.described(key[1])),
+            **described(participant.up.described(key[1])),
         }
         # The client's own name for the track, its mid, is no good for a file's.
         stream = self.recorder.open_stream(f"{participant.id}-{track.source}-{self._count}", about)
@@ -214,7 +214,7 @@ def _state(participant: Participant) -> dict[str, Any]:
     }
 
 
-def _described(section: ReceivedTrack) -> Event:
+def described(section: ReceivedTrack) -> Event:
     """What is needed to read the packets of a section."""
     formats = {**section.codecs, **({section.red: RED} if section.red is not None else {})}
     codecs = {

@@ -97,6 +97,7 @@ class Room:
         finally:
             del self.people[participant.id]
             self._tell_everybody(signaling.PersonLeft(id=participant.id, reason=participant.reason))
+            self.recorded.left(participant)
             self.arranging.leave(participant)
             self.minutes.left(participant.id, participant.reason)
             if not self.people and self.nursery is not None:
@@ -125,7 +126,7 @@ class Room:
 
     def record(self, participant: Participant, message: signaling.Record) -> None:
         if self.nursery is not None:
-            self.recorded.ask(participant, message.on, self.nursery)
+            self.recorded.ask(participant, message, self.nursery)
 
     async def catch_up(self, participant: Participant, channel: Channel, resumed: bool, after: int) -> int | None:
         """Tell who is here, and a first page of the chat since `after`; nothing said meanwhile is missed or told twice.

@@ -1,8 +1,8 @@
 """Every message that the page (or a bot) and the server exchange over the signaling WebSocket.
 
 One text frame is one JSON object; its `type` names one of the structs below, and a field that is not
-in the struct is an error. This file is the only definition: validation, encoding, the protocol page in the docs
-and the bounds all come from it.
+in the struct is an error. This file, with the values in `wire/signalingvalues`, is the only definition: validation,
+encoding, the protocol page in the docs and the bounds all come from it.
 Stands below `app/signaling` (the WebSocket) and `meeting/participant` (what the messages do).
 Leaves out: SDP and candidates are text here; `wire/sdp` and `wire/candidate` read them.
 """
@@ -15,41 +15,30 @@ import msgspec
 from msgspec import Meta
 
 from meetref.wire.reader import Malformed
+from meetref.wire.signalingvalues import MAXIMUM_OWN_RECORDINGS as MAXIMUM_OWN_RECORDINGS
+from meetref.wire.signalingvalues import MAXIMUM_PINNED as MAXIMUM_PINNED
+from meetref.wire.signalingvalues import MAXIMUM_RECENT as MAXIMUM_RECENT
+from meetref.wire.signalingvalues import MAXIMUM_VISIBLE as MAXIMUM_VISIBLE
+from meetref.wire.signalingvalues import SDP, Identity, Layout, Name, Pixels, RecordingWay, Sequence
+from meetref.wire.signalingvalues import CameraState as CameraState
+from meetref.wire.signalingvalues import IceServer as IceServer
+from meetref.wire.signalingvalues import Message as Message
+from meetref.wire.signalingvalues import MicrophoneState as MicrophoneState
+from meetref.wire.signalingvalues import OwnRecording as OwnRecording
+from meetref.wire.signalingvalues import Person as Person
+from meetref.wire.signalingvalues import PersonQuality as PersonQuality
+from meetref.wire.signalingvalues import Pin as Pin
+from meetref.wire.signalingvalues import Resume as Resume
+from meetref.wire.signalingvalues import RoomName as RoomName
+from meetref.wire.signalingvalues import Seat as Seat
+from meetref.wire.signalingvalues import SeatVideo as SeatVideo
+from meetref.wire.signalingvalues import Shown as Shown
+from meetref.wire.signalingvalues import Source as Source
 
 MAXIMUM_MESSAGE_SIZE = 256 * 1024  # octets; an SDP with 25 seats has about 60,000
 MAXIMUM_CHAT_LENGTH = 4000  # characters
-MAXIMUM_VISIBLE = 25  # people and screens that one viewer sees at a time
-MAXIMUM_PINNED = 9
-MAXIMUM_RECENT = 10  # people who are told to have spoken lately
-
-# A name stands in the log and in front of other people: no line ends, control characters or reversals of direction.
-NAME_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\Z"
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=NAME_PATTERN)]
-RoomName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
-Identity = Annotated[str, Meta(min_length=1, max_length=64)]
-SDP = Annotated[str, Meta(max_length=200_000)]
-Sequence = Annotated[int, Meta(ge=0, lt=2**53)]
-
-Source = Literal["microphone", "camera", "screen", "screen-sound"]
-MicrophoneState = Literal["on", "muted", "none"]
-CameraState = Literal["on", "off", "none"]
-Shown = Literal["camera", "screen"]
-Layout = Literal["grid", "speaker"]
-Pixels = Annotated[int, Meta(ge=0, le=16384)]
-
-
-class Message(msgspec.Struct, forbid_unknown_fields=True):
-    """A message; the subclasses say which."""
-
 
 # --- what a client says ---------------------------------------------------------------------------
-
-
-class Resume(Message):
-    """Who the client was before its WebSocket broke, and the secret that proves it."""
-
-    participant: Identity
-    secret: Identity
 
 
 class Join(Message, tag="join"):
@@ -124,13 +113,6 @@ class SayChat(Message, tag="say"):
     text: Annotated[str, Meta(min_length=1, max_length=MAXIMUM_CHAT_LENGTH)]
 
 
-class Pin(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A person, or a person's screen, that the viewer wants to see whatever happens."""
-
-    person: Identity
-    source: Shown = "camera"
-
-
 class Look(Message, tag="look"):
     """What the client shows now; the server seats people accordingly. Without it: a grid with room for all.
 
@@ -150,9 +132,14 @@ class Look(Message, tag="look"):
 
 
 class Record(Message, tag="record"):
-    """Record the room from now on, or stop. `recording` tells everybody; `joined` said whether one may."""
+    """Record the room from now on, or stop. `recording` tells everybody; `joined` said whether one may.
+
+    `way` is who does it: the `server`, for all; or oneself, in one's `browser` or as a `bot`: then nothing is recorded
+    before one stands in the `others` of `recording`.
+    """
 
     on: bool
+    way: RecordingWay = "server"
 
 
 class Pong(Message, tag="pong"):
@@ -178,44 +165,6 @@ ClientMessage = (
 
 
 # --- what the server says -------------------------------------------------------------------------
-
-
-class Person(Message):
-    """Somebody in the room, as the others see them."""
-
-    id: Identity
-    name: Name
-    microphone: MicrophoneState = "none"
-    camera: CameraState = "none"
-    screen: bool = False
-    bot: bool = False
-
-
-class Seat(Message):
-    """Who sits in one seat of the viewer's *down* connection: an audio and a video slot, or one of the two.
-
-    `audio` and `video` are the slots' mids (null: this seat has no such slot, or the person is only heard, because the
-    viewer looks at others). `person` is null on an empty seat; `source` says whether the seat shows the person
-    (`camera`, with the microphone) or the person's `screen` (with the shared sound). `audio_from` and `video_from` are
-    the first RTP timestamps that belong to this person (null until their first packet has gone); the page changes name
-    and tile there.
-    """
-
-    seat: int
-    audio: str | None = None
-    video: str | None = None
-    person: Identity | None = None
-    source: Shown = "camera"
-    audio_from: int | None = None
-    video_from: int | None = None
-
-
-class IceServer(msgspec.Struct, forbid_unknown_fields=True):
-    """A TURN server, in the words of the browser's `RTCIceServer`. The name says until when it is good."""
-
-    urls: Annotated[list[Annotated[str, Meta(max_length=300)]], Meta(max_length=16)]
-    username: Annotated[str, Meta(max_length=200)]
-    credential: Annotated[str, Meta(max_length=200)]
 
 
 class Joined(Message, tag="joined"):
@@ -295,15 +244,6 @@ class Seats(Message, tag="seats"):
     pages: int = 1
 
 
-class SeatVideo(msgspec.Struct, forbid_unknown_fields=True):
-    """What comes in one seat's video slot: `layer` in words, or why nothing does, in words for the viewer."""
-
-    seat: int
-    state: Literal["playing", "paused"] = "playing"
-    reason: Annotated[str, Meta(max_length=200)] | None = None
-    layer: Annotated[str, Meta(max_length=64)] | None = None
-
-
 class Video(Message, tag="video"):
     """What comes in the video slots from now on: always the whole list. A seat that is not in it plays what comes."""
 
@@ -315,13 +255,6 @@ class Speaker(Message, tag="speaker"):
 
     person: Identity | None = None
     recent: Annotated[tuple[Identity, ...], Meta(max_length=MAXIMUM_RECENT)] = ()
-
-
-class PersonQuality(msgspec.Struct, forbid_unknown_fields=True):
-    """How well a person's connections do: 4 bars are good, 0 is no connection."""
-
-    person: Identity
-    bars: Annotated[int, Meta(ge=0, le=4)]
 
 
 class Quality(Message, tag="quality"):
@@ -346,7 +279,8 @@ class Recording(Message, tag="recording"):
     """Whether the room is being recorded. Told to everybody before it begins and when it ends, and to who comes later.
 
     `by` and `name` are who started it, or, once it is over, who stopped it (null: nobody did). `trouble` is what is
-    wrong with it, in a sentence for everybody: the disk is slow or full.
+    wrong with it, in a sentence for everybody: the disk is slow or full. All of that is the server's own recording;
+    `others` are those who record for themselves, always all of them.
     """
 
     on: bool
@@ -355,6 +289,7 @@ class Recording(Message, tag="recording"):
     since: float | None = None
     """Seconds since 1970 by the server's clock."""
     trouble: Annotated[str, Meta(max_length=200)] | None = None
+    others: Annotated[tuple[OwnRecording, ...], Meta(max_length=MAXIMUM_OWN_RECORDINGS)] = ()
 
 
 class Ping(Message, tag="ping"):

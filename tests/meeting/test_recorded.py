@@ -13,7 +13,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from meetref.archive.log import LogUnavailable
 from meetref.meeting.recorded import Archive
 from meetref.wire import signaling
-from tests.meeting.rooms import Line, Lobby, lobby
+from tests.meeting.rooms import MINUTES, Line, Lobby, lobby
 
 ON, STOP = signaling.Record(on=True), signaling.Record(on=False)
 
@@ -352,3 +352,116 @@ async def test_what_happens_is_noted(autojump_clock: MockClock) -> None:
              "pinned": [{"person": other, "source": "screen"}]},
             {"event": "left", "person": other},
         ]  # fmt: skip
+
+
+def others(line: Line) -> list[tuple[str, str]]:
+    """Who records for themselves, as was last told."""
+    return [(each.name, each.way) for each in line.of(signaling.Recording)[-1].others]
+
+
+IN_BROWSER = signaling.Record(on=True, way="browser")
+AS_BOT, NO_BOT = signaling.Record(on=True, way="bot"), signaling.Record(on=False, way="bot")
+
+
+@pytest.mark.spec("recorder/own-told-before", "recorder/own-ends", "recorder/everybody-knows", "recorder/logged")
+async def test_everybody_knows_who_records_for_themselves(autojump_clock: MockClock) -> None:
+    shelf = Shelf()
+    async with recorded(shelf) as (place, log):
+        alice, bob = await place.joined("alice"), await place.joined("bob")
+        alice.says(IN_BROWSER)
+        await wait_all_tasks_blocked()
+        bob.says(AS_BOT)
+        await wait_all_tasks_blocked()
+        assert others(alice) == others(bob) == [("alice", "browser"), ("bob", "bot")]
+        assert told(bob)[-1] == (False, None, None)  # the server records nothing
+        assert shelf.recorders == []
+        own = bob.of(signaling.Recording)[-1].others[0]
+        assert (own.by, own.since) == (alice.identity.participant, pytest.approx(1e9 + trio.current_time()))
+        cora = await place.joined("cora")
+        assert others(cora) == [("alice", "browser"), ("bob", "bot")]
+        cora.says(ON)
+        await wait_all_tasks_blocked()
+        assert told(bob)[-1] == (True, "cora", None)
+        assert len(others(bob)) == 2
+        bob.says(NO_BOT)
+        await wait_all_tasks_blocked()
+        assert others(alice) == others(bob) == [("alice", "browser")]
+        assert told(bob)[-1] == (True, "cora", None)
+        alice.says(signaling.Leave())
+        await wait_all_tasks_blocked()
+        assert others(bob) == []
+        began = [(entry["way"], entry["name"]) for entry in log.entries if entry["what"] == "began"]
+        assert began == [("browser", "alice"), ("bot", "bob"), ("server", "cora")]
+        kept = await place.log.read(MINUTES, 0, 100, "recording")
+        assert [(entry.body["what"], entry.body["name"]) for entry in kept] == [("ended", "bob"), ("ended", "alice")]
+
+
+@pytest.mark.spec("recorder/own-ends")
+async def test_ones_own_recording_outlasts_a_broken_websocket(autojump_clock: MockClock) -> None:
+    async with recorded(Shelf()) as (place, _):
+        alice, bob = await place.joined("alice"), await place.joined("bob")
+        alice.says(AS_BOT)
+        await wait_all_tasks_blocked()
+        alice.breaks()
+        await wait_all_tasks_blocked()
+        again = place.comes_back(alice)
+        await wait_all_tasks_blocked()
+        assert others(again) == others(bob) == [("alice", "bot")]
+        again.breaks()
+        await trio.sleep(30)
+        assert others(bob) == []
+
+
+@pytest.mark.spec("recorder/permission", "recorder/own-told-before", "recorder/logged")
+async def test_who_may_not_or_cannot_be_noted_records_nothing_of_their_own(autojump_clock: MockClock) -> None:
+    shelf = Shelf(may_record=lambda join: join.token == "chair")
+    async with recorded(shelf) as (place, log):
+        alice, bob = await place.joined("alice", token="chair"), await place.joined("bob")
+        bob.says(AS_BOT)
+        await wait_all_tasks_blocked()
+        assert bob.codes == ["recording-refused"]
+        log.refuses = True
+        alice.says(AS_BOT)
+        await wait_all_tasks_blocked()
+        assert alice.codes == ["recording-unavailable"]
+        assert not alice.of(signaling.Recording)
+        log.refuses = False
+        alice.says(AS_BOT)
+        await wait_all_tasks_blocked()
+        assert others(alice) == [("alice", "bot")]
+        alice.says(IN_BROWSER)  # one way at a time: answered with how it is
+        await wait_all_tasks_blocked()
+        assert others(alice) == [("alice", "bot")]
+        for _ in range(2):
+            alice.says(NO_BOT)
+            await wait_all_tasks_blocked()
+        assert others(alice) == []
+
+
+async def test_who_thinks_better_of_it_is_never_told_to_record(autojump_clock: MockClock) -> None:
+    async with recorded(Shelf()) as (place, log):
+        waiting = trio.Event()
+
+        async def append(room: str, kind: str, key: str, body: dict[str, Any]) -> None:
+            await waiting.wait()
+
+        log.append = append  # type: ignore[method-assign, assignment]
+        alice = await place.joined("alice")
+        for message in (AS_BOT, NO_BOT):
+            alice.says(message)
+            await wait_all_tasks_blocked()
+        waiting.set()
+        await wait_all_tasks_blocked()
+        assert all(not message.others for message in alice.of(signaling.Recording))
+        assert [entry.body["what"] for entry in await place.log.read(MINUTES, 0, 100, "recording")] == ["ended"]
+
+
+@pytest.mark.spec("recorder/own-bounded")
+async def test_so_many_record_for_themselves_and_no_more(autojump_clock: MockClock) -> None:
+    async with recorded(Shelf()) as (place, _):
+        lines = [await place.joined(f"p{number}") for number in range(signaling.MAXIMUM_OWN_RECORDINGS + 1)]
+        for line in lines:
+            line.says(AS_BOT)
+            await wait_all_tasks_blocked()
+        assert lines[-1].codes == ["recording-unavailable"]
+        assert len(others(lines[-1])) == signaling.MAXIMUM_OWN_RECORDINGS

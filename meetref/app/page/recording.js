@@ -1,22 +1,36 @@
 /**
  * That the meeting is recorded: seen, heard, and with the name of who wanted it.
  *
- * The badge is there as long as the recording runs. When it begins, and for whoever comes later, two rising tones are
- * played, two falling ones at its end; where the browser lets the page make no sound yet, they wait for the first touch.
+ * The badge is there as long as anybody records: the server, or somebody for themselves. When one begins, and for
+ * whoever comes later, two rising tones are played, two falling ones at its end; where the browser lets the page make no
+ * sound yet, they wait for the first touch.
  * Leaves out: who may record (the server tells), and the button that begins it (`settings.js`).
  * Read next: `session.js`, `meeting.js`.
  */
 
 import { element, write } from "./elements.js";
 
-export const OFF = { on: false, by: null, name: null, since: null, trouble: null };
+export const OFF = { on: false, by: null, name: null, since: null, trouble: null, others: [] };
 
+const NAMED = 3; // people whose own recordings the badge names one by one
 const TONES = { begins: [660, 880], ends: [660, 440] }; // hertz
 const TONE = 0.22; // seconds
 const LOUD = 0.12;
 
+/** The recordings that run, as texts that are the same for the same recording. */
+export function running({ on, since, others }) {
+  return [...(on ? [`server ${since}`] : []), ...live(others).map(key)];
+}
+
 /** What is said of a change, as a notice; null: nothing. `me` is one's own id. */
 export function recordingNotice(before, now, me) {
+  const own = ownNotice(before.others, now.others, me);
+  const server = serverNotice(before, now, me);
+  if (!own || !server) return own ?? server;
+  return { words: `${server.words}. ${own.words}`, kind: server.kind };
+}
+
+function serverNotice(before, now, me) {
   const who = now.by === me ? "You" : now.name;
   const trouble = now.trouble !== before.trouble ? now.trouble : null;
   if (now.on && now.since !== before.since) return { words: `${who} started to record this meeting`, kind: "trouble" };
@@ -26,10 +40,42 @@ export function recordingNotice(before, now, me) {
   return trouble ? { words: trouble, kind: "trouble" } : null;
 }
 
+function ownNotice(before, now, me) {
+  const begun = now.filter((one) => !before.some((other) => key(other) === key(one)));
+  if (begun.length) return { words: begun.map((one) => ownWords(one, me, "now ")).join(". "), kind: "trouble" };
+  const ended = live(before).filter((one) => !now.some((other) => key(other) === key(one)));
+  if (!ended.length) return null;
+  const words = ended.map(({ by, name }) => (by === me ? "You record no more" : `${name} records no more`));
+  return { words: words.join(". "), kind: "news" };
+}
+
 /** What the badge says. */
-export function badgeWords({ name, by, trouble }, me) {
-  const who = by === me ? "you" : name;
-  return trouble ? `Recording, started by ${who}. ${trouble}` : `Recording, started by ${who}`;
+export function badgeWords({ on, name, by, trouble, others }, me) {
+  const own = live(others);
+  const named = own.length > NAMED ? own.slice(0, NAMED - 1) : own;
+  const more = own.length - named.length;
+  const parts = [
+    on && `Recording, started by ${by === me ? "you" : name}`,
+    on && trouble?.replace(/\.$/u, ""),
+    ...named.map((one) => ownWords(one, me)),
+    more && `${more} more record for themselves`,
+  ].filter(Boolean);
+  return parts.join(". ") + (on && trouble && !own.length ? "." : "");
+}
+
+/** Who records for themselves, and how. */
+function ownWords({ by, name, way }, me, when = "") {
+  if (way === "bot") return `${name}, a bot, ${when}records what it sees`;
+  return by === me ? `You ${when}record in this browser` : `${name} ${when}records in their own browser`;
+}
+
+/** After a reconnection `over` marks what is not known to run any more. */
+function live(others) {
+  return others.filter(({ over }) => !over);
+}
+
+function key({ by, since }) {
+  return `${by} ${since}`;
 }
 
 /** What the server says of it. Events: `changed`. `now` has the fields of `OFF`, `may` tells whether one may record. */
@@ -49,7 +95,8 @@ export class Recording extends EventTarget {
   /** We are in, perhaps again; if it goes on, that is told anew. */
   joined(may, resumed) {
     this.may = may;
-    if (!resumed) this.now = { ...this.now, on: false };
+    const others = this.now.others.map((one) => ({ ...one, over: true }));
+    if (!resumed) this.now = { ...this.now, on: false, others };
     this.dispatchEvent(new Event("changed"));
   }
 
@@ -91,12 +138,13 @@ export class RecordingBadge {
   draw() {
     const { session, known } = this;
     const { now, may } = session.recording;
-    this.root.hidden = !now.on;
-    this.stop.hidden = !may;
-    if (now.on) write(this.words, badgeWords(now, session.identity?.participant));
+    const [runs, ran] = [running(now), running(known)];
+    this.root.hidden = !runs.length;
+    this.stop.hidden = !may || !now.on;
+    if (runs.length) write(this.words, badgeWords(now, session.identity?.participant));
     this.known = now;
-    if (now.on && now.since !== known.since) this.#sound(TONES.begins);
-    else if (known.on && !now.on) this.#sound(TONES.ends);
+    if (runs.some((one) => !ran.includes(one))) this.#sound(TONES.begins);
+    else if (ran.some((one) => !runs.includes(one))) this.#sound(TONES.ends);
   }
 
   close() {

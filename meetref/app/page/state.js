@@ -6,6 +6,7 @@
  * Read next: `listener.js`, `seats.js`.
  */
 
+import { OFF, running } from "./recording.js";
 import { transport } from "./stats.js";
 
 /** The version of the page, which is that of the project. */
@@ -50,8 +51,12 @@ export function describe(session, sound, announced = null) {
   };
 }
 
-function describeRecording({ on, by, name, since, trouble }, announced) {
-  return on ? { by, name, since, trouble, announced } : null;
+/** `by` and `since` are of the server's recording, null where only others record. */
+function describeRecording(now, announced) {
+  if (!running(now).length) return null;
+  const { by, name, since, trouble } = now.on ? now : OFF;
+  const others = now.others.filter(({ over }) => !over).map((one) => ({ ...one }));
+  return { by, name, since, trouble, announced, others };
 }
 
 function describeView({ layout, pinned, seated, speaker, recent }, seats) {

@@ -1,0 +1,106 @@
+"""Who records a meeting for themselves, in their browser or as a bot: everybody knows before it begins.
+
+The server can neither see nor stop what others do with what they are sent; it keeps their word in the event log, and
+then tells the people. Who asked may begin once they stand there. It ends when they say so, or leave.
+Stands beside `meeting/recording`, the server's own; `meeting/recorded` has one, and tells of both.
+Specification: docs/ways.md, spec/recorder.toml.
+Leaves out: who does not ask. A program that records and says nothing breaks its word, and no server notices.
+Read next: `meeting/recorded.py`, `app/onlooker.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import trio
+
+from meetref.meeting.chat import Log
+from meetref.meeting.participant import Participant
+from meetref.wire import signaling
+
+KIND = "recording"
+OwnWay = Literal["browser", "bot"]
+
+
+@dataclass(slots=True, eq=False)
+class _Own:
+    """Somebody's own recording; `told` is what the others know of it, None until the log has it."""
+
+    way: OwnWay
+    key: str
+    told: signaling.OwnRecording | None = None
+
+
+class OwnRecordings:
+    """Of one room. `changed` is called whenever `all` is another one."""
+
+    def __init__(
+        self,
+        room: str,
+        log: Log,
+        log_errors: tuple[type[Exception], ...],
+        changed: Callable[[], None],
+        wall_offset: float,
+    ) -> None:
+        self._room = room
+        self._log = log
+        self._log_errors = log_errors
+        self._changed = changed
+        self._wall_offset = wall_offset
+        self._own: dict[str, _Own] = {}
+        self._count = 0
+
+    @property
+    def all(self) -> tuple[signaling.OwnRecording, ...]:
+        """Those that everybody knows of."""
+        return tuple(own.told for own in self._own.values() if own.told is not None)
+
+    def begin(self, participant: Participant, way: OwnWay, nursery: trio.Nursery) -> bool:
+        """Somebody wants to record. False when they do already."""
+        if participant.id in self._own:
+            return False
+        if len(self._own) >= signaling.MAXIMUM_OWN_RECORDINGS:  # spec: recorder/own-bounded
+            most = signaling.MAXIMUM_OWN_RECORDINGS
+            refuse(participant, "recording-unavailable", f"{most} people record here already; more cannot.")
+            return True
+        self._count += 1
+        own = self._own[participant.id] = _Own(way, f"{participant.id}-{self._count}")
+        nursery.start_soon(self._begin, participant, own, name=f"recording of {participant.person.name}")
+        return True
+
+    def end(self, participant: Participant) -> bool:
+        """They do not record any more. False when they did not."""
+        own = self._own.pop(participant.id, None)
+        if own is not None and own.told is not None:
+            self._log.note(self._room, KIND, f"{own.key}-ended", self._body("ended", participant, own))
+            self._changed()  # spec: recorder/own-ends
+        return own is not None
+
+    async def _begin(self, participant: Participant, own: _Own) -> None:
+        try:
+            body = self._body("began", participant, own)
+            await self._log.append(self._room, KIND, f"{own.key}-began", body)  # spec: recorder/logged
+        except self._log_errors as error:
+            if self._own.get(participant.id) is own:
+                del self._own[participant.id]
+            refuse(participant, "recording-unavailable", f"It cannot be said in the room's log: {error}.")
+            return
+        if self._own.get(participant.id) is not own:  # they thought better of it, or left
+            self._log.note(self._room, KIND, f"{own.key}-ended", self._body("ended", participant, own))
+            return
+        since = self._wall_offset + trio.current_time()
+        own.told = signaling.OwnRecording(by=participant.id, name=participant.person.name, way=own.way, since=since)
+        self._changed()  # spec: recorder/own-told-before
+
+    def _body(self, what: str, participant: Participant, own: _Own) -> dict[str, object]:
+        about = {"person": participant.id, "name": participant.person.name}
+        return {"recording": None, "what": what, "way": own.way, **about}
+
+
+def refuse(
+    participant: Participant, code: Literal["recording-refused", "recording-unavailable"], sentence: str
+) -> None:
+    """Tell somebody that they cannot record, and why."""
+    participant.tell(signaling.Error(code=code, message=sentence, about="record"))
