@@ -143,6 +143,14 @@ def _serialize_aggregate(units: list[bytes]) -> bytes:
     return bytes([forbidden | importance | STAP_A]) + b"".join(UINT16.pack(len(unit)) + unit for unit in units)
 
 
+def byte_stream_units(stream: bytes) -> Iterator[bytes]:
+    """The NAL units of a byte stream with start codes, which encoders give out (ITU-T H.264 annex B)."""
+    for piece in stream.split(b"\x00\x00\x01"):
+        unit = piece.rstrip(b"\x00")  # a start code's own first octet, and padding; a unit never ends in zero
+        if unit:
+            yield unit
+
+
 # --- looking into a payload -----------------------------------------------------------------------
 
 
