@@ -77,6 +77,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="codecs to take before others: vp8, h264, vp9, av1",
     )
     parser.add_argument(
+        "--video-fec", action="store_true", help="protect VP8 pictures by FEC where asking again takes too long"
+    )
+    parser.add_argument(
         "--hide-headers", action="store_true", help="encrypt RTP headers, too, where the browser takes that (cryptex)"
     )
     add_safety_arguments(parser)
@@ -88,15 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     logging.getLogger("trio-websocket").setLevel(logging.ERROR)
     arguments.listen = [_address("--listen", text) for text in arguments.listen or ["127.0.0.1"]]
     arguments.announce = [_address("--announce", text) for text in arguments.announce]
-    for name in ("port", "media_port"):
-        if not 0 <= (getattr(arguments, name) or 0) <= 65535:
-            raise CommandFailed(f"--{name.replace('_', '-')} goes from 0 to 65535", Exit.WRONG_COMMAND_LINE)
-    if not 0 <= (arguments.bots or 0) <= MAXIMUM_COUNT:
-        raise CommandFailed(f"--bots goes from 0 to {MAXIMUM_COUNT}", Exit.WRONG_COMMAND_LINE)
-    if arguments.hide_headers and arguments.srtp == "libsrtp":
-        raise CommandFailed("--srtp libsrtp hides no headers here; choose ours or faster", Exit.WRONG_COMMAND_LINE)
-    if arguments.log is not None:
-        _check_log(arguments.log)
+    _check(arguments)
     network = KernelNetwork()
     protection = protect(arguments, network.addresses(), network.wall_clock)
     settings = Settings(
@@ -114,6 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
         srtp_engine=SRTP_ENGINES[arguments.srtp],
         hides_headers=arguments.hide_headers,
         video=arguments.video,
+        video_fec=arguments.video_fec,
         admit=protection.admit or (lambda join: None),
         may_record=protection.may_record,
         any_page=protection.admit is not None,
@@ -129,6 +125,19 @@ def run(arguments: argparse.Namespace) -> int:
         where = f"at {arguments.log}" if arguments.log else f"in {arguments.data}"
         raise CommandFailed(f"the event log {where} cannot be used: {_first(errors)}") from None
     return Exit.DONE
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Raises `CommandFailed` for what cannot be."""
+    for name in ("port", "media_port"):
+        if not 0 <= (getattr(arguments, name) or 0) <= 65535:
+            raise CommandFailed(f"--{name.replace('_', '-')} goes from 0 to 65535", Exit.WRONG_COMMAND_LINE)
+    if not 0 <= (arguments.bots or 0) <= MAXIMUM_COUNT:
+        raise CommandFailed(f"--bots goes from 0 to {MAXIMUM_COUNT}", Exit.WRONG_COMMAND_LINE)
+    if arguments.hide_headers and arguments.srtp == "libsrtp":
+        raise CommandFailed("--srtp libsrtp hides no headers here; choose ours or faster", Exit.WRONG_COMMAND_LINE)
+    if arguments.log is not None:
+        _check_log(arguments.log)
 
 
 async def _serve(network: KernelNetwork, settings: Settings, arguments: argparse.Namespace) -> None:

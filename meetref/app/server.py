@@ -78,7 +78,7 @@ class Settings:
     `any_page`, where `admit` wants a token, pages from elsewhere may use WHIP and WHEP. `video` are the codecs of
     pictures that are taken before others, by their names. Without `embeds_handshake` DTLS waits for ICE, also where
     the other side could do better. `recordings` is the folder of recordings, None where nothing is recorded;
-    `may_record` tells who may begin one.
+    `may_record` tells who may begin one. With `video_fec` pictures may be protected against loss before any is lost.
     """
 
     listen: Sequence[str] = ("127.0.0.1",)
@@ -100,6 +100,7 @@ class Settings:
     srtp_engine: Engine | None = None
     hides_headers: bool = False
     video: Sequence[str] = ()
+    video_fec: bool = False
     embeds_handshake: bool = True
     key_log: Callable[[str], None] | None = None
     maximum_rooms: int = 200
@@ -282,6 +283,7 @@ def _place(
         key_log=settings.key_log,
         ice_servers=ice_servers,
         video=rank(settings.video),
+        fec=settings.video_fec,
     )
 
 

@@ -52,7 +52,7 @@ ENDPOINT = ("POST", "OPTIONS", "GET", "HEAD")
 SESSION = ("PATCH", "DELETE", "OPTIONS", "GET", "HEAD")
 
 NAMELESS = {"whip": "Publisher", "whep": "Viewer"}
-READ: dict[Kind, Callable[[str, Sequence[Codec]], Offer]] = {"whip": read_publication, "whep": read_request}
+READ: dict[Kind, Callable[[str, Sequence[Codec], bool], Offer]] = {"whip": read_publication, "whep": read_request}
 
 
 def routes(rooms: Rooms, *, any_page: bool) -> Iterable[Route]:
@@ -136,7 +136,7 @@ class _Door:
         self._admit(join)
         text = await read_body(request, SDP, sdp.MAXIMUM_SIZE, "Accept-Post")
         try:  # spec: whip/simulcast
-            offer = READ[self._kind](text, self._rooms.video)
+            offer = READ[self._kind](text, self._rooms.video, self._rooms.fec)
             kinds = {track.kind for track in offer.tracks} if self._kind == "whip" else set()
             join.microphone = "on" if "audio" in kinds else "none"
             join.camera = "on" if "video" in kinds else "none"

@@ -119,6 +119,7 @@ class XRay:
             "loss": loss,
             "jitter": reception.jitter if reception is not None else None,
             "recovered": stream.losses.recovered if stream is not None else 0,
+            "mended": stream.recovered if stream is not None else 0,
             "seats": len(_seats(encoding.slots)),
             "waiting": len(_seats(encoding.waiting)),
         }

@@ -236,7 +236,7 @@ class Participant:
         """Answer an offer: the first of a connection opens it, a later one changes its sections."""
         now = trio.current_time()
         try:
-            offer = answering.read_offer(message.sdp, video=self._place.video)
+            offer = answering.read_offer(message.sdp, video=self._place.video, fec=self._place.fec)
             if message.connection == self._up_connection and self.up is None:
                 self._refuse("wrong-state", "This connection is over; offer a new one.", message)
                 return

@@ -57,6 +57,8 @@ class Place:
     ice_servers: Callable[[str], list[signaling.IceServer]] = lambda participant: []
     video: tuple[negotiation.Codec, ...] = VIDEO
     """The codecs of pictures, the preferred one first."""
+    fec: bool = False
+    """Whether pictures may come, and be sent, with FEC."""
 
     def peer(self, *, controlling: bool) -> Peer:
         """A new connection, with our candidates."""

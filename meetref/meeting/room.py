@@ -251,6 +251,11 @@ class Rooms:
         """The codecs that pictures may have here, the preferred one first."""
         return self._place.video
 
+    @property
+    def fec(self) -> bool:
+        """Whether pictures may be protected here."""
+        return self._place.fec
+
     async def attend(self, channel: Channel) -> None:
         """One WebSocket from its first message to its end."""
         try:

@@ -15,12 +15,12 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from meetref.media import clock, redundancy, rewriting
+from meetref.media import clock, mending, redundancy, rewriting
 from meetref.media.feedback import ArrivalRecorder
 from meetref.media.formats import FORMATS
 from meetref.media.lipsync import PublisherClock, TrackClock
 from meetref.media.reception import Reception
-from meetref.media.repair import LossDetector
+from meetref.media.repair import REORDER_WAIT, LossDetector
 from meetref.media.roundtrip import RoundTrip
 from meetref.media.sequence import Unwrapper
 from meetref.meeting.track import Encoding, Track
@@ -70,12 +70,21 @@ class Stream:
         self.read = FORMATS[track.codec].reader(ids.get(AUDIO_LEVEL, 0), ids.get(DEPENDENCY_DESCRIPTOR, 0))
         self.transport_id = described.extensions.get(TRANSPORT_SEQUENCE)
         self.red = described.red
+        self.mending: mending.Mending | None = None
+        """Where pictures may come protected."""
+        if described.fec is not None and track.kind == "video":
+            self.mending = mending.Mending(*described.fec, mending.mutable_ids(ids))
+        self.repairs = described.rtx
         self.recovered = 0
-        """Sounds that came only with their successors."""
+        """Sounds that came only with their successors, and parts of pictures that were computed from others."""
         self.reception = Reception(CLOCK_RATES[track.kind])
         self.losses = LossDetector()
         self.unwrapper = Unwrapper()
         self.seen = [-1] * SEEN
+
+    def is_protected(self, now: float) -> bool:
+        """Whether FEC comes with it."""
+        return self.mending is not None and self.mending.is_used(now)
 
 
 class Up:
@@ -198,7 +207,10 @@ class Up:
         if stream.ssrc == ssrc:
             sequence = plain[2] << 8 | plain[3]
             stream.reception.receive(sequence, int.from_bytes(plain[4:8]), now)
-            self._forward(stream, plain, sequence, now)
+            if stream.mending is None:
+                self._forward(stream, plain, sequence, now)
+            else:
+                self._mend(stream, stream.mending.receive(plain, now), now)
         else:
             self._unwrap_repair(stream, plain, now)
 
@@ -254,21 +266,32 @@ class Up:
 
     def _unwrap_repair(self, stream: Stream, plain: bytes, now: float) -> None:
         """A packet of the repair stream holds one that was lost, or, as a bandwidth probe, nothing (`Malformed`)."""
-        original = rtp.original(plain, plain[1] & 0x7F, stream.ssrc)
+        repairing = plain[1] & 0x7F
+        original = rtp.original(plain, stream.repairs.get(repairing, repairing), stream.ssrc)
+        if stream.mending is not None:
+            original = stream.mending.open(original)
         self._forward(stream, original, original[2] << 8 | original[3], now)
 
-    def _forward(self, stream: Stream, plain: bytes, sequence: int, now: float) -> None:
+    def _mend(self, stream: Stream, packets: Sequence[bytes], now: float) -> None:
+        """What came goes on as it is without protection, and with it what could be computed."""
+        came, *computed = packets
+        self._forward(stream, came, came[2] << 8 | came[3], now)
+        for each in computed:
+            stream.recovered += self._forward(stream, each, each[2] << 8 | each[3], now)
+
+    def _forward(self, stream: Stream, plain: bytes, sequence: int, now: float) -> bool:
+        """Gives whether it was news."""
         extended = stream.unwrapper.unwrap(sequence)
         place = extended % SEEN
         if stream.seen[place] == extended:
             self.ignored["seen before"] += 1
-            return
+            return False
         stream.seen[place] = extended
         stream.losses.receive(extended, now)
         encoding = stream.encoding
         if encoding.ssrc != stream.ssrc:
             self.ignored["of a stream that another one replaced"] += 1
-            return
+            return False
         track = stream.track
         packet = stream.read(plain, extended)
         packet.whole = plain
@@ -277,6 +300,16 @@ class Up:
         if track.on_level is not None:
             track.on_level(packet.level, now)
         encoding.receive(packet, now)
+        if stream.mending is not None:
+            self._close_gaps(stream, packet, now)
+        return True
+
+    def _close_gaps(self, stream: Stream, packet: rewriting.Incoming, now: float) -> None:
+        """Nobody asks for FEC that was lost: its number goes on with nothing."""
+        assert stream.mending is not None
+        for number in stream.mending.between(packet):
+            if stream.seen[number % SEEN] < number:  # spec: fec/lost-fec-not-asked
+                self._forward(stream, mending.empty(packet.whole, number), number & 0xFFFF, now)
 
     def _recover(self, stream: Stream, packet: rewriting.Incoming, now: float) -> None:
         """Sound that came as RED goes on as it is without; what did not come by itself comes from here."""
@@ -331,7 +364,7 @@ class Up:
                 lost = stream.losses.due(now)
                 if lost:
                     self._send(rtcpfeedback.Nack(self._ssrc, stream.ssrc, lost))
-                if stream.losses.gave_up() and stream.encoding.is_used:
+                if stream.losses.gave_up() and stream.encoding.is_used and not stream.is_protected(now):
                     stream.encoding.want_keyframe(now)
         for track in self.tracks.values():
             track.handle_timeout(now)
@@ -373,6 +406,9 @@ class Up:
         if round_trip_time is not None:
             for stream in self.streams.values():
                 stream.losses.round_trip_time = round_trip_time
+        for stream in self.streams.values():
+            # spec: fec/asked-later
+            stream.losses.reorder_wait = mending.WAIT if stream.is_protected(now) else REORDER_WAIT
         blocks = [stream.reception.report_block(stream.ssrc, now) for stream in self.streams.values()]
         asks = any(section.answers_clock for section in self._described.values())
         self._send(

@@ -20,6 +20,7 @@ from meetref.protocol.description import (
     candidate_attributes,
     choose_codecs,
     choose_extensions,
+    choose_fec,
     choose_red,
     choose_rtx,
     codecs_of,
@@ -38,6 +39,7 @@ from meetref.protocol.negotiation import (
     TRANSPORT_SEQUENCE,
     VP8,
     Codec,
+    Fec,
     Kind,
     ReceivedTrack,
     Setup,
@@ -77,6 +79,7 @@ class _Taken:
     rtx: dict[int, Codec]
     """What repairs each, by the payload type of that one."""
     red: Codec | None
+    fec: tuple[Codec, Codec] | None
     extensions: tuple[Extension, ...]
     active: bool
     encodings: tuple[RID, ...]
@@ -84,8 +87,8 @@ class _Taken:
 
     @property
     def formats(self) -> Iterator[Codec]:
-        """The codecs, each with what repairs it behind it."""
-        for codec in self.codecs:
+        """The codecs and what protects them, each with what repairs it behind it."""
+        for codec in (*self.codecs, *(self.fec or ())):
             yield codec
             if codec.payload_type in self.rtx:
                 yield self.rtx[codec.payload_type]
@@ -125,17 +128,20 @@ class GivenAnswer:
     mids: tuple[str, ...]
 
 
-def read_offer(offer_sdp: str, way: Way = "recvonly", video: Sequence[Codec] = (VP8,)) -> Offer:
+def read_offer(offer_sdp: str, way: Way = "recvonly", video: Sequence[Codec] = (VP8,), *, fec: bool = False) -> Offer:
     """Read an offer and decide what to take of it: Opus, also said twice (RED), one codec of `video`, and its repair.
 
     That is the first one of `video` that is offered, whatever the offerer prefers. With `way` `sendonly` it is we who
-    send, and may send all of `video` that the offerer reads. Payload types and extension ids stay the offerer's own.
+    send, and may send all of `video` that the offerer reads. With `fec` protection of VP8 is taken, too. Payload types
+    and extension ids stay the offerer's own.
     Raises `Malformed`, in words for the offerer, when nothing can come of the offer.
     """
     session = sdp.parse(offer_sdp)
     mids = read_mids(session)
     bundle = read_bundle(session)
-    taken = {found.mid: found for section in session.sections if (found := _take(session, section, bundle, way, video))}
+    taken = {
+        found.mid: found for section in session.sections if (found := _take(session, section, bundle, way, video, fec))
+    }
     if not taken:
         unusable(f"nothing in the offer can be taken: {takeable(video)} are")
     tagged, remote = _read_remote(session, [mid for mid in bundle if mid in taken], bundle[0])
@@ -204,7 +210,9 @@ def _read_remote(session: Session, taken: Sequence[str], first: str) -> tuple[Se
     return tagged, read_transport(session, places)
 
 
-def _take(session: Session, section: Section, bundle: Sequence[str], way: Way, video: Sequence[Codec]) -> _Taken | None:
+def _take(
+    session: Session, section: Section, bundle: Sequence[str], way: Way, video: Sequence[Codec], fec: bool
+) -> _Taken | None:
     """What is taken of an offered section; None when it is rejected."""
     kind: Kind | None = "audio" if section.kind == "audio" else "video" if section.kind == "video" else None
     mid = section.mid
@@ -233,9 +241,13 @@ def _take(session: Session, section: Section, bundle: Sequence[str], way: Way, v
         for uri in ENCODING_EXTENSIONS:
             extensions.pop(uri, None)
     red = choose_red(offered, codecs[0]) if way == "recvonly" else None
-    rtx = {codec.payload_type: found for codec in codecs if (found := choose_rtx(offered, codec))}
+    protection = choose_fec(offered, codecs) if fec and kind == "video" else None
+    repaired = (*codecs, *(protection or ()))
+    rtx = {codec.payload_type: found for codec in repaired if (found := choose_rtx(offered, codec))}
     measured = answers_clock(session, section)
-    return _Taken(mid, kind, tuple(codecs), rtx, red, tuple(extensions.values()), active, encodings, measured)
+    return _Taken(
+        mid, kind, tuple(codecs), rtx, red, protection, tuple(extensions.values()), active, encodings, measured
+    )
 
 
 def _answered_section(
@@ -267,7 +279,7 @@ def _check_meanings(taken: Sequence[_Taken]) -> None:
     names: dict[int, str] = {}
     ids: dict[str, int] = {}
     for one in taken:
-        meanings = [(codec.payload_type, codec.name) for codec in one.codecs]
+        meanings = [(codec.payload_type, codec.name) for codec in (*one.codecs, *(one.fec or ()))]
         meanings += [(rtx.payload_type, f"repair of {repaired}") for repaired, rtx in one.rtx.items()]
         if one.red is not None:
             meanings.append((one.red.payload_type, f"{one.codecs[0].payload_type} said twice"))
@@ -307,6 +319,7 @@ def _received_track(section: Section, taken: _Taken) -> ReceivedTrack:
         active=taken.active,
         rids=tuple(rid.id for rid in taken.encodings),
         answers_clock=taken.answers_clock,
+        fec=Fec(*(codec.payload_type for codec in taken.fec)) if taken.fec is not None else None,
     )
 
 

@@ -21,6 +21,9 @@ from meetref.protocol.negotiation import (
     RECEIVED_EXTENSIONS,
     RED,
     RTX,
+    ULPFEC,
+    VIDEO_RED,
+    VP8,
     Codec,
     Kind,
     Setup,
@@ -304,7 +307,7 @@ def choose_codecs(offered: Mapping[int, Codec], ours: Sequence[Codec], *, sent_b
 
 def choose_rtx(offered: Mapping[int, Codec], repaired: Codec) -> Codec | None:
     """The offered retransmission format that repairs `repaired`."""
-    if repaired.name not in REPAIRED:
+    if repaired.name not in REPAIRED and repaired.name != VIDEO_RED.name:
         return None
     for codec in offered.values():
         if _same_format(codec, RTX) and codec.parameters.get("apt") == str(repaired.payload_type):  # spec: sdp/rtx-apt
@@ -320,6 +323,18 @@ def choose_red(offered: Mapping[int, Codec], repeated: Codec) -> Codec | None:
             form = next(iter(codec.parameters), "")
             if set(form.split("/")) == {number}:  # spec: red/format-named
                 return Codec(RED.name, RED.clock_rate, RED.channels, codec.payload_type, {f"{number}/{number}": ""})
+    return None
+
+
+def choose_fec(offered: Mapping[int, Codec], codecs: Iterable[Codec]) -> tuple[Codec, Codec] | None:
+    """The offered formats of pictures that are protected, RED and FEC: both or none, and only beside VP8."""
+    if any(codec.name == VP8.name for codec in codecs):  # spec: fec/beside-vp8, fec/both-or-none
+        red, ulpfec = (
+            next((codec for codec in offered.values() if _same_format(codec, ours)), None)
+            for ours in (VIDEO_RED, ULPFEC)
+        )
+        if red is not None and ulpfec is not None:
+            return replace(VIDEO_RED, payload_type=red.payload_type), replace(ULPFEC, payload_type=ulpfec.payload_type)
     return None
 
 

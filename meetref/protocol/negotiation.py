@@ -10,7 +10,7 @@ Read next: `protocol/description.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from meetref.wire.candidate import Candidate
 
@@ -80,12 +80,18 @@ OPUS_PAYLOAD_TYPE = 111
 VP8_PAYLOAD_TYPE = 96
 RTX_PAYLOAD_TYPE = 97
 RED_PAYLOAD_TYPE = 63
+VIDEO_RED_PAYLOAD_TYPE = 116
+ULPFEC_PAYLOAD_TYPE = 117
 
 OPUS = Codec("opus", 48000, 2, OPUS_PAYLOAD_TYPE, {"minptime": "10", "useinbandfec": "1"}, ("transport-cc",))
 VP8 = Codec("VP8", 90000, 1, VP8_PAYLOAD_TYPE, {}, ("transport-cc", "ccm fir", "nack", "nack pli"))
 RTX = Codec("rtx", 90000, 1, RTX_PAYLOAD_TYPE, {"apt": str(VP8_PAYLOAD_TYPE)})
 RED = Codec("red", 48000, 2, RED_PAYLOAD_TYPE, {f"{OPUS_PAYLOAD_TYPE}/{OPUS_PAYLOAD_TYPE}": ""})
 """Sound that is said twice: Opus, and Opus of before."""
+VIDEO_RED = Codec("red", 90000, 1, VIDEO_RED_PAYLOAD_TYPE)
+"""What parts of pictures come in where FEC comes among them."""
+ULPFEC = Codec("ulpfec", 90000, 1, ULPFEC_PAYLOAD_TYPE)
+"""Never the type of a packet, only of what is in RED."""
 
 CODECS: dict[Kind, Codec] = {"audio": OPUS, "video": VP8}
 """The codec of each kind that every end of ours knows; `protocol/videocodecs` has the others of pictures."""
@@ -105,6 +111,13 @@ RECEIVED_EXTENSIONS: dict[Kind, frozenset[str]] = {  # spec: simulcast/rid-exten
     "video": frozenset({*EXTENSIONS["video"], RID, REPAIRED_RID}),
 }
 """Those that are taken of what others send; none of our own streams has a RID."""
+
+
+class Fec(NamedTuple):
+    """The payload types where pictures are protected: of all their packets, and of FEC in there."""
+
+    red: int
+    ulpfec: int
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -143,6 +156,7 @@ class AcceptedTrack:
     payload_type: int | None = None
     rtx_payload_type: int | None = None
     red_payload_type: int | None = None
+    fec: Fec | None = None
     codecs: dict[str, int | None] = field(default_factory=dict)
     extensions: dict[str, int] = field(default_factory=dict)
     feedback: tuple[str, ...] = ()
@@ -180,6 +194,7 @@ class ReceivedTrack:
     type of sound that is said twice. `active` tells whether anything is sent now.
     `rids` are the names of its encodings, the sender's preferred one first; none: there is one, and it has no name.
     `answers_clock`: who only receives may send its clock in extended reports, and gets an answer to measure by.
+    With `fec` pictures may come protected.
     """
 
     mid: str
@@ -196,6 +211,7 @@ class ReceivedTrack:
     active: bool = True
     rids: tuple[str, ...] = ()
     answers_clock: bool = False
+    fec: Fec | None = None
 
     @property
     def ssrc(self) -> int | None:

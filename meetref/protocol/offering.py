@@ -17,6 +17,7 @@ from meetref.protocol.description import (
     candidate_attributes,
     choose_codecs,
     choose_extensions,
+    choose_fec,
     choose_red,
     choose_rtx,
     codecs_of,
@@ -34,9 +35,12 @@ from meetref.protocol.negotiation import (
     EXTENSIONS,
     RED,
     TRANSPORT_SEQUENCE,
+    ULPFEC,
+    VIDEO_RED,
     VP8,
     AcceptedTrack,
     Codec,
+    Fec,
     Kind,
     SentTrack,
     Setup,
@@ -65,13 +69,15 @@ def offer(
     version: int,
     setup: Setup = "actpass",
     video: Sequence[Codec] = (VP8,),
+    fec: bool = False,
 ) -> str:
     """The offer of all `tracks`, one section each, in their order: appended to, never removed from or reordered.
 
-    `video` are the codecs that pictures may have. Raises `Malformed` when a name holds a line break.
+    `video` are the codecs that pictures may have; with `fec` they may be protected. Raises `Malformed` when a
+    name holds a line break.
     """
     sections = [  # spec: sdp/sections-never-removed
-        _offered_section(track, () if index else tuple(candidate_attributes(local)), codecs_of(track.kind, video))
+        _offered_section(track, () if index else tuple(candidate_attributes(local)), codecs_of(track.kind, video), fec)
         for index, track in enumerate(tracks)
     ]
     mids = [track.mid for track in tracks]
@@ -79,13 +85,18 @@ def offer(
     return sdp.serialize(write_session(sections, offering, session_id=session_id, version=version, bundle=mids))
 
 
-def _offered_section(track: SentTrack, candidates: tuple[Attribute, ...], codecs: Sequence[Codec]) -> Section:
+def _offered_section(
+    track: SentTrack, candidates: tuple[Attribute, ...], codecs: Sequence[Codec], fec: bool
+) -> Section:
     # Pictures that are lost are sent again, sounds may be said twice.
     # spec: red/offered
+    formats = [each for codec in codecs for each in (codec, rtx_of(codec) if codec.name in REPAIRED else RED)]
+    if fec and track.kind == "video":
+        formats += [VIDEO_RED, ULPFEC]
     return write_section(
         track.kind,
         track.mid,
-        [each for codec in codecs for each in (codec, rtx_of(codec) if codec.name in REPAIRED else RED)],
+        formats,
         [Extension(number, uri) for uri, number in _extensions(track.kind, codecs).items()],
         "sendonly" if track.active else "inactive",
         candidates=candidates,
@@ -147,6 +158,7 @@ def _read_section(session: Session, section: Section, track: SentTrack, video: S
     codec = codecs[0]
     repairs = {each.name: choose_rtx(offered, each) for each in codecs}
     rtx, red = repairs[codec.name], choose_red(offered, codec)
+    fec = choose_fec(offered, codecs) if track.kind == "video" else None
     ours = _extensions(track.kind, codecs)
     extensions = {
         uri: extension.id
@@ -164,6 +176,7 @@ def _read_section(session: Session, section: Section, track: SentTrack, video: S
         payload_type=codec.payload_type,
         rtx_payload_type=rtx.payload_type if rtx is not None and track.rtx_ssrc is not None else None,
         red_payload_type=red.payload_type if red is not None else None,
+        fec=Fec(*(each.payload_type for each in fec)) if fec is not None else None,
         codecs={name: found.payload_type if found is not None else None for name, found in repairs.items()},
         extensions=extensions,
         feedback=feedback,

@@ -30,20 +30,20 @@ _PASSIVE = Attribute("setup", "passive")
 """The session says so, too; but Pion 4.2 looks only into sections, and GStreamer's webrtcbin into every single one."""
 
 
-def read_publication(offer_sdp: str, video: Sequence[Codec] = VIDEO) -> Offer:
+def read_publication(offer_sdp: str, video: Sequence[Codec] = VIDEO, fec: bool = False) -> Offer:
     """The offer of a client that publishes: one track of each kind at most. Raises `Malformed`."""
-    return _read(offer_sdp, "recvonly", video, maximum=1)  # spec: whip/answer-recvonly
+    return _read(offer_sdp, "recvonly", video, fec, maximum=1)  # spec: whip/answer-recvonly
 
 
-def read_request(offer_sdp: str, video: Sequence[Codec] = VIDEO) -> Offer:
+def read_request(offer_sdp: str, video: Sequence[Codec] = VIDEO, fec: bool = False) -> Offer:
     """The offer of a client that watches: its sections are the seats it has. Raises `Malformed`."""
     return _read(
-        offer_sdp, "sendonly", video, maximum=MAXIMUM_SECTIONS
+        offer_sdp, "sendonly", video, fec, maximum=MAXIMUM_SECTIONS
     )  # spec: whip/answer-sendonly whip/sections-are-seats
 
 
-def _read(offer_sdp: str, way: Way, video: Sequence[Codec], maximum: int) -> Offer:
-    offer = read_offer(offer_sdp, way, video)
+def _read(offer_sdp: str, way: Way, video: Sequence[Codec], fec: bool, maximum: int) -> Offer:
+    offer = read_offer(offer_sdp, way, video, fec=fec)
     taken = {track.mid for track in offer.tracks}
     refused = [mid for mid in offer.mids if mid not in taken]
     if refused:  # spec: whip/no-partial-answer

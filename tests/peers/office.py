@@ -107,7 +107,7 @@ class PublicServer(Served):
 
 
 @asynccontextmanager
-async def served(namespace: str, folder: Path) -> AsyncIterator[PublicServer]:
+async def served(namespace: str, folder: Path, *arguments: str) -> AsyncIterator[PublicServer]:
     """A server in the other namespace, at `SERVER`."""
     secret = folder / "secret"
     secret.write_bytes(os.urandom(48))
@@ -116,7 +116,7 @@ async def served(namespace: str, folder: Path) -> AsyncIterator[PublicServer]:
     command = ["ip", "netns", "exec", namespace, str(Path(sys.executable).with_name("meetref")), *words]
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: ASYNC220
-            [*command, "--data", str(folder / "data")], stdout=output, stderr=subprocess.STDOUT
+            [*command, "--data", str(folder / "data"), *arguments], stdout=output, stderr=subprocess.STDOUT
         )
     try:
         with trio.fail_after(20):

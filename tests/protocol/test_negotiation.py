@@ -21,12 +21,14 @@ from meetref.protocol.negotiation import (
     RED_PAYLOAD_TYPE,
     RTX_PAYLOAD_TYPE,
     TRANSPORT_SEQUENCE,
+    VP8,
     VP8_PAYLOAD_TYPE,
     SentTrack,
     Slot,
     Transport,
 )
 from meetref.protocol.offering import offer, read_answer
+from meetref.protocol.videocodecs import H264
 from meetref.wire import sdp
 from meetref.wire.candidate import Candidate
 from meetref.wire.reader import Malformed
@@ -220,9 +222,54 @@ def test_reds_number_means_nothing_else_in_the_bundle() -> None:
         read_offer(offered().replace(" 96 97\r\n", " 63 97\r\n").replace(":96 VP8", ":63 VP8"))
 
 
+@pytest.mark.spec("fec/both-or-none", "fec/beside-vp8")
+def test_protected_pictures_are_offered_and_taken_where_both_want_it() -> None:
+    with_fec = offer(slots(1), CLIENT, session_id=2, version=1, fec=True)
+    given_answer = answer(read_offer(with_fec, fec=True), SERVER, session_id=1, version=1)
+    assert [track.fec for track in given_answer.tracks] == [None, (116, 117)]
+    assert sdp.parse(given_answer.sdp).sections[1].formats == ("96", "97", "116", "117")
+    taken = read_answer(given_answer.sdp, slots(1)).tracks
+    assert [(track.payload_type, track.red_payload_type, track.fec) for track in taken] == [
+        (111, 63, None),
+        (96, None, (116, 117)),
+    ]
+    for text, wanted in ((with_fec, False), (offered(), True)):
+        without = answer(read_offer(text, fec=wanted), SERVER, session_id=1, version=1)
+        assert [track.fec for track in without.tracks] == [None, None]
+        assert "ulpfec" not in without.sdp
+
+
+@pytest.mark.spec("fec/both-or-none", "fec/beside-vp8")
+@pytest.mark.parametrize(
+    ("line", "other"), [("116 red/90000", "116 red/8000"), ("117 ulpfec", "117 parity"), ("96 VP8", "96 H264")]
+)
+def test_half_a_protection_is_none(line: str, other: str) -> None:
+    text = offer(slots(1), CLIENT, session_id=2, version=1, fec=True).replace(line, other)
+    video = (VP8, H264)
+    given_answer = answer(read_offer(text, video=video, fec=True), SERVER, session_id=1, version=1)
+    assert [track.fec for track in given_answer.tracks] == [None, None]
+    assert "ulpfec" not in given_answer.sdp
+
+
 # --- recorded browsers ----------------------------------------------------------------------------
 
 each_browser = pytest.mark.parametrize("name", ["chromium", "firefox"])
+
+
+@each_browser
+@pytest.mark.spec("fec/both-or-none")
+def test_protection_in_recorded_up_offers_is_taken_with_its_repair(name: str) -> None:
+    texts = [case["offer"] for case in recorded(name) if "offer" in case]
+    found = 0
+    for text in texts:
+        given_answer = answer(read_offer(text, fec=True), SERVER, session_id=1, version=1)
+        for track in given_answer.tracks:
+            assert (track.fec is None) == (track.kind == "audio" or "ulpfec" not in text)
+            if track.fec is not None:
+                found += 1
+                assert set(track.rtx.values()) <= {*track.codecs, track.fec.red}
+                assert (track.fec.red in track.rtx.values()) == (f"apt={track.fec.red}" in text)
+    assert found, "browsers offer it"
 
 
 @each_browser

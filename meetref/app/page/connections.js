@@ -11,7 +11,8 @@
 
 import { addSource, Encodings, SOURCES } from "./layers.js";
 
-const VIDEO = ["video/vp8", "video/h264", "video/vp9", "video/av1", "video/rtx"]; // the server takes the one it prefers
+// The server takes the one it prefers, and what protects it where it is told to.
+const VIDEO = ["video/vp8", "video/h264", "video/vp9", "video/av1", "video/rtx", "video/red", "video/ulpfec"];
 const CODECS = { audio: ["audio/red", "audio/opus"], video: VIDEO };
 
 /** What *up* and *down* share: candidates that wait for their description, and the watch over the path. */
