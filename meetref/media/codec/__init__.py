@@ -1,7 +1,7 @@
 """Pictures and sound, to octets and back: VP8 and Opus, and how a VP8 frame is cut into RTP payloads.
 
 The one place that speaks to PyAV (FFmpeg's libraries). It computes and never waits: the caller chooses the thread.
-Stands above `wire/vp8`; used by bots, and later by whatever mixes or composes.
+Stands above `wire/vp8`; used by bots. What composes and mixes is beside it: `pictures`, `film` and `container`.
 Specification: RFC 6386 (VP8), RFC 7741 (its payload), RFC 6716 and RFC 7587 (Opus, and its payload).
 Leaves out: concealment of lost packets, temporal layers, stereo: nobody here needs them yet.
 Read next: `wire/vp8.py`, `app/picture.py`.
@@ -149,6 +149,20 @@ def packetize(frame: bytes, number: int) -> list[bytes]:
     pieces = -(-len(frame) // room)
     size = -(-len(frame) // pieces) if pieces else 0
     return [_descriptor(number, start=place == 0) + frame[place * size : (place + 1) * size] for place in range(pieces)]
+
+
+def planar(picture: NDArray[np.uint8]) -> Picture:
+    """A picture of red, green and blue, (height, width, 3) with even sides, as planar YUV."""
+    frame: Any = _video_frame(picture)
+    planes: Picture = frame.to_ndarray()
+    return planes
+
+
+def coloured(picture: Picture) -> NDArray[np.uint8]:
+    """A planar picture as red, green and blue."""
+    frame: Any = _video_frame(picture)
+    colours: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
+    return colours
 
 
 def _descriptor(number: int, *, start: bool) -> bytes:
