@@ -6,7 +6,7 @@ Stands on `app/clientlink`; `app/client` has one for each slot of *down*, and `a
 Specification: RFC 3550 section 6.4.2 (reports), RFC 4585 (NACK, PLI), RFC 4588 (RTX), RFC 2198 (RED), RFC 7741 (VP8);
 spec/jitter.toml.
 Leaves out: decoding, and keeping lips in sync with sound: each slot has a buffer of its own.
-Read next: `media/jitter.py`, `media/repair.py`, `app/assembly.py`.
+Read next: `media/jitter.py`, `media/repair.py`, `media/assembly.py`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from meetref.app.assembly import Assembly, starts_keyframe
 from meetref.app.clientlink import ClientLink
+from meetref.media.assembly import Assembly
 from meetref.media.jitter import Gap, JitterBuffer
 from meetref.media.reception import Reception
 from meetref.media.redundancy import numbered
@@ -160,7 +160,7 @@ class Receiver:
 
     def _skip_to_keyframe(self, packet: rtp.Packet) -> None:
         """What is missing before a keyframe that is whole is of no use any more."""
-        if starts_keyframe(packet):
+        if self._assembly.starts_keyframe(packet.payload):
             self._keyframe = packet.sequence
         first = self._keyframe
         if first is not None and any(part.marker for part in self._buffer.run(first)):
@@ -190,7 +190,7 @@ class Receiver:
             self.on_sound(None)
 
     def _see(self, packet: rtp.Packet, now: float) -> None:
-        if starts_keyframe(packet):
+        if self._assembly.starts_keyframe(packet.payload):
             self._skipping = False
         was_playing = self.playing
         self._assembly.take(packet)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetref.app.assembly import MAXIMUM_PARTS
 from meetref.app.received import in_words
 from meetref.app.receiver import MAXIMUM_CONCEALED, REPORT_INTERVAL, Receiver, Statistics
+from meetref.media.assembly import MAXIMUM_PARTS
 from meetref.media.jitter import CAPACITY
 from meetref.media.redundancy import Redundancy
 from meetref.protocol.negotiation import RED_PAYLOAD_TYPE as RED
