@@ -27,6 +27,7 @@ COMMANDS = {
     "bot": "join a room as one or more robots",
     "doctor": "find out whether a meeting could connect from here",
     "tree": "print the task tree of a running server in words",
+    "compose": "make films of a recording",
     "token": "make a signed token that opens a room",
     "lab": "run an experiment; without a name, list them",
     "pcap": "decrypt a capture of a meeting, or explain its handshake",

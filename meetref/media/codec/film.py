@@ -4,7 +4,7 @@ H264 by x264, since everything plays it, and AAC. One thread and no date, so the
 one machine. It writes into the file system, so its caller chooses the thread.
 Stands beside `media/codec/container`, which encodes nothing; `archive/film` says what is in the pictures.
 Specification: ITU-T H.264, ISO/IEC 14496-3 (AAC-LC), ISO/IEC 14496-12 (MP4).
-Leaves out: what players do with a film that is still being written: its index comes last and is then moved to the front.
+Leaves out: playing a film that is still being written: its index comes last, and is then moved to the front.
 Read next: `archive/film.py`.
 """
 

@@ -1,0 +1,97 @@
+"""Files of single people: what somebody's camera and microphone sent, or screen, as it came, without encoding it anew.
+
+One file of a source, or several: another codec, or another size of H264 or AV1, needs another one. Sound goes to the
+file that is there at its time.
+Stands on `archive/frames` and `media/codec/container`; `archive/composer` asks for them.
+Specification: docs/recording.md ("Films"), spec/composer.toml.
+Leaves out: turning what a telephone held upright sent sideways: players are not told. The film is right.
+Read next: `archive/film.py`.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from meetref.archive.frames import Frame, Sound
+from meetref.media.codec.container import Container, extension_of, needs
+
+Pictures = Callable[[], Iterator[Frame]]
+Sounds = Callable[[], Iterator[Sound]]
+
+
+@dataclass(slots=True)
+class PersonFile:
+    """A file that was made; `begins` and `ends` are the times in the recording of its first and its last content."""
+
+    path: Path
+    begins: float
+    ends: float
+
+
+class _Files:
+    """The files of one source, one after the other."""
+
+    def __init__(self, stem: Path, *, first: Frame | None, sound: bool, told: list[str]) -> None:
+        self.made: list[PersonFile] = []
+        self._stem = stem
+        self._first = first
+        self._sound = sound
+        self._told = told
+        self._file: Container | None = None
+        self._needs: tuple[str, bytes] | None = None
+        self._unreadable = False  # no file can be made of what comes until the next keyframe
+
+    def take(self, item: Frame | Sound) -> None:
+        """Put it into the file, or into a new one."""
+        if isinstance(item, Frame):
+            if item.is_key and (item.codec, needs(item.codec, item.data)) != self._needs:
+                self._begin(item, item.at)  # spec: composer/new-file
+            if self._unreadable:
+                return
+        elif self._file is None:
+            self._begin(self._first, item.at)
+        file, made = self._file, self.made[-1] if self.made else None
+        if file is None or made is None:
+            return
+        made.ends = max(made.ends, item.at)
+        if isinstance(item, Frame):
+            file.put_picture(item.data, item.at - made.begins, is_key=item.is_key)
+        elif self._sound:
+            file.put_sound(item.data, item.at - made.begins)
+
+    def _begin(self, keyframe: Frame | None, at: float) -> None:
+        codec = keyframe.codec if keyframe is not None else None
+        data = keyframe.data if keyframe is not None else b""
+        self.close()
+        self._needs = (codec, needs(codec, data)) if codec is not None else None
+        path = self._stem.with_name(f"{self._stem.name}-{len(self.made) + 1}.{extension_of(codec)}")
+        try:
+            self._file = Container(str(path), codec=codec, keyframe=data, sound=self._sound)
+        except ValueError as error:
+            self._told.append(f"Pictures in {path.name} cannot be read: {error}")
+            self._unreadable = True
+            return
+        self._unreadable = False
+        self.made.append(PersonFile(path, at, at))
+
+    def close(self) -> None:
+        """End the file that is open."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def write_files(stem: Path, pictures: Pictures, sounds: Sounds, told: list[str]) -> list[PersonFile]:
+    """Write all that there is; names begin with `stem`. Each of the two is asked twice, and gives the same again."""
+    first, sound = next(pictures(), None), next(sounds(), None)
+    files = _Files(stem, first=first, sound=sound is not None, told=told)
+    try:
+        both: list[Iterator[Frame | Sound]] = [pictures(), sounds()]
+        for item in heapq.merge(*both, key=lambda item: item.at):
+            files.take(item)
+    finally:
+        files.close()
+    return files.made

@@ -1,0 +1,242 @@
+"""When, in seconds of the recording, was the moment with this RTP timestamp? The answer keeps lips together for hours.
+
+Three clocks run differently: the one that counts a stream's timestamps (of a sound card, say), the sender's wall clock,
+and ours. Sender reports tie the first to the second; the second is tied to ours by the fastest packets of all streams
+of the person together, so sound and pictures are moved by the same amount, whatever the network did. Everything is
+known when films are made, so reports from later tell of packets from before. A stream without reports is tied to ours
+by its own fastest packets.
+Stands on `media/clock` and `media/sequence`; `archive/frames` asks. Specification: RFC 3550 section 6.4.1;
+spec/composer.toml. Leaves out: what the fastest packet took, by which everything is too late alike.
+Read next: `archive/frames.py`.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meetref.archive.reading import Stream
+from meetref.media.clock import from_ntp
+from meetref.media.sequence import Unwrapper
+from meetref.wire import rtcp, rtp
+from meetref.wire.reader import Malformed
+
+WINDOW = 5.0  # seconds in which the fastest packet counts
+REPORTS_WINDOW = 20.0  # seconds whose reports are one
+FASTEST_DRIFT = 500e-6  # by which two clocks differ at most; more is the network's doing
+WRONG_DRIFT = 1000e-6  # by which reports cannot be right
+REPORT_NOISE = 0.05  # seconds
+PAUSE = 0.5  # seconds without a packet, after which timestamps may have stood still
+SLIPPED = 0.25  # seconds by which they then are off
+LEAPT = 3.0  # seconds by which timestamps are off without any pause when they began anew
+SET_ANEW = 2.0  # seconds by which the sender's wall clock was set, rather than a report late
+MOST_SOURCES = 64  # SSRCs of one stream
+MOST_RUNS = 1000  # of one SSRC
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class Line:
+    """A function by some points on it: straight between them, level before the first and behind the last."""
+
+    x: Numbers
+    y: Numbers
+
+    def __call__(self, x: float) -> float:
+        return float(np.interp(x, self.x, self.y))
+
+
+@dataclass(slots=True)
+class Observed:
+    """What came under one SSRC, in the order in which it came; timestamps are unwrapped."""
+
+    clock_rate: int
+    arrivals: array[float] = field(default_factory=lambda: array("d"))
+    timestamps: array[int] = field(default_factory=lambda: array("q"))
+    reports: list[tuple[float, float, int]] = field(default_factory=list)
+    """When a report came, the sender's wall clock in it, and the timestamp of the same moment."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """A part of what came under an SSRC whose timestamps go on with time. `media` are seconds by its own clock."""
+
+    begins: float
+    arrivals: Numbers
+    media: Numbers
+    reports: Line | None = None
+    """By its own clock, how much the sender's wall clock is ahead of it."""
+    offset: Line | None = None
+    """By how much our clock is ahead of the sender's; where there are no reports, of the run's own."""
+
+    def told(self, media: Any) -> Any:
+        """These moments by the sender's wall clock; without reports by the run's own."""
+        return media if self.reports is None else media + np.interp(media, self.reports.x, self.reports.y)
+
+
+class Clock:
+    """The times of one SSRC."""
+
+    def __init__(self, clock_rate: int, runs: Sequence[_Run]) -> None:
+        self._clock_rate = clock_rate
+        self._runs = runs
+
+    @property
+    def begins(self) -> float:
+        """When its first packet came."""
+        return self._runs[0].begins
+
+    @property
+    def ends(self) -> float:
+        """When its last packet came."""
+        return float(self._runs[-1].arrivals[-1])
+
+    def seconds(self, timestamp: int, arrived_at: float) -> float:
+        """When the moment with this (unwrapped) timestamp was, told by a packet that came at `arrived_at`."""
+        run = self._runs[0]
+        for each in self._runs[1:]:
+            if arrived_at < each.begins:
+                break
+            run = each
+        told = float(run.told(np.float64(timestamp / self._clock_rate)))
+        return told + (run.offset(told) if run.offset is not None else 0.0)
+
+
+Clocks = dict[tuple[str, int], Clock]
+"""By the name of the stream, and the SSRC."""
+
+
+def clocks_of(streams: Iterable[Stream]) -> Clocks:
+    """The clocks of all streams of one person."""
+    return align({(stream.name, ssrc): seen for stream in streams for ssrc, seen in observe(stream).items()})
+
+
+def observe(stream: Stream) -> dict[int, Observed]:
+    """When which timestamps came, and what the sender reports say."""
+    seen: dict[int, Observed] = {}
+    unwrappers: dict[int, Unwrapper] = {}
+    rate_of = {number: codec.clock_rate for number, codec in stream.codecs.items() if codec.clock_rate > 0}
+    for arrival in stream.arrivals():
+        if arrival.is_control:
+            _take_reports(arrival.at, arrival.packet, seen, unwrappers)
+            continue
+        packet = arrival.packet
+        if len(packet) < rtp.HEADER_SIZE or packet[1] & 0x7F not in rate_of:
+            continue
+        _, second, _, timestamp, ssrc = rtp.fixed.unpack_from(packet)
+        if ssrc not in seen:
+            if len(seen) >= MOST_SOURCES:  # spec: composer/bounded
+                continue
+            seen[ssrc], unwrappers[ssrc] = Observed(rate_of[second & 0x7F]), Unwrapper(32)
+        seen[ssrc].arrivals.append(arrival.at)
+        seen[ssrc].timestamps.append(unwrappers[ssrc].unwrap(timestamp))
+    return seen
+
+
+def _take_reports(at: float, control: bytes, seen: dict[int, Observed], unwrappers: dict[int, Unwrapper]) -> None:
+    try:
+        packets = rtcp.parse(control)
+    except Malformed:
+        return
+    for packet in packets:
+        if isinstance(packet, rtcp.SenderReport) and packet.ntp and packet.ssrc in seen:
+            timestamp = unwrappers[packet.ssrc].nearest(packet.rtp_timestamp)
+            seen[packet.ssrc].reports.append((at, from_ntp(packet.ntp), timestamp))
+
+
+def align(observed: dict[tuple[str, int], Observed]) -> Clocks:
+    """The clocks of all that one person sent."""
+    runs = {key: _runs(seen) for key, seen in observed.items()}
+    _tie_to_wall(observed, runs)
+    together = [run for of_one in runs.values() for run in of_one if run.reports is not None]
+    alone = [[run] for of_one in runs.values() for run in of_one if run.reports is None]
+    # spec: composer/one-offset-a-person, composer/without-reports
+    for group in (together, *alone) if together else alone:
+        told = np.concatenate([run.told(run.media) for run in group])
+        offset = _fastest(told, np.concatenate([run.arrivals for run in group]) - told)
+        for run in group:
+            run.offset = offset
+    return {key: Clock(observed[key].clock_rate, of_one) for key, of_one in runs.items()}
+
+
+def _runs(seen: Observed) -> list[_Run]:
+    """Cut where timestamps stood still in a pause, or began anew."""
+    arrivals = np.frombuffer(seen.arrivals, dtype=np.float64)
+    media = np.frombuffer(seen.timestamps, dtype=np.int64) / seen.clock_rate
+    way = arrivals - media
+    step = np.diff(way)
+    paused = (np.diff(arrivals) > PAUSE) & (np.abs(step) > SLIPPED)
+    candidates = np.flatnonzero(paused | (np.abs(step) > LEAPT)) + 1
+    cuts = [0]
+    for place in candidates[:MOST_RUNS]:  # spec: composer/bounded
+        before = way[max(cuts[-1], int(np.searchsorted(arrivals, arrivals[place - 1] - 2))) : place]
+        after = way[place : int(np.searchsorted(arrivals, arrivals[place] + 2, "right"))]
+        if abs(float(after.min()) - float(before.min())) > SLIPPED:  # spec: composer/timestamps-begin-anew
+            cuts.append(int(place))
+    ends = [*cuts[1:], len(way)]
+    return [_Run(float(arrivals[cut]), arrivals[cut:end], media[cut:end]) for cut, end in zip(cuts, ends, strict=True)]
+
+
+def _tie_to_wall(observed: dict[tuple[str, int], Observed], runs: dict[tuple[str, int], list[_Run]]) -> None:
+    """Give each run the line of its reports, where they can be right."""
+    reports = sorted(
+        (at, wall, timestamp / seen.clock_rate, key)
+        for key, seen in observed.items()
+        for at, wall, timestamp in seen.reports
+    )
+    of_run: dict[tuple[tuple[str, int], int], list[tuple[float, float]]] = {}
+    shift, ahead = 0.0, None
+    for at, told, media, key in reports:
+        wall = told + shift
+        if ahead is not None and abs(wall - at - ahead) > SET_ANEW:  # spec: composer/clock-set
+            shift += ahead - (wall - at)
+            wall = at + ahead
+        ahead = wall - at
+        number = max((n for n, run in enumerate(runs[key]) if run.begins <= at), default=0)
+        of_run.setdefault((key, number), []).append((media, wall - media))
+    for (key, number), points in of_run.items():
+        runs[key][number].reports = _reported(np.array(points))
+
+
+def _reported(points: Numbers) -> Line | None:
+    """The line through reports, each window's as one; None where no clock runs like this."""
+    media, ahead = points[np.argsort(points[:, 0], kind="stable")].T
+    window = np.floor((media - media[0]) / REPORTS_WINDOW)
+    cuts = np.flatnonzero(np.diff(window, prepend=-1.0))
+    x = np.array([float(np.mean(part)) for part in np.split(media, cuts[1:])])
+    y = np.array([float(np.median(part)) for part in np.split(ahead, cuts[1:])])
+    if len(x) == 1:
+        return Line(x, y)
+    slope = float((y[-1] - y[0]) / (x[-1] - x[0]))
+    if abs(y[-1] - y[0]) > WRONG_DRIFT * (x[-1] - x[0]) + REPORT_NOISE:  # spec: composer/reports-judged
+        return None
+    # Before the first and after the last, drift is as it was on the whole.
+    beyond = 10 * REPORTS_WINDOW
+    return Line(
+        np.concatenate([[x[0] - beyond], x, [x[-1] + beyond]]),
+        np.concatenate([[y[0] - beyond * slope], y, [y[-1] + beyond * slope]]),
+    )
+
+
+def _fastest(theirs: Numbers, way: Numbers) -> Line:
+    """By how much our clock is ahead of theirs, by the fastest packets; it changes no faster than two clocks do.
+
+    A network that is slow for a while makes nothing later: what is fast before and after it counts.
+    """
+    order = np.argsort(theirs, kind="stable")
+    theirs, way = theirs[order], way[order]
+    window = np.floor((theirs - theirs[0]) / WINDOW)
+    cuts = np.flatnonzero(np.diff(window, prepend=-1.0))
+    fastest = [cut + int(np.argmin(part)) for cut, part in zip(cuts, np.split(way, cuts[1:]), strict=True)]
+    x, y = theirs[fastest], way[fastest].copy()
+    for places in (range(1, len(x)), range(len(x) - 2, -1, -1)):  # spec: composer/fastest-packet
+        for place in places:
+            other = place - places.step
+            y[place] = min(y[place], y[other] + FASTEST_DRIFT * abs(x[place] - x[other]))
+    return Line(x, y)
