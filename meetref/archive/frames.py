@@ -20,6 +20,7 @@ from meetref.archive.reading import Stream
 from meetref.archive.timing import MOST_SOURCES, Clocks
 from meetref.media.assembly import Assembly
 from meetref.media.joining import JOININGS, SHOWN_UNITS, START_CODE
+from meetref.media.redundancy import Sound as Said
 from meetref.media.redundancy import numbered
 from meetref.media.sequence import Unwrapper
 from meetref.wire import h264, rtp
@@ -58,6 +59,8 @@ class _Reader:
         self._stream = stream
         self._clocks = clocks
         self._timestamps: dict[int, Unwrapper] = {}
+        self._last: tuple[int, int] | None = None
+        self._last_seconds = 0.0
         self._red = {number for number, codec in stream.codecs.items() if codec.name.lower() == "red"}
 
     def packets(self) -> Iterator[Placed[_Timed]]:
@@ -75,10 +78,12 @@ class _Reader:
                 yield from ordering.flush()
                 ordering, current = Ordering(), packet.ssrc
             timestamps = self._timestamps[packet.ssrc]
-            timestamps.unwrap(packet.timestamp)  # first, as where the clocks came from
-            for each in self._apart(packet):
-                seconds = self._seconds(each.ssrc, timestamps.nearest(each.timestamp), at)
-                yield from ordering.insert(each.sequence, _Timed(seconds, each), at)
+            timestamp = timestamps.unwrap(packet.timestamp)  # first, as where the clocks came from
+            for number, sound in self._older(packet):
+                if ordering.lacks(number):
+                    seconds = self._seconds(packet.ssrc, timestamps.nearest(sound.timestamp), at)
+                    yield from ordering.insert(number, _Timed(seconds, _as_packet(packet, number, sound)), at)
+            yield from ordering.insert(packet.sequence, _Timed(self._seconds(packet.ssrc, timestamp, at), packet), at)
         yield from ordering.flush()
 
     def _known(self, ssrc: int) -> dict[int, Unwrapper]:
@@ -87,27 +92,31 @@ class _Reader:
         return self._timestamps
 
     def _seconds(self, ssrc: int, timestamp: int, arrived_at: float) -> float:
-        clock = self._clocks.get((self._stream.name, ssrc))
-        return clock.seconds(timestamp, arrived_at) if clock is not None else arrived_at
+        """The packets of a picture all say the same time."""
+        if (ssrc, timestamp) != self._last:
+            clock = self._clocks.get((self._stream.name, ssrc))
+            self._last = ssrc, timestamp
+            self._last_seconds = clock.seconds(timestamp, arrived_at) if clock is not None else arrived_at
+        return self._last_seconds
 
-    def _apart(self, packet: rtp.Packet) -> list[rtp.Packet]:
-        """The packet; of one that says several sounds each by itself, with the number that it had."""
+    def _older(self, packet: rtp.Packet) -> list[tuple[int, Said]]:
+        """Leave the newest sound alone in a packet that says several; gives the older ones, each with its number."""
         if packet.payload_type not in self._red:
-            return [packet]
-        try:
-            sounds = numbered(packet.payload, packet.sequence, packet.timestamp)  # spec: composer/older-blocks
-        except Malformed:
             return []
-        return [
-            replace(
-                packet,
-                sequence=number & 0xFFFF,
-                timestamp=sound.timestamp,
-                payload_type=sound.payload_type,
-                payload=sound.data,
-            )
-            for number, sound in sounds
-        ]
+        try:
+            *older, (_, newest) = numbered(packet.payload, packet.sequence, packet.timestamp)
+        except Malformed:
+            packet.payload = b""
+            return []
+        packet.payload_type, packet.payload = newest.payload_type, newest.data
+        return [(number & 0xFFFF, sound) for number, sound in older]  # spec: composer/older-blocks
+
+
+def _as_packet(packet: rtp.Packet, number: int, sound: Said) -> rtp.Packet:
+    """What came as an older sound, as if its own packet had come."""
+    return replace(
+        packet, sequence=number, timestamp=sound.timestamp, payload_type=sound.payload_type, payload=sound.data
+    )
 
 
 def sounds_of(stream: Stream, clocks: Clocks) -> Iterator[Sound]:

@@ -65,6 +65,13 @@ class Ordering(Generic[Item]):
         self._there.add(index)
         yield from self._due(at)
 
+    def lacks(self, sequence: int) -> bool:
+        """Whether the packet with this number would still be of use."""
+        if self._newest is None:
+            return True
+        index = self._newest + difference(sequence, self._newest & 0xFFFF)
+        return index not in self._there and (self._next is None or index >= self._next)
+
     def flush(self) -> Iterator[Placed[Item]]:
         """All that waits: nothing more comes."""
         while self._waiting:

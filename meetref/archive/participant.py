@@ -42,17 +42,19 @@ class _Files:
         self._told = told
         self._file: Container | None = None
         self._needs: tuple[str, bytes] | None = None
-        self._unreadable = False  # no file can be made of what comes until the next keyframe
+        self._takes_pictures = False
 
     def take(self, item: Frame | Sound) -> None:
         """Put it into the file, or into a new one."""
         if isinstance(item, Frame):
             if item.is_key and (item.codec, needs(item.codec, item.data)) != self._needs:
                 self._begin(item, item.at)  # spec: composer/new-file
-            if self._unreadable:
+            if not self._takes_pictures:
                 return
         elif self._file is None:
             self._begin(self._first, item.at)
+            if self._file is None:
+                self._begin(None, item.at)
         file, made = self._file, self.made[-1] if self.made else None
         if file is None or made is None:
             return
@@ -71,10 +73,11 @@ class _Files:
         try:
             self._file = Container(str(path), codec=codec, keyframe=data, sound=self._sound)
         except ValueError as error:
-            self._told.append(f"Pictures in {path.name} cannot be read: {error}")
-            self._unreadable = True
+            self._told.append(f"Some pictures are not in {path.name}, nobody can read them: {error}.")
+            self._takes_pictures = False
+            self._first = None
             return
-        self._unreadable = False
+        self._takes_pictures = codec is not None
         self.made.append(PersonFile(path, at, at))
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ Read next: `archive/frames.py`.
 from __future__ import annotations
 
 from array import array
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from meetref.archive.reading import Stream
+from meetref.archive.reading import Arrival, Stream
 from meetref.media.clock import from_ntp
 from meetref.media.sequence import Unwrapper
 from meetref.wire import rtcp, rtp
@@ -29,6 +30,9 @@ from meetref.wire.reader import Malformed
 WINDOW = 5.0  # seconds in which the fastest packet counts
 REPORTS_WINDOW = 20.0  # seconds whose reports are one
 FASTEST_DRIFT = 500e-6  # by which two clocks differ at most; more is the network's doing
+WANDERING = 50e-6  # by which the difference itself changes, as with the temperature
+LONG_ENOUGH = 60.0  # seconds from which on drift can be told from jitter
+MOST_COMPARED = 500  # windows
 WRONG_DRIFT = 1000e-6  # by which reports cannot be right
 REPORT_NOISE = 0.05  # seconds
 PAUSE = 0.5  # seconds without a packet, after which timestamps may have stood still
@@ -36,6 +40,7 @@ SLIPPED = 0.25  # seconds by which they then are off
 LEAPT = 3.0  # seconds by which timestamps are off without any pause when they began anew
 SET_ANEW = 2.0  # seconds by which the sender's wall clock was set, rather than a report late
 MOST_SOURCES = 64  # SSRCs of one stream
+MOST_EARLY = 256  # reports of SSRCs of which nothing came yet
 MOST_RUNS = 1000  # of one SSRC
 
 Numbers = NDArray[np.float64]
@@ -119,35 +124,59 @@ def clocks_of(streams: Iterable[Stream]) -> Clocks:
 
 def observe(stream: Stream) -> dict[int, Observed]:
     """When which timestamps came, and what the sender reports say."""
-    seen: dict[int, Observed] = {}
-    unwrappers: dict[int, Unwrapper] = {}
-    rate_of = {number: codec.clock_rate for number, codec in stream.codecs.items() if codec.clock_rate > 0}
-    for arrival in stream.arrivals():
-        if arrival.is_control:
-            _take_reports(arrival.at, arrival.packet, seen, unwrappers)
-            continue
-        packet = arrival.packet
-        if len(packet) < rtp.HEADER_SIZE or packet[1] & 0x7F not in rate_of:
-            continue
-        _, second, _, timestamp, ssrc = rtp.fixed.unpack_from(packet)
-        if ssrc not in seen:
-            if len(seen) >= MOST_SOURCES:  # spec: composer/bounded
-                continue
-            seen[ssrc], unwrappers[ssrc] = Observed(rate_of[second & 0x7F]), Unwrapper(32)
-        seen[ssrc].arrivals.append(arrival.at)
-        seen[ssrc].timestamps.append(unwrappers[ssrc].unwrap(timestamp))
-    return seen
+    observing = _Observing(stream)
+    for at, packet in stream.arrivals():
+        observing.take(at, packet)
+    return observing.seen
 
 
-def _take_reports(at: float, control: bytes, seen: dict[int, Observed], unwrappers: dict[int, Unwrapper]) -> None:
-    try:
-        packets = rtcp.parse(control)
-    except Malformed:
-        return
-    for packet in packets:
-        if isinstance(packet, rtcp.SenderReport) and packet.ntp and packet.ssrc in seen:
-            timestamp = unwrappers[packet.ssrc].nearest(packet.rtp_timestamp)
-            seen[packet.ssrc].reports.append((at, from_ntp(packet.ntp), timestamp))
+class _Observing:
+    """What came of one stream so far."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.seen: dict[int, Observed] = {}
+        self._unwrappers: dict[int, Unwrapper] = {}
+        self._early: deque[tuple[float, rtcp.SenderReport]] = deque(maxlen=MOST_EARLY)
+        self._rate_of = {number: codec.clock_rate for number, codec in stream.codecs.items() if codec.clock_rate > 0}
+
+    def take(self, at: float, packet: bytes) -> None:
+        if Arrival(at, packet).is_control:
+            self._take_control(at, packet)
+        elif len(packet) >= rtp.HEADER_SIZE and packet[1] & 0x7F in self._rate_of:
+            _, second, _, timestamp, ssrc = rtp.fixed.unpack_from(packet)
+            seen = self.seen.get(ssrc)
+            if seen is None:
+                if len(self.seen) >= MOST_SOURCES:  # spec: composer/bounded
+                    return
+                seen = self._begin(ssrc, timestamp, self._rate_of[second & 0x7F])
+            seen.arrivals.append(at)
+            seen.timestamps.append(self._unwrappers[ssrc].unwrap(timestamp))
+
+    def _begin(self, ssrc: int, timestamp: int, clock_rate: int) -> Observed:
+        """The first packet; reports may have been faster."""
+        seen = self.seen[ssrc] = Observed(clock_rate)
+        self._unwrappers[ssrc] = Unwrapper(32)
+        self._unwrappers[ssrc].unwrap(timestamp)
+        for at, report in self._early:
+            if report.ssrc == ssrc:
+                self._report(at, report)
+        return seen
+
+    def _take_control(self, at: float, control: bytes) -> None:
+        try:
+            packets = rtcp.parse(control)
+        except Malformed:
+            return
+        for packet in packets:
+            if isinstance(packet, rtcp.SenderReport) and packet.ntp:
+                if packet.ssrc in self.seen:
+                    self._report(at, packet)
+                else:
+                    self._early.append((at, packet))
+
+    def _report(self, at: float, report: rtcp.SenderReport) -> None:
+        timestamp = self._unwrappers[report.ssrc].nearest(report.rtp_timestamp)
+        self.seen[report.ssrc].reports.append((at, from_ntp(report.ntp), timestamp))
 
 
 def align(observed: dict[tuple[str, int], Observed]) -> Clocks:
@@ -225,7 +254,7 @@ def _reported(points: Numbers) -> Line | None:
 
 
 def _fastest(theirs: Numbers, way: Numbers) -> Line:
-    """By how much our clock is ahead of theirs, by the fastest packets; it changes no faster than two clocks do.
+    """By how much our clock is ahead of theirs, by the fastest packets; it changes as that of two clocks does.
 
     A network that is slow for a while makes nothing later: what is fast before and after it counts.
     """
@@ -234,9 +263,21 @@ def _fastest(theirs: Numbers, way: Numbers) -> Line:
     window = np.floor((theirs - theirs[0]) / WINDOW)
     cuts = np.flatnonzero(np.diff(window, prepend=-1.0))
     fastest = [cut + int(np.argmin(part)) for cut, part in zip(cuts, np.split(way, cuts[1:]), strict=True)]
-    x, y = theirs[fastest], way[fastest].copy()
+    x, y = theirs[fastest], way[fastest]
+    trend = _drift(x, y) * (x - x[0])
+    y = y - trend
     for places in (range(1, len(x)), range(len(x) - 2, -1, -1)):  # spec: composer/fastest-packet
         for place in places:
             other = place - places.step
-            y[place] = min(y[place], y[other] + FASTEST_DRIFT * abs(x[place] - x[other]))
-    return Line(x, y)
+            y[place] = min(y[place], y[other] + WANDERING * abs(x[place] - x[other]))
+    return Line(x, y + trend)
+
+
+def _drift(x: Numbers, y: Numbers) -> float:
+    """How fast y changes on the whole: the median of what all pairs say (Theil and Sen), so not by a slow network."""
+    if x[-1] - x[0] < LONG_ENOUGH:
+        return 0.0
+    some = np.linspace(0, len(x) - 1, min(len(x), MOST_COMPARED)).astype(int)
+    earlier, later = np.triu_indices(len(some), 1)
+    slopes = (y[some[later]] - y[some[earlier]]) / (x[some[later]] - x[some[earlier]])
+    return float(np.clip(np.median(slopes), -FASTEST_DRIFT, FASTEST_DRIFT))

@@ -55,6 +55,7 @@ class Scene:
         self._places: dict[Hashable, tuple[Tile, Rectangle]] = {}
         self._newest: dict[Hashable, Shown] = {}
         self._stale: set[Hashable] = set()
+        self._inside: dict[Hashable, Rectangle] = {}  # where in its place a tile was drawn last
         self._plates: dict[tuple[str, bool, int], Picture] = {}
 
     def arrange(self, tiles: Sequence[Tile], *, has_large: bool) -> None:
@@ -67,6 +68,7 @@ class Scene:
         places = (stage if has_large else grid)(len(shown), canvas.width, canvas.height)
         self._places = {tile.key: (tile, place) for tile, place in zip(shown, places, strict=True)}
         self._stale = set(self._places)
+        self._inside.clear()
         self._plates.clear()
         canvas.fill(Rectangle(0, 0, canvas.width, canvas.height), NIGHT)
 
@@ -88,14 +90,15 @@ class Scene:
         return self._canvas.picture
 
     def _draw(self, tile: Tile, place: Rectangle) -> None:
-        shown = self._newest.get(tile.key)
+        shown, inside = self._newest.get(tile.key), place
         if shown is None:
             self._canvas.lay(portrait(tile.name, place.width, place.height), place.left, place.top)
         else:
             inside = fitted(shown.width, shown.height, place)
-            if inside != place:
+            if inside != self._inside.get(tile.key, inside):
                 self._canvas.fill(place, NIGHT)
             self._canvas.lay(shown.scaled(inside.width, inside.height), inside.left, inside.top)
+        self._inside[tile.key] = inside
         self._label(tile, place)
 
     def _label(self, tile: Tile, place: Rectangle) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import Interpolation
+from av.video.reformatter import Interpolation, VideoReformatter
 
 from meetref.media.codec import MAXIMUM_PIXELS, Picture
 
@@ -25,10 +25,11 @@ LOW_DELAY = 1 << 19  # AV_CODEC_FLAG_LOW_DELAY: a picture comes out as soon as i
 class Decoded:
     """A picture as it came out of a decoder. `turned` is by how many quarters it is to be turned to the right."""
 
-    __slots__ = ("_frame", "_turned")
+    __slots__ = ("_frame", "_scaler", "_turned")
 
-    def __init__(self, frame: Any, turned: int = 0) -> None:
+    def __init__(self, frame: Any, scaler: Any, turned: int = 0) -> None:
         self._frame = frame
+        self._scaler = scaler
         self._turned = turned % 4
 
     @property
@@ -44,7 +45,9 @@ class Decoded:
     def scaled(self, width: int, height: int) -> Picture:
         """The picture in this size, both even, as planar YUV."""
         size = (height, width) if self._turned % 2 else (width, height)
-        frame = self._frame.reformat(*size, format="yuv420p", interpolation=Interpolation.BILINEAR)
+        frame = self._scaler.reformat(
+            self._frame, *size, format="yuv420p", interpolation=Interpolation.BILINEAR, threads=1
+        )
         picture: Picture = frame.to_ndarray()
         return turned(picture, self._turned)
 
@@ -59,6 +62,7 @@ class PictureDecoder:
         context.flags |= LOW_DELAY
         context.options = {"max_pixels": str(MAXIMUM_PIXELS)}
         self._context = context
+        self._scaler: Any = VideoReformatter()  # one for all: to make one takes longer than to scale
 
     def decode(self, frame: bytes, *, turned: int = 0) -> Decoded | None:
         """The newest picture that this frame shows, or None."""
@@ -69,7 +73,7 @@ class PictureDecoder:
         if not pictures or pictures[-1].width * pictures[-1].height > MAXIMUM_PIXELS:
             self.failures += 1
             return None
-        return Decoded(pictures[-1], turned)
+        return Decoded(pictures[-1], self._scaler, turned)
 
 
 def turned(picture: Picture, quarters: int) -> Picture:
