@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import tempfile
+import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain
@@ -97,7 +98,7 @@ def compose(
     out.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        index = _Composing(recording, fresh, layout, chat, progress).run()
+        index = _Composing(recording, fresh, layout, chat, progress).run()  # spec: composer/deterministic
         _keep(fresh, out)  # spec: composer/whole-or-nothing
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -233,7 +234,7 @@ class _Composing:
         self._files.append(entry)
 
     def _index(self, people: Sequence[Person], duration: float) -> dict[str, Any]:
-        recording = self._recording
+        recording = self._recording  # spec: composer/index
         names = {person.id: person.name for person in people}
         return {
             "version": VERSION,
@@ -278,4 +279,5 @@ def _all_sounds(streams: Sequence[Stream], clocks: Clocks) -> Iterator[Sound]:
 
 def _slug(name: str) -> str:
     """What of a name can be in the name of a file everywhere."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower())[:40].strip("-") or "somebody"
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower())[:40].strip("-") or "somebody"

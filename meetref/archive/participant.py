@@ -59,7 +59,7 @@ class _Files:
         if file is None or made is None:
             return
         made.ends = max(made.ends, item.at)
-        if isinstance(item, Frame):
+        if isinstance(item, Frame):  # spec: composer/not-encoded-again
             file.put_picture(item.data, item.at - made.begins, is_key=item.is_key)
         elif self._sound:
             file.put_sound(item.data, item.at - made.begins)

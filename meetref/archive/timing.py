@@ -109,6 +109,7 @@ class Clock:
             if arrived_at < each.begins:
                 break
             run = each
+        # spec: composer/lips-together
         told = float(run.told(np.float64(timestamp / self._clock_rate)))
         return told + (run.offset(told) if run.offset is not None else 0.0)
 
