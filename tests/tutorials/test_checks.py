@@ -15,6 +15,7 @@ import pytest
 from tests.tutorials.exercises import ROOT, module_of
 from tests.tutorials.wrong_bandwidth import BANDWIDTH
 from tests.tutorials.wrong_loss import LOSS
+from tests.tutorials.wrong_recording import RECORDING
 from tests.tutorials.wrong_rtp import RTP
 from tests.tutorials.wrong_sfu import SFU
 
@@ -28,6 +29,7 @@ PAGES = {
     "test_loss": ("08-loss.md", "my_loss.py"),
     "test_bandwidth": ("09-bandwidth.md", "my_bandwidth.py"),
     "test_sfu": ("10-sfu.md", "my_sfu.py"),
+    "test_recording": ("12-recording.md", "my_recording.py"),
 }
 
 SHARES = 7
@@ -179,6 +181,7 @@ WRONG = {
     "test_loss": LOSS,
     "test_bandwidth": BANDWIDTH,
     "test_sfu": SFU,
+    "test_recording": RECORDING,
 }
 
 
