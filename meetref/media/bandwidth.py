@@ -16,6 +16,7 @@ from meetref.media.acknowledged import AcknowledgedRate
 from meetref.media.applicationlimit import ApplicationLimit
 from meetref.media.delaytrend import DelayTrend, Usage
 from meetref.media.departures import PacketReport
+from meetref.media.losscount import bounds
 from meetref.media.lossrate import HIGH_LOSS, LossRate
 from meetref.media.ratecontrol import PROVEN, RateControl
 
@@ -89,7 +90,7 @@ class Estimator:
         received = [report for report in reports if report[3] is not None]
         received.sort(key=_arrival)
         lost = len(reports) - len(received)
-        is_full = lost > HIGH_LOSS * len(reports)
+        is_full = lost > 0 and self._loss.ours(bounds(lost / len(reports), len(reports))[0]) > HIGH_LOSS
         switches = 0 <= reports[-1][2] - self._switched_at < SWITCHING
         if is_full or switches:
             self._acknowledged.expect_change()
@@ -124,6 +125,7 @@ class Estimator:
             if bitrate_bps > self._delay.bitrate_bps:
                 self._limit.on_more_room()
             self._delay.set(max(bitrate_bps, proven), now)  # spec: bandwidth/probe-believed
+            self._loss.on_probe(bitrate_bps)
             self._settle()
 
     def on_switch(self, at: float) -> None:
@@ -144,11 +146,14 @@ class Estimator:
             self._unanswered_since = min(self._unanswered_since, at)
 
     def next_timeout(self) -> float:
-        """When the silence of the peer is too long; infinity before its first feedback, and while nothing is sent."""
-        return self._unanswered_since + SILENCE
+        """When the silence of the peer is too long (never while nothing is sent), or a look at its loss is over."""
+        return min(self._unanswered_since + SILENCE, self._loss.next_timeout())
 
     def handle_timeout(self, now: float) -> None:
         """Nothing was heard although something was sent: its way may be broken. To be called at `next_timeout`."""
+        if now >= self._loss.next_timeout():
+            self._loss.handle_timeout(now)
+            self._settle()
         if now >= self._unanswered_since + SILENCE:  # spec: feedback/loss-of-feedback
             self._delay.set(self._delay.bitrate_bps * SILENCE_DECREASE, now)
             self._settle()

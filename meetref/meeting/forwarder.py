@@ -23,6 +23,7 @@ from meetref.meeting.viewing import Viewing
 from meetref.wire import rtp
 
 SHORTEST_ROUND_TRIP = 0.01  # seconds; on a faster path a viewer still waits so long before it asks again
+IMPATIENT = 0.9  # of a round trip: both ends measure it, and a viewer who asks once in theirs may come early by ours
 
 MAXIMUM_PADDING = 64  # packets that are sent once more at a time, to fill a link
 
@@ -219,7 +220,7 @@ class Verbatim:
         self._cache: PacketCache[bytes] = PacketCache()
 
     def expect(self, round_trip_time: float) -> None:
-        self._cache.round_trip_time = max(round_trip_time, SHORTEST_ROUND_TRIP)
+        self._cache.round_trip_time = max(IMPATIENT * round_trip_time, SHORTEST_ROUND_TRIP)
 
     def remember(self, run: Sequence[Parts], locked: Sequence[bytes], now: float) -> None:
         for packet in locked:
@@ -252,7 +253,7 @@ class Retransmission:
         self._cache: PacketCache[Parts] = PacketCache()
 
     def expect(self, round_trip_time: float) -> None:
-        self._cache.round_trip_time = max(round_trip_time, SHORTEST_ROUND_TRIP)
+        self._cache.round_trip_time = max(IMPATIENT * round_trip_time, SHORTEST_ROUND_TRIP)
 
     def remember(self, run: Sequence[Parts], locked: Sequence[bytes], now: float) -> None:
         first, last = int.from_bytes(run[0][0][2:4]), int.from_bytes(run[-1][0][2:4])

@@ -134,6 +134,32 @@ def test_loss_that_is_not_ours_costs_what_is_lost_and_little_more(seed: int, los
     assert use_of(between(flow.samples, 15, 90), CAPACITY * (1 - loss)) > least
 
 
+@pytest.mark.spec("bandwidth/foreign-loss")
+@pytest.mark.parametrize("loss", [0.01, 0.05, 0.1])
+@pytest.mark.parametrize("round_trip", [0.02, 0.1, 0.3])
+def test_a_server_with_layers_keeps_the_largest_on_a_wide_line_that_loses(round_trip: float, loss: float) -> None:
+    """Most of what it learns comes from the gap below the layer: a quarter less is a third of it."""
+    layers = lambda target, now: next((layer for layer in (1.4e6, 400e3, 130e3) if layer <= target), 0.0)  # noqa: E731
+    way = Impairments(delay=round_trip / 2, bandwidth_bps=4e6, queue_octets=64 * 1024, loss=loss)
+    shares = []
+    for seed in range(4):
+        more = {"source": layers, "demand_bps": 1.5e6, "estimator": Estimator(2_500_000)}
+        flow = alone(way, 60, seed, return_delay=round_trip / 2, **more)
+        targets = [sample.target_bps for sample in between(flow.samples, 10, 60)]
+        assert min(targets) > 700_000, "half of what the publisher sends"
+        shares.append(sum(target >= 1.4e6 for target in targets) / len(targets))
+    assert mean(shares) > 0.85
+
+
+@pytest.mark.spec("bandwidth/limited-decrease")
+def test_a_late_packet_beside_a_lost_one_does_not_make_little_of_the_estimate() -> None:
+    """Of the ten packets of a feedback one or two are lost by chance: that is no line that became thin."""
+    way = Impairments(delay=0.03, bandwidth_bps=CAPACITY, queue_octets=64 * 1024, loss=0.05, jitter=0.05)
+    for seed in SEEDS:
+        flow = alone(way, 60, seed, source=lambda target, now: 190_000.0, demand_bps=1_500_000)
+        assert min(sample.target_bps for sample in between(flow.samples, 10, 60)) > 190_000
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_queue_that_is_too_short_to_be_seen_is_known_by_its_loss(seed: int) -> None:
     """Twenty milliseconds of queue: a frame hardly fits. What does not is lost, and the sender has to notice."""

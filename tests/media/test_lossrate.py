@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import pairwise
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -152,6 +153,73 @@ def test_a_capacity_that_was_found_is_not_exceeded_for_a_while() -> None:
         rate.on_counts(195 * layer // 1_560_000 - lost, lost, layer // 80, 2_500_000, number * 0.1)
         shown.append(layer)
     assert shown.count(1_560_000) < 0.35 * len(shown)
+
+
+# --- chance: here packets are lost one by one --------------------------------------------------------
+
+
+def by_chance(
+    rate: LossRate, share: float, sent_bps: Callable[[float], float], seconds: float, seed: int
+) -> list[float]:
+    """A voice of 59 kbit/s, and pictures; each packet is lost with the same chance. Ceilings, ten a second."""
+    dice, seen = Random(seed), []
+    for number in range(round(seconds * 10)):
+        octets = round(sent_bps(rate.ceiling_bps) / 8 / 10)
+        packets = 5 + (octets - 59_000 // 80) // OCTETS
+        lost = sum(dice.random() < share for _ in range(packets))
+        rate.on_counts(packets - lost, lost, octets, 2_500_000, (number + 1) * 0.1)
+        seen.append(rate.ceiling_bps)
+    return seen
+
+
+@pytest.mark.spec("bandwidth/foreign-loss", "bandwidth/high-loss")
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.1])
+def test_few_packets_do_not_make_a_random_loss_ours(share: float) -> None:
+    """A server with layers and gaps between them: what is left of the largest is 43 packets a second."""
+    layers = lambda ceiling: next((layer for layer in (1_400_000, 400_000, 130_000) if layer <= ceiling), 59_000)  # noqa: E731
+    for seed in range(20):
+        seen = by_chance(LossRate(), share, layers, 60.0, seed)
+        assert min(seen) > 700_000, seed
+
+
+@pytest.mark.spec("bandwidth/little-that-is-lost")
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.15])
+def test_who_can_send_no_less_is_given_room_again(share: float) -> None:
+    """All pictures pause, a voice goes on whatever the ceiling says, and of that some is lost."""
+    for seed in range(10):
+        rate = LossRate()
+        rate.ceiling_bps = 105_000
+        seen = by_chance(rate, share, lambda ceiling: 59_000 + (130_000 if ceiling > 190_000 else 0), 40.0, seed)
+        assert sum(ceiling > 190_000 for ceiling in seen[300:]) > 0.7 * len(seen[300:]), seed
+
+
+@pytest.mark.spec("bandwidth/foreign-loss")
+def test_an_experiment_ends_though_nothing_is_sent_any_more() -> None:
+    rate = LossRate()
+    seen = run(rate, radio(0.06), 0.0, 3.0)
+    assert seen[-1] < math.inf
+    assert 3.0 < rate.next_timeout() < 7.0
+    rate.handle_timeout(rate.next_timeout())
+    assert rate.ceiling_bps == math.inf
+    assert rate.next_timeout() == math.inf
+
+
+@pytest.mark.spec("bandwidth/foreign-loss")
+def test_a_line_that_becomes_thin_meanwhile_is_not_taken_for_a_lossy_one() -> None:
+    rate = LossRate()
+    assert run(rate, radio(0.06), 0.0, 3.0)[-1] < math.inf
+    run(rate, full(500_000), 3.0, 20.0)
+    assert rate.foreign_loss == 0
+    assert rate.ceiling_bps < 600_000
+
+
+def test_what_a_probe_found_is_no_longer_forbidden() -> None:
+    rate = LossRate()
+    rate.ceiling_bps = 100_000
+    rate.on_probe(90_000)
+    assert rate.ceiling_bps == 100_000
+    rate.on_probe(400_000)
+    assert rate.ceiling_bps == 400_000
 
 
 def test_a_loss_too_large_to_be_believed_brings_it_down_all_the_way() -> None:

@@ -84,6 +84,15 @@ def test_without_a_repair_stream_the_very_ciphertext_comes_again() -> None:
     assert viewer.locked() == [sent[2]]
 
 
+def test_who_asks_once_a_round_trip_is_answered_though_it_seems_longer_here() -> None:
+    viewer, _ = showing()
+    lost = viewer.gets()[2].sequence
+    viewer.down.slots["v0"].repair.expect(0.301)
+    for at, times in ((0.3, 1), (0.4, 0), (0.6, 1), (0.9, 1)):
+        viewer.says(nack(viewer, lost), now=at)
+        assert len(viewer.gets()) == times, at
+
+
 def test_what_was_never_sent_is_not_repeated() -> None:
     viewer, _ = showing()
     last = viewer.gets()[-1].sequence

@@ -1,4 +1,4 @@
-"""Viewers at the end of thin lines: a picture soon, the best that fits, no long standing still, and whole voices.
+"""Viewers at the end of thin or lossy lines: a picture soon, the best that fits, no standing still, and whole voices.
 
 The camera's pictures are of the right sizes only: what a decoder would make of them does not matter here.
 Read next: docs/bandwidth.md.
@@ -36,6 +36,7 @@ PATTERN = ((0, 1.8), (2, 0.6), (1, 1.0), (2, 0.6))
 """The temporal layers of the pictures, and how large each is; 1.0 is an average one."""
 KEYFRAME = 6.0
 FRAME_RATE = 30
+LARGEST_PART = 1150  # octets of a picture in one packet
 VOICE = bytes(92)  # with all headers fifty of them take 59 kbit/s, as a browser's voice does
 
 
@@ -93,35 +94,46 @@ class Watched:
     def width(self) -> int:
         return self.widths[-1][1] if self.widths else 0
 
+    def _most(self, kind: str) -> Receiver:
+        return max((each for each in self.bob.receivers.values() if each.kind == kind), key=lambda each: each.packets)
+
     @property
     def voice(self) -> Receiver:
-        return max(
-            (each for each in self.bob.receivers.values() if each.kind == "audio"), key=lambda each: each.packets
-        )
+        return self._most("audio")
+
+    @property
+    def picture(self) -> Receiver:
+        return self._most("video")
 
 
 @asynccontextmanager
-async def watching(seed: int, kilobits: int) -> AsyncIterator[Watched]:
-    """Alice shows herself in three sizes, Carol talks, and Bob comes to watch at the end of his line."""
+async def watching(
+    seed: int, kilobits: int | None = None, *, way: Impairments = GOOD, talks: bool = True
+) -> AsyncIterator[Watched]:
+    """Alice shows herself in three sizes, Carol talks, and Bob comes to watch at the end of his line.
+
+    `way` is Bob's, both up and down; `kilobits` is what his line carries.
+    """
     async with meeting(seed) as world, trio.open_nursery() as nursery:
-        sizes = Sizes(
-            await world.join("alice", way=GOOD, sends=False), Camera(drawn, FRAME_RATE, 120 * FRAME_RATE, 1150)
-        )
+        camera = Camera(drawn, FRAME_RATE, 120 * FRAME_RATE, LARGEST_PART)
+        sizes = Sizes(await world.join("alice", way=GOOD, sends=False), camera)
         await sizes.publish()
         nursery.start_soon(sizes.play)
-        carol = await world.join("carol", way=GOOD, sends=False)
-        await carol.publish(["microphone"])
-        carol.say(signaling.Devices(microphone="on", camera="none"))
-        nursery.start_soon(speak, carol.senders["microphone"])
+        if talks:
+            carol = await world.join("carol", way=GOOD, sends=False)
+            await carol.publish(["microphone"])
+            carol.say(signaling.Devices(microphone="on", camera="none"))
+            nursery.start_soon(speak, carol.senders["microphone"])
         await trio.sleep(4)
-        bob = await world.join("bob", way=GOOD, sends=False)
+        bob = await world.join("bob", way=way, sends=False)
         watched = Watched(world, bob, trio.current_time())
-        watched.change(kilobits)
+        if kilobits is not None:
+            watched.change(kilobits)
         nursery.start_soon(report_arrivals, bob)
         bob.say(signaling.Look(tiles=2, large=720, small=720))
         identity = sizes.client.identity
         assert identity is not None
-        await until(lambda: bob.seen(identity.participant) is not None, 5)
+        await until(lambda: bob.seen(identity.participant) is not None, 10)
         receiver = bob.seen(identity.participant)
         assert receiver is not None
         receiver.on_frame = watched.take
@@ -162,3 +174,23 @@ async def test_a_line_that_gets_thin_and_wide_again(autojump_clock: MockClock, s
         wide_at = watched.change(3000)
         await until(lambda: watched.width == 1280, 10)
         assert watched.longest(wide_at) < 0.5
+
+
+@pytest.mark.soak(ci=2, full=50)
+@pytest.mark.parametrize(("round_trip", "loss"), [(0.3, 0.05), (0.1, 0.1)])
+@pytest.mark.spec("bandwidth/foreign-loss")
+async def test_a_wide_line_that_loses_gets_the_large_picture(
+    autojump_clock: MockClock, round_trip: float, loss: float, seed: int
+) -> None:
+    """The same share is lost however little is sent, and nobody talks: there is but the picture to learn that from."""
+    second = [len(picture.frame) for picture in drawn("f")[FRAME_RATE : 2 * FRAME_RATE]]
+    large = sum(-(-size // LARGEST_PART) for size in second)  # packets
+    way = Impairments(delay=round_trip / 2, loss=loss)
+    async with watching(seed, way=way, talks=False) as watched:
+        await trio.sleep(10)
+        came = []
+        for _ in range(30):
+            before = watched.picture.packets
+            await trio.sleep(1)
+            came.append(watched.picture.packets - before)
+        assert sum(packets >= large / 2 for packets in came) >= 0.8 * len(came), came
