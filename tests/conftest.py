@@ -26,6 +26,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.peer_registry import PEERS, why_absent
 from tests.peers.kafkabroker import Broker, running_broker
+from tests.peers.s3server import S3Server, running_s3
 
 ROOT = Path(__file__).parent.parent
 IN_CI = bool(os.environ.get("CI"))
@@ -140,6 +141,16 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(tmp_path / "log.db")
     broker: Broker = request.getfixturevalue("kafka_broker")
     return broker.new_url()
+
+
+# --- objects --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """One for all tests, each of which has a bucket of its own. Who kills it starts it again."""
+    with running_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
 
 
 # --- requirements ---------------------------------------------------------------------------------

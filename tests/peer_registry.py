@@ -129,6 +129,7 @@ PEERS: dict[str, Probe] = {
     "small-disk": small_disk,
     "str0m": native("str0m"),
     "tshark": program("tshark", "tshark"),
+    "versitygw": native("versitygw"),
     "webrtcbin": webrtcbin,
     "werift": program("npm", "npm"),
     "wolfssl": native("wolfssl"),

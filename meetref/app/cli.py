@@ -23,6 +23,7 @@ from meetref.app.command import Command, CommandFailed, Exit
 
 COMMANDS = {
     "serve": "start the server: the page, signaling and media",
+    "worker": "compose recordings that have ended, beside a server or elsewhere",
     "relay": "run a TURN server by itself",
     "bot": "join a room as one or more robots",
     "doctor": "find out whether a meeting could connect from here",

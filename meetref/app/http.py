@@ -1,6 +1,7 @@
 """HTTP: the page, its files, and what the server tells about itself.
 
     /  and  /ROOM     the page             /api/health    is it there? (for everybody)
+    /recordings       what was recorded (`app/shelf` has its data)
     /page/...         its files            /api/rooms/..., /api/tree, /metrics    here, or with the admin token
     /whip/...  and  /whep/...              rooms for programs that speak HTTP (`app/whip`)
 
@@ -45,18 +46,25 @@ PAGE = Path(__file__).parent / "page"
 KEEP_ALIVE_FOR = 10  # seconds without a request
 READ_TIMEOUT = 30  # seconds for any octet of a request
 # Names that a room cannot have in a link, because something else is there.
-RESERVED = frozenset({"api", "metrics", "page", "signal", "whep", "whip"})
+RESERVED = frozenset({"api", "metrics", "page", "recordings", "signal", "whep", "whip"})
 
 SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob: mediastream:; "
-    "connect-src 'self' ws: wss:; style-src 'self'; script-src 'self'; object-src 'none'; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Permissions-Policy": "camera=(self), microphone=(self), display-capture=(self), geolocation=()",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+
+def content_policy(media_from: str | None = None) -> str:
+    """What a page may load; pictures and media also from this origin."""
+    more = f" {media_from}" if media_from else ""
+    return (
+        f"default-src 'self'; img-src 'self' data: blob:{more}; media-src 'self' blob: mediastream:{more}; "
+        "connect-src 'self' ws: wss:; style-src 'self'; script-src 'self'; object-src 'none'; form-action 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'"
+    )
 
 
 def _no_tree() -> Any:
@@ -75,7 +83,7 @@ def _no_rooms(name: str | None) -> Any:
 class Site:
     """What the HTTP side shows. `tree` is any JSON value, `families` the metrics; without an `admin_token` (a secret
     text) both are for clients on this machine only, and so are `rooms` (without a name all of them, with it one or
-    None). `more` are routes of others, behind the same host check."""
+    None). `more` are routes of others, behind the same host check; `media_from` is an origin of media, too."""
 
     hosts: HostNames
     page: Path = PAGE
@@ -84,6 +92,7 @@ class Site:
     rooms: Callable[[str | None], Any] = _no_rooms
     admin_token: str | None = field(default=None, repr=False)
     more: Sequence[Route] = ()
+    media_from: str | None = None
 
 
 def make_http_answer(site: Site) -> Callable[[Visitor], Awaitable[None]]:
@@ -119,9 +128,11 @@ def make_app(site: Site) -> ASGIApp:
         Route("/page/{name:path}", pages.file),
         *site.more,
         Route("/", pages.index),
+        Route("/recordings", pages.recordings),
+        Route("/recordings/{name}", pages.recordings),
         Route("/{room}", pages.room),
     ]
-    return _Coat(Starlette(routes=routes), site.hosts)
+    return _Coat(Starlette(routes=routes), site)
 
 
 class _Pages:
@@ -149,6 +160,9 @@ class _Pages:
 
     async def index(self, request: Request) -> Response:
         return await self._send_file(request, "index.html")
+
+    async def recordings(self, request: Request) -> Response:
+        return await self._send_file(request, "recordings.html")
 
     async def room(self, request: Request) -> Response:
         name = request.path_params["room"]
@@ -186,15 +200,16 @@ class _Pages:
 class _Coat:
     """Around everything: requests for other names are turned away, and every answer has the security headers."""
 
-    def __init__(self, inside: ASGIApp, hosts: HostNames) -> None:
+    def __init__(self, inside: ASGIApp, site: Site) -> None:
         self._inside = inside
-        self._hosts = hosts
+        self._hosts = site.hosts
+        headers = {**SECURITY_HEADERS, "Content-Security-Policy": content_policy(site.media_from)}
+        self._coat = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_in_coat(message: Message) -> None:
             if message["type"] == "http.response.start":
-                coat = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
-                message = {**message, "headers": [*message.get("headers", []), *coat]}
+                message = {**message, "headers": [*message.get("headers", []), *self._coat]}
             await send(message)
 
         if scope["type"] == "http" and not self._hosts.allows(Request(scope).headers.get("host")):

@@ -31,14 +31,19 @@ logger = logging.getLogger("meetref.recordings")
 
 
 def make_archive(
-    network: Network, folder: Path, may_record: Callable[[signaling.Join], bool], *, inline: bool
+    network: Network,
+    folder: Path,
+    may_record: Callable[[signaling.Join], bool],
+    *,
+    visit: Callable[[str, str], str] | None = None,
+    inline: bool,
 ) -> Archive:
-    """What the rooms record with: each recording is a folder below `folder`."""
+    """What the rooms record with: each recording is a folder below `folder`. `visit` makes tickets."""
 
     def open_one(room: str) -> AbstractAsyncContextManager[Recorder]:
         return open_recording(network, folder, room, inline=inline)
 
-    return Archive(open=open_one, errors=(CannotRecord,), may_record=may_record)
+    return Archive(open=open_one, errors=(CannotRecord,), may_record=may_record, visit=visit)
 
 
 def recording_name(network: Network, room: str) -> str:
@@ -71,6 +76,7 @@ async def _keep_word(healed: Healed, log: EventLog) -> None:
         "journals": healed.journals,
         "cut": healed.cut,
         "unreadable": healed.unreadable,
+        "people": healed.people,
     }
     try:
         await log.append(str(healed.header.get("room", "")), KIND, f"{healed.name}-recovered", body)

@@ -25,12 +25,13 @@ from meetref.app.bot import MAXIMUM_COUNT, be_bots, behaviours_of
 from meetref.app.certificates import make_client_tls
 from meetref.app.collector import relax_collector
 from meetref.app.command import CommandFailed, Exit
+from meetref.app.keeping import Keeping, add_keeping_arguments, objects_at, read_days
 from meetref.app.keylog import both, open_key_log
 from meetref.app.relayaccounts import read_ports
-from meetref.app.safety import add_safety_arguments, protect
+from meetref.app.safety import Protection, add_safety_arguments, protect
 from meetref.app.server import CannotOpen, Server, Settings, open_server
 from meetref.app.stopping import until_terminated
-from meetref.archive.broker import read_place
+from meetref.app.worker import check_log
 from meetref.archive.log import LogUnavailable
 from meetref.meeting.channel import ChannelClosed
 from meetref.net.capture import Capture, capture_file
@@ -60,6 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, default=Path("data"), metavar="FOLDER", help="where the log and the recordings are (data)"
     )
     parser.add_argument("--log", metavar="URL", help="keep the log in Kafka instead: kafka://HOST:PORT/TOPIC")
+    add_keeping_arguments(parser)
+    parser.add_argument("--no-worker", action="store_true", help="compose no recordings here: `meetref worker` does")
+    parser.add_argument("--keep-recordings", type=read_days, metavar="DAYS", help="delete them after so long")
     parser.add_argument("--bots", type=int, metavar="N", help="bots in the room demo (3; none where others may come)")
     parser.add_argument(
         "--relay-ports",
@@ -94,7 +98,22 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     network = KernelNetwork()
     protection = protect(arguments, network.addresses(), network.wall_clock)
-    settings = Settings(
+    settings = _settings(arguments, protection)
+    if arguments.bots is None:
+        arguments.bots = 0 if protection.is_public else 3
+    try:
+        trio.run(until_terminated, _serve, network, settings, arguments)
+    except* OSError as errors:
+        raise _explain(_first(errors)) from None
+    except* LogUnavailable as errors:
+        where = f"at {arguments.log}" if arguments.log else f"in {arguments.data}"
+        raise CommandFailed(f"the event log {where} cannot be used: {_first(errors)}") from None
+    return Exit.DONE
+
+
+def _settings(arguments: argparse.Namespace, protection: Protection) -> Settings:
+    """What the server is told. Raises `CommandFailed`."""
+    return Settings(
         listen=arguments.listen,
         port=arguments.port,
         media_port=arguments.media_port,
@@ -102,6 +121,12 @@ def run(arguments: argparse.Namespace) -> int:
         announce=arguments.announce,
         log=arguments.log or arguments.data / "events.sqlite",
         recordings=arguments.data / "recordings",
+        keeping=Keeping(
+            arguments.data,
+            objects_at(arguments.objects, arguments.data),
+            works=not arguments.no_worker,
+            days=arguments.keep_recordings,
+        ),
         tls=protection.tls,
         hosts=protection.hosts,
         admin_token=protection.admin_token,
@@ -115,16 +140,6 @@ def run(arguments: argparse.Namespace) -> int:
         any_page=protection.admit is not None,
         relay_ports=read_ports(arguments.relay_ports) if arguments.relay_ports is not None else None,
     )
-    if arguments.bots is None:
-        arguments.bots = 0 if protection.is_public else 3
-    try:
-        trio.run(until_terminated, _serve, network, settings, arguments)
-    except* OSError as errors:
-        raise _explain(_first(errors)) from None
-    except* LogUnavailable as errors:
-        where = f"at {arguments.log}" if arguments.log else f"in {arguments.data}"
-        raise CommandFailed(f"the event log {where} cannot be used: {_first(errors)}") from None
-    return Exit.DONE
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -137,7 +152,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.hide_headers and arguments.srtp == "libsrtp":
         raise CommandFailed("--srtp libsrtp hides no headers here; choose ours or faster", Exit.WRONG_COMMAND_LINE)
     if arguments.log is not None:
-        _check_log(arguments.log)
+        check_log(arguments.log)
 
 
 async def _serve(network: KernelNetwork, settings: Settings, arguments: argparse.Namespace) -> None:
@@ -195,13 +210,6 @@ def _explain(error: BaseException) -> CommandFailed:
         }.get(error.errno or 0, f"cannot be opened ({error.strerror})")
         return CommandFailed(f"{error.what} {advice}")
     return CommandFailed(f"the server cannot start: {(isinstance(error, OSError) and error.strerror) or error}")
-
-
-def _check_log(url: str) -> None:
-    try:
-        read_place(url)
-    except Malformed as error:
-        raise CommandFailed(f"--log: {error.what}", Exit.WRONG_COMMAND_LINE) from None
 
 
 def _address(option: str, text: str) -> str:

@@ -24,6 +24,7 @@ import trio
 from meetref.app import whip
 from meetref.app.door import Door
 from meetref.app.http import Site, make_http_answer
+from meetref.app.keeping import Keeping, Library
 from meetref.app.limits import Places
 from meetref.app.mediastream import carry_media
 from meetref.app.meetingrelay import MeetingRelay
@@ -78,7 +79,8 @@ class Settings:
     `any_page`, where `admit` wants a token, pages from elsewhere may use WHIP and WHEP. `video` are the codecs of
     pictures that are taken before others, by their names. Without `embeds_handshake` DTLS waits for ICE, also where
     the other side could do better. `recordings` is the folder of recordings, None where nothing is recorded;
-    `may_record` tells who may begin one. With `video_fec` pictures may be protected against loss before any is lost.
+    `may_record` tells who may begin one; `keeping` is what becomes of them, None where they stay journals. With
+    `video_fec` pictures may be protected against loss before any is lost.
     """
 
     listen: Sequence[str] = ("127.0.0.1",)
@@ -89,6 +91,7 @@ class Settings:
     log: str | Path = ":memory:"
     inline_log: bool = False
     recordings: Path | None = None
+    keeping: Keeping | None = None
     tls: ssl.SSLContext | None = field(default=None, repr=False)
     hosts: HostNames = field(default_factory=HostNames)
     relay_ports: tuple[int, int] | None = None
@@ -130,6 +133,7 @@ class Server:
         settings: Settings,
         http_port: int,
         wall_clock: Callable[[], float],
+        library: Library | None = None,
     ) -> None:
         self.port = port
         self.exchange = exchange
@@ -145,7 +149,8 @@ class Server:
             families=self.families,
             rooms=XRay(rooms.rooms, wall_clock).look,
             admin_token=settings.admin_token,
-            more=tuple(whip.routes(rooms, any_page=settings.any_page)),
+            more=(*whip.routes(rooms, any_page=settings.any_page), *(library.routes() if library else ())),
+            media_from=settings.keeping.objects.origin if settings.keeping else None,
         )
         self.door = Door(
             answer_http=make_http_answer(site),
@@ -200,6 +205,7 @@ async def open_server(network: Network, settings: Settings) -> AsyncIterator[Ser
     ):
         if settings.recordings is not None:
             await recover_recordings(settings.recordings, log, inline=settings.inline_log)
+        library = Library(settings.keeping, log, network.wall_clock) if settings.keeping is not None else None
         exchange = Exchange(port)
         http_port = listeners[0].local.port
         relay = MeetingRelay(network, port, settings, _accepting(network, settings.listen), http_port)
@@ -210,15 +216,17 @@ async def open_server(network: Network, settings: Settings) -> AsyncIterator[Ser
             log,
             log_errors=(LogUnavailable,),
             admit=settings.admit,
-            archive=_archive(network, settings),
+            archive=_archive(network, settings, library),
             maximum_rooms=settings.maximum_rooms,
             maximum_people=settings.maximum_people,
         )
-        server = Server(port, exchange, rooms, handshakes, relay, settings, http_port, network.wall_clock)
+        server = Server(port, exchange, rooms, handshakes, relay, settings, http_port, network.wall_clock, library)
         async with trio.open_nursery() as nursery:
             await nursery.start(relay.server.run, name="relay")
             await nursery.start(exchange.run, name="exchange")
             await nursery.start(rooms.run, name="rooms")
+            if library is not None:
+                nursery.start_soon(library.run, name="recordings")
             for listener in listeners:
                 await nursery.start(server.door.serve, listener, name="door")
             try:
@@ -287,10 +295,11 @@ def _place(
     )
 
 
-def _archive(network: Network, settings: Settings) -> Archive | None:
+def _archive(network: Network, settings: Settings, library: Library | None) -> Archive | None:
     if settings.recordings is None:
         return None
-    return make_archive(network, settings.recordings, settings.may_record, inline=settings.inline_log)
+    visit = library.ticket if library is not None else None
+    return make_archive(network, settings.recordings, settings.may_record, visit=visit, inline=settings.inline_log)
 
 
 def tree() -> Any:

@@ -300,6 +300,13 @@ class Share:
             if not self._member.waits:
                 await arrived.wait()
 
+    async def stay(self) -> None:
+        """The work on what was taken goes on; to be said every few seconds where it takes longer than a minute.
+
+        Raises `LogUnavailable` where it was given to another member: then there is nothing to commit.
+        """
+        await self._log._call(self._member.stay, self._limiter)  # spec: log/shared-stays
+
     async def commit(self) -> None:
         """The work on all that was taken is done; nobody is given it again.
 

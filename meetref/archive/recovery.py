@@ -26,16 +26,22 @@ from meetref.wire.reader import Malformed
 
 logger = logging.getLogger("meetref.archive")
 
+MAXIMUM_WITNESSES = 10_000  # as many as the meeting floor remembers
+
 
 @dataclass(slots=True)
 class Healed:
-    """What was done for one recording. `cut` is how many octets were no whole record; `unreadable` are file names."""
+    """What was done for one recording. `cut` is how many octets were no whole record; `unreadable` are file names.
+
+    `people` are those who were there.
+    """
 
     name: str
     header: dict[str, Any]
     journals: int = 0
     cut: int = 0
     unreadable: list[str] = field(default_factory=list)
+    people: list[str] = field(default_factory=list)
 
 
 def recover(root: Path) -> list[Healed]:
@@ -81,8 +87,11 @@ def _recover_one(folder: Path) -> Healed | None:
     if manifest.is_closed and manifest.damage is None:  # spec: recorder/finished-not-touched
         return None
     (folder / "reserve").unlink(missing_ok=True)
-    complete = {str(event.get("file")) for _, event in events_of(manifest) if event.get("event") == "journal"}
+    events = [event for _, event in events_of(manifest)]
+    complete = {str(event.get("file")) for event in events if event.get("event") == "journal"}
     healed = Healed(folder.name, manifest.header)
+    came = (str(event.get("person")) for event in events if event.get("event") == "joined")
+    healed.people = list(dict.fromkeys(came))[:MAXIMUM_WITNESSES]  # spec: recorder/witnesses
     last = max((record.at for record in manifest.records), default=0)
     for journal in sorted(folder.glob("*.mrj")):
         if journal != path and journal.name not in complete:

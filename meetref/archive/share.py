@@ -31,6 +31,7 @@ class Member(Protocol):
     """Whether `take` waits a moment for an entry."""
 
     def take(self) -> Entry | None: ...
+    def stay(self) -> None: ...
     def commit(self) -> None: ...
     def close(self) -> None: ...
 
@@ -58,6 +59,9 @@ class FileMember:
         self._taken[entry.room] = entry.sequence
         return entry
 
+    def stay(self) -> None:
+        """There is nobody else."""
+
     def commit(self) -> None:
         """All that was taken is done."""
         self._store.commit(self._group, self._taken)
@@ -76,7 +80,8 @@ class TopicMember:
     def __init__(self, broker: Broker, tail: Tail, group: str) -> None:
         self._broker = broker
         self._tail = tail
-        self._message: Any = None  # read, and not yet looked at
+        self._messages: deque[Any] = deque()  # read, and not yet looked at
+        self._is_paused = False
         self._taken: dict[int, int] = {}  # partitions, and the offset to go on from
         self._is_deprived = False
         settings = {
@@ -85,32 +90,43 @@ class TopicMember:
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "session.timeout.ms": round(MISSED_AFTER * 1000),
+            # Who comes or goes takes nothing from those at work that they need not give.
+            "partition.assignment.strategy": "cooperative-sticky",
         }
         self._consumer = broker.kafka.Consumer(settings, logger=logger)
         self._consumer.subscribe([broker.place.topic], on_revoke=self._revoke, on_lost=self._revoke)
 
     def take(self) -> Entry | None:
         """The next entry of the partitions that are this member's, or None when there was none for a moment."""
-        if self._message is None:
-            self._message = self._read()
-        if self._message is None:
+        if not self._messages:
+            self._read()
+        if not self._messages:
             return None
-        partition, end = self._message.partition(), self._message.offset() + 1
+        message = self._messages[0]
+        partition, end = message.partition(), message.offset() + 1
         self._tail.reach({partition: end}, time.monotonic() + self._broker.patience)
         self._tail.check()
         if not self._tail.has(partition, end):
             raise self._broker.unavailable(None)
-        message, self._message = self._message, None
+        self._messages.popleft()
         self._taken[partition] = end
         said = read_record(message.key(), message.value(), message.headers() or (), message.timestamp()[1])
         stored = self._tail.find(said.room, said.kind, said.key) if said is not None else None
         return stored if stored is not None and stored.sequence == end else None  # it may have been said before
 
+    def stay(self) -> None:
+        """The work on what was taken goes on. To be said every few seconds: the broker takes who is silent for dead.
+
+        Raises `LogUnavailable` where it was given to another member.
+        """
+        self._consumer.pause(self._consumer.assignment())
+        self._is_paused = True
+        self._poll(0.0)
+        self._check_deprived()
+
     def commit(self) -> None:
         """All that was taken is done. Raises `LogUnavailable` too where some of it was given to another member."""
-        if self._is_deprived:  # spec: log/shared-once
-            self._is_deprived = False
-            raise LogUnavailable("another member of the group has taken over, and is given what was not committed")
+        self._check_deprived()
         if not self._taken:
             return
         at, topic = self._broker.kafka.TopicPartition, self._broker.place.topic
@@ -126,18 +142,30 @@ class TopicMember:
         with suppress(self._broker.kafka.KafkaException, RuntimeError):
             self._consumer.close()
 
-    def _read(self) -> Any:
-        message = self._consumer.poll(WATCH_FOR)
-        if message is None or message.error() is None:
-            return message
-        if message.error().fatal():
+    def _check_deprived(self) -> None:
+        if self._is_deprived:  # spec: log/shared-once
+            self._is_deprived = False
+            raise LogUnavailable("another member of the group has taken over, and is given what was not committed")
+
+    def _read(self) -> None:
+        if self._is_paused:
+            self._consumer.resume(self._consumer.assignment())
+            self._is_paused = False
+        self._poll(WATCH_FOR)
+
+    def _poll(self, timeout: float) -> None:
+        message = self._consumer.poll(timeout)
+        if message is None:
+            return
+        if message.error() is None:
+            self._messages.append(message)
+        elif message.error().fatal():
             raise self._broker.unavailable(message.error())
-        self._broker.hear(message.error())
-        return None
+        else:
+            self._broker.hear(message.error())
 
     def _revoke(self, consumer: Any, partitions: list[Any]) -> None:
         numbers = {each.partition for each in partitions}
         self._is_deprived |= not numbers.isdisjoint(self._taken)
         self._taken = {each: end for each, end in self._taken.items() if each not in numbers}
-        if self._message is not None and self._message.partition() in numbers:
-            self._message = None
+        self._messages = deque(each for each in self._messages if each.partition() not in numbers)

@@ -32,11 +32,16 @@ LOG_WITHIN = 5.0  # seconds for the last word in the event log
 
 @dataclass(slots=True, frozen=True)
 class Archive:
-    """Where recordings go. `open` begins one of a room and raises one of `errors`, a sentence for people."""
+    """Where recordings go. `open` begins one of a room and raises one of `errors`, a sentence for people.
+
+    `visit` makes a ticket for somebody in a room, which proves afterwards that they were there; without it nobody is
+    shown a recording.
+    """
 
     open: Callable[[str], AbstractAsyncContextManager[Recorder]]
     errors: tuple[type[Exception], ...]
     may_record: Callable[[signaling.Join], bool] = lambda join: True
+    visit: Callable[[str, str], str] | None = None
 
 
 class Recorded:
@@ -76,6 +81,12 @@ class Recorded:
         """Tell somebody who comes, perhaps again."""
         if self.recording is not None or self._own.all or resumed:
             participant.tell(self.message())  # spec: recorder/everybody-knows
+
+    def visit(self, participant: Participant) -> str | None:
+        """The ticket of somebody who is in."""
+        if self._archive is None or self._archive.visit is None:
+            return None
+        return self._archive.visit(self._room, participant.id)
 
     def left(self, participant: Participant) -> None:
         """Somebody is gone, and with them what they recorded for themselves."""
@@ -120,7 +131,7 @@ class Recorded:
         since = self._wall_offset + trio.current_time()
         recording = Recording(recorder, participant, since, self._people, self._arranging, self._changed)
         try:
-            await self._keep_word(recorder, "began", participant, None)  # spec: recorder/logged
+            await self._keep_word(recorder, "began", participant)  # spec: recorder/logged
         except self._log_errors as error:
             refuse(participant, "recording-unavailable", f"It cannot be said in the room's log: {error}.")
             return None
@@ -136,7 +147,7 @@ class Recorded:
                 self._over(recording, None)
             with trio.move_on_after(LOG_WITHIN, shield=True):
                 try:
-                    await self._keep_word(recording.recorder, "ended", recording.ended_by, recording.trouble)
+                    await self._keep_word(recording.recorder, "ended", recording.ended_by, recording)
                 except self._log_errors as error:
                     logger.warning("the end of a recording is not in the log of %s: %s", self._room, error)
 
@@ -144,10 +155,17 @@ class Recorded:
         """Say that it is over, and who wanted it."""
         self.recording, recording.ended_by = None, by
         who = (by.id, by.person.name) if by is not None else (None, None)
-        self._tell(self.message(signaling.Recording(on=False, by=who[0], name=who[1], trouble=recording.trouble)))
+        at = recording.recorder.name if self._archive is not None and self._archive.visit is not None else None
+        over = signaling.Recording(on=False, by=who[0], name=who[1], trouble=recording.trouble, recording=at)
+        self._tell(self.message(over))
 
-    async def _keep_word(self, recorder: Recorder, what: str, by: Participant | None, trouble: str | None) -> None:
+    async def _keep_word(
+        self, recorder: Recorder, what: str, by: Participant | None, over: Recording | None = None
+    ) -> None:
+        trouble = over.trouble if over is not None else None
         body: dict[str, object] = {"recording": recorder.name, "what": what, "way": "server", "trouble": trouble}
+        if over is not None:
+            body["people"] = list(over.witnesses)
         if by is not None:
             body |= {"person": by.id, "name": by.person.name}
         await self._log.append(self._room, KIND, f"{recorder.name}-{what}", body)

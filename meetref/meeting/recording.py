@@ -29,6 +29,7 @@ from meetref.wire import signaling
 logger = logging.getLogger("meetref.meeting")
 
 LOOK_EVERY = 0.1  # seconds
+MAXIMUM_WITNESSES = 10_000  # people of whom it is remembered that they were there
 FAILED = "The recording failed by a mistake of the server's: it has ended."
 
 Event = dict[str, Any]
@@ -82,6 +83,8 @@ class Recording:
         self.name = by.person.name
         self.since = since
         self.ended_by: Participant | None = None
+        self.witnesses: dict[str, None] = {}
+        """Everybody who was there, in the order in which they came."""
         self._people = people
         self._arranging = arranging
         self._changed = changed
@@ -184,6 +187,8 @@ class Recording:
         for person, state in present.items():
             before = self._known.get(person)
             if before is None:
+                if len(self.witnesses) < MAXIMUM_WITNESSES:  # spec: recorder/witnesses
+                    self.witnesses[person] = None
                 self.recorder.note({"event": "joined", "person": person, **state}, now)
             elif before != state:
                 changed = {name: value for name, value in state.items() if before[name] != value}

@@ -147,6 +147,7 @@ class Room:
                     sequence=last,
                     ice_servers=participant.ice_servers(),
                     may_record=participant.may_record,
+                    visit=self.recorded.visit(participant),
                 )
             )
             self.recorded.welcome(participant, resumed=resumed)

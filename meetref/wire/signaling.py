@@ -174,7 +174,8 @@ class Joined(Message, tag="joined"):
     `sequence` is the number of the room's last chat message; those after the client's `last_sequence` follow as `chat`.
     Numbers grow from message to message, and may leave some out.
     `ice_servers` are for both connections; each answer to `join` has new credentials. `may_record` tells whether one
-    may start and stop a recording here.
+    may start and stop a recording here. `visit` is a ticket for `POST /api/visits`: it proves afterwards, to this
+    server, that one was in the room, and so opens its recordings.
     """
 
     participant: Identity
@@ -185,6 +186,7 @@ class Joined(Message, tag="joined"):
     sequence: Sequence
     ice_servers: Annotated[list[IceServer], Meta(max_length=8)]
     may_record: bool = False
+    visit: Annotated[str, Meta(max_length=2000)] | None = None
 
 
 class PersonChanged(Message, tag="person"):
@@ -279,8 +281,9 @@ class Recording(Message, tag="recording"):
     """Whether the room is being recorded. Told to everybody before it begins and when it ends, and to who comes later.
 
     `by` and `name` are who started it, or, once it is over, who stopped it (null: nobody did). `trouble` is what is
-    wrong with it, in a sentence for everybody: the disk is slow or full. All of that is the server's own recording;
-    `others` are those who record for themselves, always all of them.
+    wrong with it, in a sentence for everybody: the disk is slow or full. `recording` is said once it is over, where it
+    can be seen afterwards: at `/recordings/` and this. All of that is the server's own recording; `others` are those
+    who record for themselves, always all of them.
     """
 
     on: bool
@@ -289,6 +292,7 @@ class Recording(Message, tag="recording"):
     since: float | None = None
     """Seconds since 1970 by the server's clock."""
     trouble: Annotated[str, Meta(max_length=200)] | None = None
+    recording: Annotated[str, Meta(max_length=128)] | None = None
     others: Annotated[tuple[OwnRecording, ...], Meta(max_length=MAXIMUM_OWN_RECORDINGS)] = ()
 
 

@@ -85,7 +85,7 @@ def test_files_that_cannot_be_had(refused: Refused, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     code, said = refused("--port", "0", "--data", str(tmp_path / "file"))
     assert code == 1
-    assert said.startswith(f"meetref: the event log in {tmp_path / 'file'} cannot be used: ")
+    assert said.startswith(f"meetref: The folder {tmp_path / 'file' / 'objects'} cannot be made: Not a directory")
     (tmp_path / "data").mkdir(exist_ok=True)
     (tmp_path / "data" / "events.sqlite").write_bytes(b"this is no database" * 100)
     code, said = refused("--port", "0")

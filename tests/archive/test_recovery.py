@@ -23,6 +23,8 @@ async def interrupted(root: Path) -> Path:
         in_the_background(nursery, recorder)
         for name in ("voice", "camera"):
             nursery.start_soon(send, must(recorder.open_stream(name, {"person": name})), 13)
+        for person in ("p2", "p1", "p2"):
+            recorder.note({"event": "joined", "person": person}, trio.current_time())
         await trio.sleep(13.1)
         folder = root / "recordings" / "crashed"
         folder.mkdir(parents=True)
@@ -36,13 +38,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.spec("recorder/healed", "journal/healing-again")
+@pytest.mark.spec("recorder/healed", "journal/healing-again", "recorder/witnesses")
 async def test_an_open_recording_is_healed_and_closed(tmp_path: Path, autojump_clock: MockClock) -> None:
     folder = await interrupted(tmp_path)
     before = {name: packets(folder, name) for name in ("voice", "camera")}
     [healed] = recover(folder.parent)
     assert (healed.name, healed.journals, healed.cut, healed.unreadable) == ("crashed", 2, 0, [])
     assert healed.header["room"] == "algebra"
+    assert healed.people == ["p2", "p1"]
     for name, records in before.items():
         assert packets(folder, name) == records
         assert records[-1].at >= 12_000_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -136,6 +137,30 @@ async def test_everybody_knows_that_it_runs_and_who_began_and_ended_it(autojump_
         assert shelf.recorders[0].closed
         assert [(entry["what"], entry["name"]) for entry in log.entries] == [("began", "alice"), ("ended", "bob")]
         assert {entry["recording"] for entry in log.entries} == {"algebra-0"}
+
+
+@pytest.mark.spec("recorder/witnesses")
+async def test_the_log_says_who_was_there_and_the_people_where_it_will_be(autojump_clock: MockClock) -> None:
+    shelf = Shelf()
+    shelf.archive = replace(shelf.archive, visit=lambda room, person: f"{person} was in {room}")
+    async with recorded(shelf) as (place, log):
+        alice, early = await place.joined("alice"), await place.joined("early")
+        early.says(signaling.Leave())
+        await wait_all_tasks_blocked()
+        alice.says(ON)
+        bob = await place.joined("bob")
+        await trio.sleep(1.0)
+        bob.says(signaling.Leave())
+        await trio.sleep(1.0)
+        alice.says(STOP)
+        await wait_all_tasks_blocked()
+        late = await place.joined("late")
+        began, ended = log.entries
+        assert "people" not in began
+        assert ended["people"] == [alice.identity.participant, bob.identity.participant]
+        assert alice.identity.visit == f"{alice.identity.participant} was in algebra"
+        assert [each.recording for each in alice.of(signaling.Recording)] == [None, "algebra-0"]
+        assert late.of(signaling.Recording) == []
 
 
 @pytest.mark.spec("recorder/everybody-knows")

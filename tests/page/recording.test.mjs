@@ -37,6 +37,15 @@ test("the badge says who, and what is wrong", () => {
   assert.equal(badgeWords({ ...ON, trouble: "Slow." }, "b"), "Recording, started by Ada. Slow.");
 });
 
+test("where it will be is told with its end, also when that was trouble's", () => {
+  const over = { ...OFF, by: "c", name: "Cora", recording: "20261128T102345Z-algebra-9fe37c" };
+  const link = "/recordings/20261128T102345Z-algebra-9fe37c";
+  assert.deepEqual(recordingNotice(ON, over, "b"), { words: "Cora stopped the recording", kind: "link", link });
+  const full = { ...OFF, trouble: FULL, recording: over.recording };
+  assert.deepEqual(recordingNotice({ ...ON, trouble: FULL }, full, "b"), { words: "The recording has ended", kind: "link", link });
+  assert.equal(recordingNotice({ ...ON, on: false }, over, "b"), null);
+});
+
 const CORA = { by: "c", name: "Cora", way: "browser", since: 9 };
 const ROBOT = { by: "r", name: "Recorder", way: "bot", since: 9.5 };
 

@@ -18,6 +18,7 @@ PAGE = ROOT / "meetref" / "app" / "page"
 MODULES = {path.name: path.read_text() for path in sorted(PAGE.glob("*.js"))}
 STYLES = {path.name: path.read_text() for path in sorted(PAGE.glob("*.css"))}
 INDEX = (PAGE / "index.html").read_text()
+RECORDINGS = (PAGE / "recordings.html").read_text()
 DOCUMENT = (ROOT / "docs" / "page.md").read_text()
 
 
@@ -40,13 +41,13 @@ def test_text_is_never_markup() -> None:
 
 def test_nothing_is_inline_and_nothing_is_fetched_from_elsewhere() -> None:
     """What the content security policy would refuse, and what would tell strangers about a meeting."""
-    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", INDEX)
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", INDEX + RECORDINGS)
     assert not [
         name for name, text in MODULES.items() if 'setAttribute("style"' in text or re.search(r"\bstyle:", text)
     ]
     elsewhere = re.compile(r"(?:https?:)?//[a-z0-9-]+\.[a-z]", re.IGNORECASE)
     allowed = "http://www.w3.org/2000/svg"  # the name of a namespace, which nobody fetches
-    files = {**MODULES, **STYLES, "index.html": INDEX}
+    files = {**MODULES, **STYLES, "index.html": INDEX, "recordings.html": RECORDINGS}
     assert not [name for name, text in files.items() if elsewhere.search(text.replace(allowed, ""))]
 
 
@@ -57,8 +58,19 @@ def test_modules_are_small_and_say_what_they_are() -> None:
 
 def test_every_module_is_announced_to_the_browser() -> None:
     """Without the links, modules are found one after the other, a round trip for each level of imports."""
-    announced = set(re.findall(r'rel="modulepreload" href="/page/([a-z]+\.js)"', INDEX)) | {"main.js"}
-    assert announced == set(MODULES)
+    announced = {}
+    for page, first in ((INDEX, "main.js"), (RECORDINGS, "recordings.js")):
+        announced[first] = set(re.findall(r'rel="modulepreload" href="/page/([a-z]+\.js)"', page)) | {first}
+        assert announced[first] == needed_by(first)
+    assert announced["main.js"] | announced["recordings.js"] == set(MODULES)
+
+
+def needed_by(first: str) -> set[str]:
+    needed, new = set(), {first}
+    while new:
+        needed |= new
+        new = {target for name in new for target in re.findall(r' from "./([a-z]+.js)"', MODULES[name])} - needed
+    return needed
 
 
 def test_imports_are_relative_and_exist() -> None:

@@ -11,7 +11,7 @@ import io
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -118,11 +118,11 @@ class Served:
 
 
 @asynccontextmanager
-async def serve(tmp_path: Path, *arguments: str, bots: int = 0) -> AsyncIterator[Served]:
-    """Start a server with so many bots in the room `demo`, and stop it at the end."""
+async def serve(tmp_path: Path, *arguments: str, bots: int = 0, program: Sequence[str] = ()) -> AsyncIterator[Served]:
+    """Start a server with so many bots in the room `demo`, and stop it at the end. `program` runs it, not `meetref`."""
     log = tmp_path / "server.log"
     words = [
-        str(Path(sys.executable).with_name("meetref")),
+        *(program or [str(Path(sys.executable).with_name("meetref"))]),
         "serve",
         "--port",
         "0",

@@ -1,10 +1,10 @@
-"""Peers in C, C++, Rust and Java without a package: each is built once from a package registry, outside of the tree.
+"""Peers in C, C++, Rust, Java and Go without a package: each is built once from a registry, outside of the tree.
 
 `boringssl` (crate boring), `wolfssl` (crate wolfssl-sys) and `dimpl` (crate dimpl) are DTLS stacks, `str0m` (crate
 str0m) is a whole WebRTC peer; `jitsi` (jitsi-utils, from Maven) and `mediasoup` (crate mediasoup-sys) know who leads a
-conversation; `kafka` (from Maven) is a broker. What drives them is in tests/peers/native/. What was built stays in the
-cache folder under the version it was built from, so a second run costs nothing; a program that was changed since is
-built again, with the libraries that are there.
+conversation; `kafka` (from Maven) is a broker and `versitygw` (a Go module) an S3 server. What drives them is in
+tests/peers/native/. What was built stays in the cache folder under the version it was built from, so a second run
+costs nothing; a program that was changed since is built again, with the libraries that are there.
 `MEETREF_CACHE` names another folder than ~/.cache/meetref. `python3 -m tests.peers.native` builds all of them, so that
 a run of all tests need not wait for it; it needs nothing but Python.
 Read next: tests/peers/test_dtls_native.py, tests/peers/test_str0m.py.
@@ -136,6 +136,12 @@ def _mediasoup(native: Native, folder: Path) -> None:
     _run(["g++", "-std=c++20", "-O1", *include, str(source / "main.cpp"), "-o", str(folder / native.binary)], folder)
 
 
+def _versitygw(native: Native, folder: Path) -> None:
+    """The gateway alone, with objects as files in a folder (tests/peers/s3server.py runs it)."""
+    module = f"github.com/versity/versitygw/cmd/versitygw@v{native.version}"
+    _run(["env", f"GOBIN={folder}", "go", "install", module], folder)
+
+
 def _run(command: list[str], folder: Path) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {(done.stdout + done.stderr)[-2000:]}"
@@ -150,6 +156,7 @@ NATIVES = {
         Native("kafka", "4.1.1", "libraries/kafka_2.13-4.1.1.jar", ("java", "mvn"), _kafka),
         Native("mediasoup", "0.24.0", "active-speaker", ("cargo", "g++"), _mediasoup),
         Native("str0m", "0.25.0", "target/release/str0m-person", ("cargo", "cmake", "gcc"), _cargo),
+        Native("versitygw", "1.8.0", "versitygw", ("go",), _versitygw),
         Native(
             "wolfssl",
             "5.3.0",

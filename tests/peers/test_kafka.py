@@ -20,7 +20,7 @@ import trio.testing
 from meetref.archive import kafka as kafka_module
 from meetref.archive.broker import read_place
 from meetref.archive.kafka import Topic
-from meetref.archive.log import Entry, EventLog, LogUnavailable, Share, open_log
+from meetref.archive.log import Entry, EventLog, LogUnavailable, open_log
 from meetref.archive.store import Wanted
 from tests.app.serving import server_process
 from tests.app.writers import Disturbing, check, write
@@ -244,38 +244,69 @@ async def test_two_servers_say_the_same_at_once_and_see_the_same(broker: Broker)
     assert len(heard[0]) == len({entry.key for entry in heard[0]}) == 101
 
 
-@pytest.mark.spec("log/shared", "log/shared-once")
+@pytest.mark.spec("log/shared", "log/shared-once", "log/shared-stays")
 async def test_two_members_divide_the_rooms_and_what_changes_hands_is_told(broker: Broker) -> None:
     url = broker.new_url()
-    heard: list[list[Entry]] = [[], []]
-    moved = trio.Event()
-
-    async def work(share: Share, into: list[Entry]) -> None:
-        nonlocal moved
-        while True:
-            into.append(await share.take())
-            moved.set()
-            moved = trio.Event()
 
     with trio.fail_after(LIMIT):
         async with open_log(url) as one, open_log(url) as other, one.share("workers") as a:
             for number in range(16):
                 await one.append(f"room {number}", "chat", "a", {})
-            first = await a.take()
+            taken = [await a.take() for _ in range(16)]
+            given: list[Entry] = []
             async with other.share("workers") as b, trio.open_nursery() as nursery:
-                for share, into in zip((a, b), heard, strict=True):
-                    nursery.start_soon(work, share, into)
-                while first not in heard[0] + heard[1] or not all(heard):
-                    await moved.wait()
+
+                async def take_over() -> None:
+                    while True:
+                        given.append(await b.take())
+
+                nursery.start_soon(take_over)
+
+                async def stay() -> None:
+                    while True:
+                        await a.stay()
+
+                with pytest.raises(LogUnavailable, match="another member"):
+                    await stay()
+                while not given:
+                    await a.stay()
                 later = [await one.append(f"room {number}", "chat", "b", {}) for number in range(16)]
-                while not all(entry in heard[0] + heard[1] for entry in later):
-                    await moved.wait()
+                with trio.move_on_after(PATIENCE):
+                    while not {entry.room for entry in later} <= {entry.room for entry in given}:
+                        await a.commit()
+                        given.append(await a.take())
                 nursery.cancel_scope.cancel()
-            with pytest.raises(LogUnavailable, match="another member"):
+    assert {entry.key for entry in given} == {"a", "b"}, "what was taken and not committed is given again"
+    assert all(entry in taken for entry in given if entry.key == "a")
+    assert sorted(entry.room for entry in given if entry.key == "b") == sorted(entry.room for entry in later)
+
+
+@pytest.mark.spec("log/shared-stays")
+async def test_who_says_that_the_work_goes_on_keeps_it_when_others_come(broker: Broker, admin: Any) -> None:
+    url = broker.new_url()
+    make_topic(admin, url, 1)
+    given: list[Entry] = []
+    with trio.fail_after(LIMIT):
+        async with open_log(url) as one, open_log(url) as other, one.share("workers") as a:
+            first = await one.append("demo", "chat", "a", {})
+            assert await a.take() == first
+            async with other.share("workers") as b, trio.open_nursery() as nursery:
+
+                async def wait_for_one() -> None:
+                    given.append(await b.take())
+
+                nursery.start_soon(wait_for_one)
+                home: Any = b._member
+                while not home._consumer.memberid() or home._consumer.assignment():
+                    await a.stay()
+                for _ in range(100):  # whatever its coming brings about
+                    await a.stay()
+                second = await one.append("demo", "chat", "b", {})
                 await a.commit()
-    given = [[entry for entry in each if entry in later] for each in heard]
-    assert all(given)
-    assert len(given[0] + given[1]) == len(later)
+                assert await a.take() == second
+                await a.commit()
+                nursery.cancel_scope.cancel()
+    assert given == []
 
 
 @pytest.mark.spec("log/foreign-records")

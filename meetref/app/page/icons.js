@@ -130,3 +130,13 @@ export function brand() {
   mark.append(image, "meetref");
   return mark;
 }
+
+/** The way to the page of recordings, at the end of a head. */
+export function recordingsLink() {
+  const link = document.createElement("a");
+  link.href = "/recordings";
+  link.className = "link head-link";
+  link.dataset.test = "recordings-link";
+  link.textContent = "Recordings";
+  return link;
+}

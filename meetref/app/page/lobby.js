@@ -8,7 +8,7 @@
 
 import { avatar } from "./avatar.js";
 import { attribute, element, write } from "./elements.js";
-import { brand, change, icon } from "./icons.js";
+import { brand, change, icon, recordingsLink } from "./icons.js";
 import { copyButton } from "./invite.js";
 import { listenToKeys } from "./keys.js";
 import { barLength, Meter } from "./levels.js";
@@ -39,7 +39,7 @@ export class Lobby {
     this.root = element(
       "div",
       { class: "outside" },
-      element("header", { class: "outside-head" }, brand()),
+      element("header", { class: "outside-head" }, brand(), recordingsLink()),
       element("main", { class: "lobby" }, this.#preview(), this.#form()),
     );
     this.changed = () => this.draw();

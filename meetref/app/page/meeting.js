@@ -148,7 +148,9 @@ export class Meeting {
       this.soon();
     });
     this.sounds.addEventListener("changed", this.soon);
-    session.addEventListener("notice", ({ detail: { words, kind } }) => this.notices.show(words, kind));
+    session.addEventListener("notice", ({ detail: { words, kind, link } }) =>
+      this.notices.show(words, kind, link),
+    );
     session.chat.addEventListener("changed", () => this.#announceChat());
     this.onDevices = () => {
       this.sounds.enable(); // a page that captures may play sound

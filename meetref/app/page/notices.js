@@ -9,14 +9,15 @@ import { element } from "./elements.js";
 import { icon } from "./icons.js";
 
 const MOST = 3;
-const STAYS = { news: 4000, chat: 5000, trouble: 10000 }; // milliseconds
+const STAYS = { news: 4000, chat: 5000, trouble: 10000, link: 30000 }; // milliseconds
 
 export class Notices {
   constructor() {
     this.root = element("div", { class: "notices", role: "status", "aria-live": "polite" });
   }
 
-  show(words, kind = "news") {
+  /** Show words; with a link, also where something will be. */
+  show(words, kind = "news", link = null) {
     if ([...this.root.children].some((notice) => notice.dataset.words === words)) return;
     const close = element(
       "button",
@@ -28,7 +29,7 @@ export class Notices {
       "div",
       { class: `notice kind-${kind}`, test: "notice", data: { words } },
       mark,
-      element("span", {}, words),
+      element("span", {}, words, link && leadTo(link)),
       close,
     );
     close.addEventListener("click", () => notice.remove());
@@ -41,4 +42,9 @@ export class Notices {
   clear(kind) {
     for (const notice of this.root.querySelectorAll(`.kind-${kind}`)) notice.remove();
   }
+}
+
+function leadTo(link) {
+  const shown = `${location.host}${link}`;
+  return element("a", { href: link, target: "_blank", test: "recording-link" }, `The recording will be at ${shown}`);
 }

@@ -10,7 +10,7 @@
 
 import { element, write } from "./elements.js";
 
-export const OFF = { on: false, by: null, name: null, since: null, trouble: null, others: [] };
+export const OFF = { on: false, by: null, name: null, since: null, trouble: null, recording: null, others: [] };
 
 const NAMED = 3; // people whose own recordings the badge names one by one
 const TONES = { begins: [660, 880], ends: [660, 440] }; // hertz
@@ -27,15 +27,16 @@ export function recordingNotice(before, now, me) {
   const own = ownNotice(before.others, now.others, me);
   const server = serverNotice(before, now, me);
   if (!own || !server) return own ?? server;
-  return { words: `${server.words}. ${own.words}`, kind: server.kind };
+  return { ...server, words: `${server.words}. ${own.words}` };
 }
 
 function serverNotice(before, now, me) {
   const who = now.by === me ? "You" : now.name;
   const trouble = now.trouble !== before.trouble ? now.trouble : null;
   if (now.on && now.since !== before.since) return { words: `${who} started to record this meeting`, kind: "trouble" };
-  if (before.on && !now.on && !now.trouble) {
-    return { words: who ? `${who} stopped the recording` : "The recording has ended", kind: "news" };
+  if (before.on && !now.on && (now.recording || !now.trouble)) {
+    const words = who ? `${who} stopped the recording` : "The recording has ended";
+    return now.recording ? { words, kind: "link", link: `/recordings/${now.recording}` } : { words, kind: "news" };
   }
   return trouble ? { words: trouble, kind: "trouble" } : null;
 }
@@ -104,7 +105,7 @@ export class Recording extends EventTarget {
     const before = this.now;
     this.now = { ...OFF, ...message };
     const notice = recordingNotice(before, this.now, this.session.identity?.participant);
-    if (notice) this.session.notice(notice.words, notice.kind);
+    if (notice) this.session.notice(notice.words, notice.kind, notice.link);
     this.dispatchEvent(new Event("changed"));
   }
 }

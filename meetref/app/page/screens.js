@@ -50,6 +50,7 @@ export function leftScreen({ rejoin, home }) {
     actions: [
       { words: "Rejoin", test: "rejoin", primary: true, act: rejoin },
       { words: "To the start page", test: "home", act: home },
+      { words: "Recordings", test: "recordings-link", act: () => location.assign("/recordings") },
     ],
   });
 }

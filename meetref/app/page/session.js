@@ -17,6 +17,7 @@ import { healBy, Pulse } from "./pulse.js";
 import { Recording } from "./recording.js";
 import { Seats } from "./seats.js";
 import { Sharing } from "./sharing.js";
+import { keepVisit } from "./shelf.js";
 import { Signaling } from "./signaling.js";
 import { connectionWords, ending, lostWords } from "./trouble.js";
 import { View } from "./view.js";
@@ -89,8 +90,8 @@ export class Session extends EventTarget {
     this.#finish("left", null, { type: "leave" });
   }
 
-  notice(words, kind = "news") {
-    this.dispatchEvent(new CustomEvent("notice", { detail: { words, kind } }));
+  notice(words, kind = "news", link = null) {
+    this.dispatchEvent(new CustomEvent("notice", { detail: { words, kind, link } }));
   }
 
   #hello() {
@@ -201,11 +202,12 @@ export class Session extends EventTarget {
     this.down.offer(message);
   }
 
-  #joined({ participant, secret, people, resumed, ice_servers: iceServers = [], may_record: mayRecord = false }) {
+  #joined({ participant, secret, people, resumed, ice_servers: iceServers = [], may_record: mayRecord, visit }) {
     const first = this.identity === null;
     const before = this.people;
     this.identity = { participant, secret };
-    this.recording.joined(mayRecord, resumed);
+    this.recording.joined(Boolean(mayRecord), resumed);
+    if (visit) keepVisit(visit);
     this.people = new Map(people.map((person) => [person.id, person]));
     this.iceServers = iceServers;
     if (!resumed && !first) this.#build();

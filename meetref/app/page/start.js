@@ -6,7 +6,7 @@
  */
 
 import { element, write } from "./elements.js";
-import { brand, icon } from "./icons.js";
+import { brand, icon, recordingsLink } from "./icons.js";
 
 const FIRST = [
   "amber brave calm clear early fresh gentle golden green happy kind light lucky mellow merry mild north open",
@@ -83,7 +83,7 @@ export class Start {
     this.root = element(
       "div",
       { class: "outside" },
-      element("header", { class: "outside-head" }, brand()),
+      element("header", { class: "outside-head" }, brand(), recordingsLink()),
       element(
         "main",
         { class: "start" },

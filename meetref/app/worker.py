@@ -1,0 +1,98 @@
+"""Compose recordings that have ended, beside a server or on another machine.
+
+    meetref serve --no-worker                  and, in the same folder
+    meetref worker
+    meetref worker --data /shared --log kafka://HOST:PORT/TOPIC --objects s3://BUCKET/PREFIX
+
+Needs what the server writes: its event log, and the folder of its journals. Says how far it is.
+Stands on `archive/worker` by way of `app/keeping`. Leaves out: several recordings at a time; start another worker.
+Read next: `app/keeping.py`, docs/keeping.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+from typing import TextIO
+
+import trio
+
+from meetref.app.command import CommandFailed, Exit
+from meetref.app.keeping import Keeping, add_keeping_arguments, objects_at
+from meetref.app.stopping import until_terminated
+from meetref.archive.broker import read_place
+from meetref.archive.log import LogUnavailable, open_log
+from meetref.wire.reader import Malformed
+
+WIDTH = 30  # of the bar, characters
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `meetref worker`."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path("data"),
+        metavar="FOLDER",
+        help="the server's folder, also if shared (data)",
+    )
+    parser.add_argument("--log", metavar="URL", help="the server's event log in Kafka: kafka://HOST:PORT/TOPIC")
+    add_keeping_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Work until interrupted. Raises `CommandFailed`."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S")
+    if arguments.log is not None:
+        check_log(arguments.log)
+    if not (arguments.data / "recordings").is_dir():
+        raise CommandFailed(
+            f"there is no folder {arguments.data / 'recordings'}: --data has to name the folder that the server has, "
+            "and `meetref serve` makes it"
+        )
+    keeping = Keeping(arguments.data, objects_at(arguments.objects, arguments.data))
+    log = arguments.log or arguments.data / "events.sqlite"
+    try:
+        trio.run(until_terminated, _work, log, keeping)
+    except* LogUnavailable as errors:
+        raise CommandFailed(f"the event log {log} cannot be used: {errors.exceptions[0]}") from None
+    return Exit.DONE
+
+
+async def _work(log_at: str | Path, keeping: Keeping) -> None:
+    async with open_log(log_at) as log:
+        print(f"waiting for recordings in {keeping.recordings}   (Ctrl+C stops it)", flush=True)
+        await keeping.worker(log, Bar(sys.stdout)).run()
+
+
+class Bar:
+    """Says in a terminal how far a recording is, in one line that grows; elsewhere in a line for every tenth."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._told: tuple[str, int, str | None] = ("", -1, None)
+
+    def __call__(self, name: str, done: float, trouble: str | None) -> None:
+        told = (name, int(done * (100 if self._out.isatty() else 10)), trouble)
+        if told == self._told:
+            return
+        self._told = told
+        print(self._line(name, done, trouble), end="", file=self._out, flush=True)
+
+    def _line(self, name: str, done: float, trouble: str | None) -> str:
+        filled = int(done * WIDTH)
+        line = f"[{'#' * filled}{'.' * (WIDTH - filled)}] {done:4.0%}  {name}"
+        if trouble is not None:
+            return f"{line}: {trouble}\n"
+        goes_on = self._out.isatty() and done < 1
+        return f"\r{line}" if goes_on else f"{chr(13) if self._out.isatty() else ''}{line}\n"
+
+
+def check_log(url: str) -> None:
+    """Is this where a log may be? Raises `CommandFailed`."""
+    try:
+        read_place(url)
+    except Malformed as error:
+        raise CommandFailed(f"--log: {error.what}", Exit.WRONG_COMMAND_LINE) from None
