@@ -94,7 +94,9 @@ class _Making:
         self._clocks = clocks
         self._layout: Layout = layout
         self._situation = Situation(recording)
-        self._later = sorted(recording.streams, key=self._begins, reverse=True)
+        self._begins = _beginnings(clocks)
+        self._later = [stream for stream in recording.streams if stream.name in self._begins]
+        self._later.sort(key=lambda stream: self._begins[stream.name], reverse=True)
         self._viewings: list[_Viewing] = []
         self._hearings: list[_Hearing] = []
 
@@ -120,16 +122,13 @@ class _Making:
 
     def _open(self, now: float, samples: int) -> None:
         """Begin to read the streams that may have begun; what would be read before stays on the disk."""
-        while self._later and self._begins(self._later[-1]) - EARLIER <= now:  # spec: composer/bounded
+        # spec: composer/bounded
+        while self._later and self._begins[self._later[-1].name] - EARLIER <= now:
             stream = self._later.pop()
             if stream.kind == "video":
                 self._viewings.append(_Viewing(stream, self._clocks))
             else:
                 self._hearings.append(_Hearing(stream, self._clocks, samples))
-
-    def _begins(self, stream: Stream) -> float:
-        begins = (clock.begins for (name, _), clock in self._clocks.items() if name == stream.name)
-        return min(begins, default=math.inf)
 
     def _show(self, key: Key, picture: Decoded | None) -> None:
         self.scene.show(key, picture)
@@ -137,6 +136,14 @@ class _Making:
             self.seen.discard(key)
         else:
             self.seen.add(key)
+
+
+def _beginnings(clocks: Clocks) -> dict[str, float]:
+    """When the first packet of each stream came."""
+    begins: dict[str, float] = {}
+    for (name, _), clock in clocks.items():
+        begins[name] = min(clock.begins, begins.get(name, math.inf))
+    return begins
 
 
 def make_film(

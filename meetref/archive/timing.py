@@ -44,6 +44,7 @@ MOST_EARLY = 256  # reports of SSRCs of which nothing came yet
 MOST_RUNS = 1000  # of one SSRC
 
 Numbers = NDArray[np.float64]
+NOTHING: Numbers = np.zeros(0)
 
 
 @dataclass(slots=True)
@@ -73,6 +74,7 @@ class _Run:
     """A part of what came under an SSRC whose timestamps go on with time. `media` are seconds by its own clock."""
 
     begins: float
+    ends: float
     arrivals: Numbers
     media: Numbers
     reports: Line | None = None
@@ -100,7 +102,7 @@ class Clock:
     @property
     def ends(self) -> float:
         """When its last packet came."""
-        return float(self._runs[-1].arrivals[-1])
+        return self._runs[-1].ends
 
     def seconds(self, timestamp: int, arrived_at: float) -> float:
         """When the moment with this (unwrapped) timestamp was, told by a packet that came at `arrived_at`."""
@@ -192,6 +194,7 @@ def align(observed: dict[tuple[str, int], Observed]) -> Clocks:
         offset = _fastest(told, np.concatenate([run.arrivals for run in group]) - told)
         for run in group:
             run.offset = offset
+            run.arrivals = run.media = NOTHING  # an hour has a million packets, and what they told is told
     return {key: Clock(observed[key].clock_rate, of_one) for key, of_one in runs.items()}
 
 
@@ -210,7 +213,10 @@ def _runs(seen: Observed) -> list[_Run]:
         if abs(float(after.min()) - float(before.min())) > SLIPPED:  # spec: composer/timestamps-begin-anew
             cuts.append(int(place))
     ends = [*cuts[1:], len(way)]
-    return [_Run(float(arrivals[cut]), arrivals[cut:end], media[cut:end]) for cut, end in zip(cuts, ends, strict=True)]
+    return [
+        _Run(float(arrivals[cut]), float(arrivals[end - 1]), arrivals[cut:end], media[cut:end])
+        for cut, end in zip(cuts, ends, strict=True)
+    ]
 
 
 def _tie_to_wall(observed: dict[tuple[str, int], Observed], runs: dict[tuple[str, int], list[_Run]]) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,14 +20,18 @@ def recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in (composer, film):
         monkeypatch.setattr(module, "WIDTH", 384)
         monkeypatch.setattr(module, "HEIGHT", 216)
-    recorded, ada = Recorded(tmp_path / "r"), Person("Ada")
+    return record(tmp_path / "r", 1.0)
+
+
+def record(folder: Path, seconds: float) -> Path:
+    recorded, ada = Recorded(folder), Person("Ada")
     recorded.join(0.0, ada)
     camera, microphone = Source(ada, 90000, 1, steady()), Source(ada, 48000, 2, steady())
-    send_pictures(camera, 0, 1, lambda at: 100)
-    send_tone(microphone, 0, 1, 440)
+    send_pictures(camera, 0, seconds, lambda at: 100)
+    send_tone(microphone, 0, seconds, 440)
     recorded.add("camera", camera)
     recorded.add("microphone", microphone)
-    return recorded.write(1.0)
+    return recorded.write(seconds)
 
 
 def test_people_are_told_what_there_is(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,3 +78,20 @@ def test_twice_into_one_folder_is_refused(recording: Path, capsys: pytest.Captur
     assert main(["compose", str(recording)]) == 1
     assert "is there already" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in (recording / "film").iterdir()} == before
+
+
+@pytest.mark.slow
+@pytest.mark.spec("composer/whole-or-nothing")
+def test_a_kill_leaves_nothing_under_the_name(tmp_path: Path) -> None:
+    recording, out = record(tmp_path / "r", 6.0), tmp_path / "out"
+    words = [str(Path(sys.executable).with_name("meetref")), "compose", str(recording), "--out", str(out), "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        while json.loads(process.stdout.readline())["done"] < 0.3:
+            assert not out.exists()
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert not out.exists()
+    assert [path.name.startswith(".out-") for path in tmp_path.iterdir() if path != recording] == [True]
+    assert subprocess.run(words, stdout=subprocess.DEVNULL).returncode == 0
+    assert (out / "index.json").exists()

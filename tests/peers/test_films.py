@@ -1,0 +1,119 @@
+"""Films of recordings: FFmpeg says that they are what they claim, and of real browsers lips are together in them."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import trio
+
+from meetref.archive.composer import compose
+from meetref.wire import mp4
+from tests.archive.recorded import AV1, H264, VP9, Person, Recorded, Source, send_pictures, send_tone, steady
+from tests.archive.test_frames import payloads_of
+from tests.peers.browsers import chromium
+from tests.peers.meetings import serve
+from tests.peers.test_page_recording import press
+from tests.peers.test_page_sound import CLAPPER, measure
+
+TOGETHER = 0.040  # seconds
+CODECS = {"VP8": None, "VP9": VP9, "H264": H264, "AV1": AV1}
+
+
+def probe(path: Path) -> dict[str, Any]:
+    """What ffprobe says; and ffmpeg decodes all of it without a complaint."""
+    words = ["ffprobe", "-v", "error", "-show_format", "-show_streams", "-count_frames", "-of", "json", str(path)]
+    said = subprocess.run(words, capture_output=True, check=True)
+    assert not said.stderr, said.stderr
+    decoded = subprocess.run(
+        ["ffmpeg", "-v", "error", "-xerror", "-i", str(path), "-f", "null", "-"], capture_output=True
+    )
+    assert (decoded.returncode, decoded.stderr) == (0, b"")
+    found: dict[str, Any] = json.loads(said.stdout)
+    return found
+
+
+@pytest.mark.peer("ffmpeg")
+@pytest.mark.spec("composer/not-encoded-again")
+def test_ffprobe_says_that_films_are_what_they_claim(tmp_path: Path) -> None:
+    recorded = Recorded(tmp_path / "r")
+    for number, (codec, payload_type) in enumerate(CODECS.items()):
+        person = Person(codec, off=number)
+        recorded.join(0.0, person)
+        camera, microphone = Source(person, 90000, 10 + number, steady()), Source(person, 48000, 20 + number, steady())
+        if payload_type is None:
+            send_pictures(camera, 0, 2, lambda at: 100, frame_rate=30)
+        else:
+            for picture in range(60):
+                camera.send(picture / 30, payloads_of(codec, picture), payload_type)
+        send_tone(microphone, 0, 2, 440)
+        recorded.add("camera", camera)
+        recorded.add("microphone", microphone)
+    index = compose(recorded.write(2.0), tmp_path / "out")
+    assert index["told"] == []
+    film = probe(tmp_path / "out" / "film.mp4")
+    pictures, sound = film["streams"]
+    assert (pictures["codec_name"], pictures["width"], pictures["height"]) == ("h264", 1280, 720)
+    assert (pictures["avg_frame_rate"], pictures["nb_read_frames"], pictures["pix_fmt"]) == ("30/1", "60", "yuv420p")
+    assert (sound["codec_name"], sound["profile"], sound["sample_rate"]) == ("aac", "LC", "48000")
+    assert float(film["format"]["duration"]) == pytest.approx(2.0, abs=0.05)
+    outline = [box.kind for box in mp4.boxes((tmp_path / "out" / "film.mp4").read_bytes())]
+    assert outline.index("moov") < outline.index("mdat")
+    for number, codec in enumerate(CODECS, 1):
+        [path] = (tmp_path / "out").glob(f"{number:02d}-*")
+        found = {stream["codec_type"]: stream for stream in probe(path)["streams"]}
+        assert found["video"]["codec_name"] == codec.lower()
+        assert int(found["video"]["nb_read_frames"]) >= 59
+        assert found["audio"]["codec_name"] == "opus"
+        assert int(found["audio"]["nb_read_frames"]) >= 98
+
+
+def flashes_and_beeps(film: Path) -> tuple[list[float], list[float]]:
+    """When a tile gets bright, and when it gets loud after silence."""
+    with av.open(str(film)) as file:
+        bright = [frame.to_ndarray(format="gray")[300:420:8, 400:880:8].mean() > 128 for frame in file.decode(video=0)]
+    with av.open(str(film)) as file:
+        samples = np.concatenate([frame.to_ndarray().reshape(-1) for frame in file.decode(audio=0)])
+    flashes = [number / 30 for number in range(1, len(bright)) if bright[number] and not bright[number - 1]]
+    beeps, heard_at = list[float](), -1.0
+    for at in np.flatnonzero(np.abs(samples) > 0.03) / 48000:
+        if at - heard_at > 0.3:
+            beeps.append(float(at))
+        heard_at = at
+    return flashes, beeps
+
+
+@pytest.mark.peer("chromium", "chromedriver")
+@pytest.mark.slow
+async def test_a_flash_and_its_beep_are_together_in_the_film(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], record_property: pytest.RecordProperty
+) -> None:
+    """Of Chromium, which claps. What its own devices are apart is measured, too, though not better than this."""
+    async with serve(tmp_path) as server, chromium() as ada:
+        await ada.preload(CLAPPER)
+        await ada.open(server.link("algebra", "Ada"))
+        await ada.until("window.meetref.state().connection === 'connected'")
+        before = await measure(ada, 9, own=True)
+        await press(ada, "settings", "record", "settings-close")
+        await trio.sleep(14)
+        await press(ada, "stop-recording")
+        await ada.until("document.querySelector('[data-test=recording]')?.offsetHeight === 0")
+        await trio.sleep(2)
+    [folder] = (tmp_path / "data" / "recordings").iterdir()
+    index = await trio.to_thread.run_sync(compose, folder, tmp_path / "film")
+    flashes, beeps = flashes_and_beeps(tmp_path / "film" / "film.mp4")
+    offsets = [min((beep - flash for beep in beeps), key=abs) for flash in flashes]
+    near = [offset for offset in offsets if abs(offset) < 0.7]
+    assert len(near) >= 4, (flashes, beeps, index)
+    after = statistics.median(near)
+    words = f"{(after - before) * 1000:+.0f} ms ({before * 1000:+.0f} before, {after * 1000:+.0f} in the film)"
+    record_property("lip sync", words)
+    with capsys.disabled():
+        print(f"\nlip sync of a film, Chromium: {words}")
+    assert min(abs(after - before), abs(after)) < TOGETHER, words
