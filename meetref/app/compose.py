@@ -9,6 +9,7 @@ Leaves out: finding recordings that have no film yet, and telling anybody.
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import sys
 from pathlib import Path
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         index = compose(arguments.folder, out, layout=arguments.layout, chat=chat, progress=telling.progress)
     except (CannotCompose, OSError) as error:
         sentence = _sentence(error)
-        telling.failed(sentence)
+        telling.failed(sentence, is_full=isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT))
         if arguments.json:
             return Exit.DOES_NOT_HOLD
         raise CommandFailed(sentence) from None
@@ -69,8 +70,8 @@ class _Json:
     def composed(self, out: Path, index: dict[str, Any]) -> None:
         self._say({"composed": str(out), "duration": index["duration"], "files": len(index["files"])})
 
-    def failed(self, sentence: str) -> None:
-        self._say({"failed": sentence})
+    def failed(self, sentence: str, *, is_full: bool) -> None:
+        self._say({"failed": sentence, **({"full": True} if is_full else {})})
 
     def _say(self, what: dict[str, Any]) -> None:
         print(json.dumps(what, ensure_ascii=False), flush=True)
@@ -93,7 +94,7 @@ class _Bar:
         for told in index["told"]:
             print(f"  {told}")
 
-    def failed(self, sentence: str) -> None:
+    def failed(self, sentence: str, *, is_full: bool) -> None:
         self._end()
 
     def _end(self) -> None:

@@ -63,15 +63,21 @@ class Keeping:
 
 
 class Library:
-    """A server's recordings, once they are made. `ticket` is for whoever comes into a room. Raises `OSError`."""
+    """A server's recordings, once they are made. `ticket` is for whoever comes into a room. Raises `OSError`.
 
-    def __init__(self, keeping: Keeping, log: EventLog, wall_clock: Callable[[], float]) -> None:
+    `is_secure`: the server has TLS.
+    """
+
+    def __init__(
+        self, keeping: Keeping, log: EventLog, wall_clock: Callable[[], float], *, is_secure: bool = False
+    ) -> None:
         self._keeping = keeping
         self._log = log
         self._wall_clock = wall_clock
+        keeping.recordings.mkdir(parents=True, exist_ok=True)  # workers look for it
         passes = Passes(read_key(keeping.data / "passes.key"), wall_clock)
         self.ticket = passes.ticket
-        self._shelf = Shelf(log, keeping.recordings, keeping.objects, passes)
+        self._shelf = Shelf(log, keeping.recordings, keeping.objects, passes, is_secure=is_secure)
 
     def routes(self) -> Sequence[Route]:
         """What is put up over HTTP."""

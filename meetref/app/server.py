@@ -34,7 +34,7 @@ from meetref.app.recordings import make_archive, recover_recordings
 from meetref.app.signaling import serve_signaling
 from meetref.app.visitor import StreamVisitor, Visitor
 from meetref.app.xray import XRay
-from meetref.archive.log import LogUnavailable, open_log
+from meetref.archive.log import EventLog, LogUnavailable, open_log
 from meetref.meeting.exchange import Exchange
 from meetref.meeting.place import Place
 from meetref.meeting.recorded import Archive
@@ -205,7 +205,7 @@ async def open_server(network: Network, settings: Settings) -> AsyncIterator[Ser
     ):
         if settings.recordings is not None:
             await recover_recordings(settings.recordings, log, inline=settings.inline_log)
-        library = Library(settings.keeping, log, network.wall_clock) if settings.keeping is not None else None
+        library = _library(network, settings, log)
         exchange = Exchange(port)
         http_port = listeners[0].local.port
         relay = MeetingRelay(network, port, settings, _accepting(network, settings.listen), http_port)
@@ -293,6 +293,12 @@ def _place(
         video=rank(settings.video),
         fec=settings.video_fec,
     )
+
+
+def _library(network: Network, settings: Settings, log: EventLog) -> Library | None:
+    if settings.keeping is None:
+        return None
+    return Library(settings.keeping, log, network.wall_clock, is_secure=settings.tls is not None)
 
 
 def _archive(network: Network, settings: Settings, library: Library | None) -> Archive | None:

@@ -11,6 +11,7 @@ Leaves out: files in S3, which browsers fetch there, by addresses that S3 checks
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from collections.abc import Sequence
@@ -32,6 +33,8 @@ from meetref.archive.kept import Kept, read_kept, read_progress, room_in
 from meetref.archive.log import EventLog, LogUnavailable
 from meetref.archive.objects import NoSuchObject, Objects, ObjectsUnavailable, is_key
 
+logger = logging.getLogger("meetref.recordings")
+
 COOKIE = "meetref-visits"
 MAXIMUM_SHOWN = 200  # recordings in one answer
 MAXIMUM_INDEX = 16 * 2**20  # octets
@@ -40,13 +43,16 @@ NOT_YOURS = "There is no such recording, or you were not in it: open it in the b
 
 
 class Shelf:
-    """The endpoints. `recordings` is the folder of the journals."""
+    """The endpoints. `recordings` is the folder of the journals; `is_secure`: the server has TLS."""
 
-    def __init__(self, log: EventLog, recordings: Path, objects: Objects, passes: Passes) -> None:
+    def __init__(
+        self, log: EventLog, recordings: Path, objects: Objects, passes: Passes, *, is_secure: bool = False
+    ) -> None:
         self._log = log
         self._recordings = recordings
         self._objects = objects
         self._passes = passes
+        self._is_secure = is_secure
 
     def routes(self) -> Sequence[Route]:
         """What is put up in `app/http`."""
@@ -87,7 +93,7 @@ class Shelf:
             self._passes.visits(visits),
             max_age=round(VISITS_FOR),
             path="/api/",
-            secure=request.url.scheme == "https",
+            secure=self._is_secure,
             httponly=True,
             samesite="lax",
         )
@@ -138,8 +144,9 @@ class Shelf:
         with trio.move_on_after(ERASE_WITHIN):
             try:
                 await delete(self._log, self._recordings, self._objects, kept, str(kept.by))
-            except (ObjectsUnavailable, OSError):
-                pass  # the log says so: nobody is shown it, and the worker, or the next sweep, takes it away
+            except (ObjectsUnavailable, OSError) as error:
+                # The log says so: nobody is shown it, and the worker, or the next sweep, takes it away.
+                logger.warning("%s is deleted, and not yet gone: %s", kept.name, error)
         return Response(status_code=204)
 
     async def file(self, request: Request) -> Response:
@@ -154,6 +161,7 @@ class Shelf:
             return _sentence(404, "There is no such file any more.")
         headers = {"ETag": f'"{found.st_ino:x}-{found.st_size:x}"', "Cache-Control": "private, max-age=3600"}
         media_type = TYPES.get(path.suffix, "application/octet-stream")
+        # spec: shelf/ranges
         return _Ranges(path, headers=headers, media_type=media_type, stat_result=found)
 
     # --- who may what ---------------------------------------------------------------------------------
@@ -166,7 +174,7 @@ class Shelf:
         name = request.path_params["name"]
         room = room_in(name)
         visits = self._visits(request)
-        may = by_link and self._passes.opens(_bearer(request), name)
+        may = by_link and self._passes.opens(_bearer(request), name)  # spec: shelf/link
         if room is None or not (may or any(visit.room == room for visit in visits)):
             return None
         kept = (await read_kept(self._log, room)).get(name)

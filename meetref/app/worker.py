@@ -75,7 +75,8 @@ class Bar:
         self._told: tuple[str, int, str | None] = ("", -1, None)
 
     def __call__(self, name: str, done: float, trouble: str | None) -> None:
-        told = (name, int(done * (100 if self._out.isatty() else 10)), trouble)
+        steps = 100 if self._out.isatty() else 10
+        told = (name, int(done * steps + 1e-6), trouble)
         if told == self._told:
             return
         self._told = told

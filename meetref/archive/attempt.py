@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import msgspec
 import trio
 
-from meetref.archive.composecommand import CannotCompose
+from meetref.archive.composecommand import CannotCompose, NoRoom
 from meetref.archive.kept import KIND, PROGRESS, File, Kept, entries
 from meetref.archive.log import EventLog, LogUnavailable
 from meetref.archive.objects import Objects, ObjectsUnavailable, is_key
@@ -81,7 +81,8 @@ class Attempt:
         into = self._shop.scratch / f"{self._kept.name}-{self._name}"
         chat = into.with_suffix(".json")
         await trio.to_thread.run_sync(_write, chat, await self._chat())
-        await self._shop.compose(folder, into, chat, self._progress)
+        # spec: worker/objects-away
+        await insist(partial(self._shop.compose, folder, into, chat, self._progress), self._say)
         files = await self._store(into)
         body: dict[str, Any] = {"recording": self._kept.name, "what": "composed", "prefix": self._prefix}
         body["files"] = [msgspec.to_builtins(file) for file in files]
@@ -137,7 +138,7 @@ async def insist(call: Callable[[], Awaitable[T]], troubled: Callable[[str], Non
     for number in itertools.count():
         try:
             return await call()
-        except (LogUnavailable, ObjectsUnavailable) as error:
+        except (LogUnavailable, ObjectsUnavailable, NoRoom) as error:
             if str(error) != told:
                 told = str(error)
                 logger.warning("the worker waits: %s", told)

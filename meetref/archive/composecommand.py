@@ -2,7 +2,7 @@
 
 A process, so that neither FFmpeg's appetite for the processor (it runs with the lowest priority but nine) nor a crash
 of it touches a meeting: what the composer reads came from strangers. It says a JSON object in each line: how far it is
-(`done`), and at last that it is `composed`, or why it cannot be (`failed`).
+(`done`), and at last that it is `composed`, or why it cannot be (`failed`; with `full` because of a disk).
 Stands above nothing of ours; `archive/worker` calls it. Source: docs/keeping.md.
 Leaves out: what the command does; it is `meetref compose`, and tests have a small one of their own.
 Read next: `archive/worker.py`.
@@ -34,6 +34,10 @@ class CannotCompose(Exception):
     """It will never be: the recording is at fault. The text is a sentence for people."""
 
 
+class NoRoom(Exception):
+    """It cannot be now, because a disk is full. The text is a sentence for people."""
+
+
 class Crashed(Exception):
     """The composer ended without a result; it may go well another time. The text is a sentence for people."""
 
@@ -50,7 +54,7 @@ async def compose_by_command(
     """Put the recording in `folder` together; the new folder `into` is there when this returns.
 
     `chat` is a file with the chat, `progress` is told how much is done, from 0 to 1. Cancelled, it kills the process.
-    Raises `CannotCompose`, `Crashed`.
+    Raises `CannotCompose`, `NoRoom`, `Crashed`.
     """
     words = [*command, str(folder), "--out", str(into), "--chat", str(chat), "--json"]
     try:
@@ -101,7 +105,7 @@ def _judge(code: int | None, answer: dict[str, Any], into: Path, last_words: deq
     if code == 0 and "composed" in answer and into.is_dir():
         return
     if code == 1 and "failed" in answer:
-        raise CannotCompose(str(answer["failed"])[:500])
+        raise (NoRoom if answer.get("full") else CannotCompose)(str(answer["failed"])[:500])
     if last_words:
         logger.warning("the composer said: %s", " | ".join(last_words))
     if "hung" in answer:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import trio
@@ -84,5 +85,6 @@ def _folders_in(recordings: Path) -> list[str]:
 
 
 def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
+    while folder.exists():
+        with suppress(FileNotFoundError):  # who deletes it and the worker, which follows the log, are at it together
+            shutil.rmtree(folder)

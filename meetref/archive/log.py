@@ -43,6 +43,7 @@ MAXIMUM_WAITING = 1024  # appends that wait; more than that and the disk, or the
 MAXIMUM_BATCH = 256  # appends in one transaction
 MAXIMUM_NOTED = 4096  # notes that wait: of a thousand people who come, speak and leave
 AGAIN_AFTER = 1.0  # seconds until a note is said again
+GATHER_FOR = 0.1  # seconds in which entries gather for who works on them
 FINISH_WITHIN = 5.0  # seconds that notes have when the log is closed
 T = TypeVar("T")
 Home = Store | Topic
@@ -299,6 +300,7 @@ class Share:
                 raise LogUnavailable("the log is closed")
             if not self._member.waits:
                 await arrived.wait()
+                await trio.sleep(GATHER_FOR)  # looking takes time of the thread that appends: once for many
 
     async def stay(self) -> None:
         """The work on what was taken goes on; to be said every few seconds where it takes longer than a minute.

@@ -180,7 +180,7 @@ def _is_closed(manifest: Path) -> bool:
 
 def _clear(scratch: Path, name: str) -> None:
     """Take away what attempts at a recording have left."""
-    for path in scratch.glob(f"{name}-*"):
+    for path in (*scratch.glob(f"{name}-*"), *scratch.glob(f".{name}-*")):  # the composer hides what is unfinished
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

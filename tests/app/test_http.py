@@ -80,6 +80,17 @@ async def test_every_answer_has_the_security_headers(page: Path) -> None:
             assert "server" not in headers
 
 
+async def test_media_may_come_from_where_the_objects_are(page: Path) -> None:
+    for origin, media in (
+        (None, "'self' blob: mediastream:"),
+        ("https://s3.test", "'self' blob: mediastream: https://s3.test"),
+    ):
+        async with open_site(page, media_from=origin) as doorway:
+            policy = (await get(doorway, "/"))[1]["content-security-policy"]
+            assert f"media-src {media};" in policy
+            assert "script-src 'self';" in policy
+
+
 async def test_a_browser_that_has_the_file_is_not_sent_it_again(page: Path) -> None:
     async with open_site(page) as doorway:
         tag = (await get(doorway, "/page/main.js"))[1]["etag"]

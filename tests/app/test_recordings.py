@@ -153,7 +153,7 @@ async def test_of_a_recording_whose_server_is_killed_a_second_is_lost_at_most(tm
     recordings = tmp_path / "data" / "recordings"
     program = [sys.executable, "-m", "tests.app.noted_syncs", str(notes)]
     with trio.fail_after(300):
-        async with server_process(tmp_path, program=program) as server:
+        async with server_process(tmp_path, "--no-worker", program=program) as server:
             async with publishing(server, "alice") as alice:
                 await alice.goes_on_for(20)
                 alice.client.say(signaling.Record(on=True))

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 import trio
 
-from meetref.app.http import Site, make_http_answer
+from meetref.app import shelf as shelf_module
+from meetref.app.http import Site, make_app, make_http_answer
 from meetref.app.passes import FILE_FOR, Passes, Visit
 from meetref.app.shelf import COOKIE, Shelf
 from meetref.archive.kept import PROGRESS
 from meetref.archive.log import LogUnavailable, open_log
 from meetref.archive.objects import ObjectsUnavailable, open_objects
 from tests.app.doorway import HOSTS, Doorway, open_doorway
+from tests.app.web import Web
 from tests.archive.workshop import ROOM, Composer, Shop, done, name_of, record, recorded, say
 
 ONE, TWO, THREE, OTHER = name_of(1), name_of(2), name_of(3), name_of(4, "geometry")
@@ -75,8 +77,8 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
             await shop.work_until(done(TWO), Composer())
             record(shop.recordings, THREE)
             await say(log, THREE, "began", person="p1", name="Ada")
-            await say(log, OTHER, "began", room="geometry", person="p1", name="Ada")
-            await say(log, OTHER, "ended", room="geometry", people=["p1"])
+            await say(log, OTHER, "began", person="p1", name="Ada")
+            await say(log, OTHER, "ended", people=["p1"])
             passes = Passes(bytes(32), lambda: house.now)
             shelf = Shelf(log, shop.recordings, shop.objects, passes)
             site = Site(hosts=HOSTS, more=shelf.routes())
@@ -145,6 +147,20 @@ async def test_a_ticket_becomes_part_of_the_cookie(house: House) -> None:
     assert sorted(each.lower() for each in attributes if not each.startswith("expires")) == [
         "httponly", "max-age=2592000", "path=/api/", "samesite=lax",
     ]  # fmt: skip
+
+
+@pytest.mark.spec("shelf/cookie")
+async def test_where_the_server_has_tls_the_cookie_travels_nowhere_else(house: House) -> None:
+    shelf = Shelf(house.shop.log, house.shop.recordings, house.shop.objects, house.passes, is_secure=True)
+    web = Web(make_app(Site(hosts=HOSTS, more=shelf.routes())))
+    answer = await web.ask("POST", "/api/visits", authorization=f"Bearer {house.passes.ticket(*BOB)}")
+    assert "; Secure" in (answer.header("set-cookie") or "")
+
+
+@pytest.mark.spec("shelf/who-was-there")
+async def test_a_list_has_a_bound(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shelf_module, "MAXIMUM_SHOWN", 1)
+    assert await house.names(BOB) == [TWO]
 
 
 @pytest.mark.spec("shelf/own-page")

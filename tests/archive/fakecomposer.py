@@ -19,6 +19,8 @@ def main() -> int:
     print("a library says something", flush=True)
     if how == "failed":
         return say({"failed": "Nobody said anything."}) or 1
+    if how == "full":
+        return say({"failed": "The disk is full.", "full": True}) or 1
     if how == "silent":
         time.sleep(600)
     for number in range(4):
@@ -26,6 +28,9 @@ def main() -> int:
         time.sleep(float(os.environ.get("FAKE_COMPOSER_STEP", "0")))
         if how == "signal" and number == 2:
             os.kill(os.getpid(), signal.SIGSEGV)
+        if how == f"kill worker at {number}" and not (folder / "killed").exists():
+            (folder / "killed").touch()
+            os.kill(os.getppid(), signal.SIGKILL)
     if how == "code":
         print("Traceback: out of luck", file=sys.stderr)
         return 7
@@ -40,6 +45,9 @@ def main() -> int:
     if how != "nothing":
         part.rename(into)
     say({"composed": str(into)})
+    if how == "kill worker at the end" and not (folder / "killed").exists():
+        (folder / "killed").touch()
+        os.kill(os.getppid(), signal.SIGKILL)
     return 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from meetref.archive.composecommand import NICENESS, CannotCompose, Crashed, compose_by_command
+from meetref.archive.composecommand import NICENESS, CannotCompose, Crashed, NoRoom, compose_by_command
 from tests.archive import fakecomposer
 
 COMMAND = (sys.executable, "-S", str(Path(fakecomposer.__file__)))
@@ -51,6 +51,12 @@ async def test_one_that_ends_without_a_result_has_crashed(tmp_path: Path, how: s
 async def test_one_that_says_why_it_cannot_be_is_believed(tmp_path: Path) -> None:
     with pytest.raises(CannotCompose, match="Nobody said anything"):
         await compose_by_command(COMMAND, *a_recording(tmp_path, "failed"), lambda done: None)
+
+
+@pytest.mark.spec("worker/objects-away")
+async def test_one_whose_disk_is_full_may_try_again(tmp_path: Path) -> None:
+    with pytest.raises(NoRoom, match="The disk is full"):
+        await compose_by_command(COMMAND, *a_recording(tmp_path, "full"), lambda done: None)
 
 
 async def test_a_line_without_an_end_does_no_harm(tmp_path: Path) -> None:

@@ -48,6 +48,19 @@ async def test_what_is_deleted_is_gone_and_the_log_says_by_whom(shop: Shop) -> N
 
 
 @pytest.mark.spec("worker/deleted")
+async def test_several_may_take_the_same_away_at_once(shop: Shop) -> None:
+    for _ in range(60):
+        (shop.recordings / ONE).mkdir(exist_ok=True)
+        for number in range(5):
+            (shop.recordings / ONE / f"voice-{number}.mrj").touch()
+        async with trio.open_nursery() as nursery:
+            for _ in range(2):
+                nursery.start_soon(keeper.erase, shop.recordings, shop.objects, ONE)
+        assert journals(shop) == [TWO, THREE]
+    assert await shop.objects.folders() == [TWO]
+
+
+@pytest.mark.spec("worker/deleted")
 async def test_where_the_log_takes_nothing_nothing_is_deleted(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     async def refuse(*words: Any) -> Any:
         raise LogUnavailable("the disk is full")

@@ -14,7 +14,7 @@ import trio.testing
 
 from meetref.archive import attempt as attempt_module
 from meetref.archive import worker as worker_module
-from meetref.archive.composecommand import CannotCompose, Crashed
+from meetref.archive.composecommand import CannotCompose, Crashed, NoRoom
 from meetref.archive.kept import KIND, PROGRESS, read_progress
 from meetref.archive.log import LogUnavailable, open_log
 from meetref.archive.objects import ObjectsUnavailable, open_objects
@@ -171,6 +171,16 @@ async def test_a_recording_whose_journals_are_elsewhere_fails(shop: Shop) -> Non
     shutil.rmtree(shop.recordings)
     await shop.work_until(troubled(ONE), Composer())
     assert "Its journals are not in" in str((await shop.kept(ONE)).trouble)
+
+
+@pytest.mark.spec("worker/objects-away")
+async def test_a_disk_that_is_full_is_waited_for(shop: Shop) -> None:
+    for name in (ONE, TWO):
+        await recorded(shop.log, shop.recordings, name)
+    composer = Composer(*[NoRoom("The disk is full.")] * 5)
+    await shop.work_until(done(TWO), composer)
+    assert composer.composed == [ONE] * 6 + [TWO]
+    await shop.check(ONE)
 
 
 @pytest.mark.spec("worker/objects-away")

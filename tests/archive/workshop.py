@@ -17,7 +17,7 @@ import trio
 
 from meetref.archive.attempt import Workshop
 from meetref.archive.journal import Record
-from meetref.archive.kept import KIND, Kept, read_kept
+from meetref.archive.kept import KIND, Kept, read_kept, room_in
 from meetref.archive.log import EventLog
 from meetref.archive.objects import Objects
 from meetref.archive.recorder import MANIFEST
@@ -44,8 +44,8 @@ def record(recordings: Path, name: str, *, is_closed: bool = True) -> Path:
     return folder
 
 
-async def say(log: EventLog, name: str, what: str, /, room: str = ROOM, **more: Any) -> None:
-    await log.append(room, KIND, f"{name}-{what}", {"recording": name, "what": what, **more})
+async def say(log: EventLog, name: str, what: str, /, **more: Any) -> None:
+    await log.append(room_in(name) or ROOM, KIND, f"{name}-{what}", {"recording": name, "what": what, **more})
 
 
 async def recorded(log: EventLog, recordings: Path, name: str) -> None:
@@ -95,7 +95,7 @@ class Composer:
         self.chats.append(json.loads(await trio.Path(chat).read_bytes()))
         if self.outcomes:
             raise self.outcomes.pop(0)
-        part = into.with_name(f"{into.name}.part")
+        part = into.with_name(f".{into.name}-part")
         (part / "people").mkdir(parents=True)
         for number, name in enumerate(("film.mp4", "people/p1.webm", "poster.jpg", "index.json")):
             (part / name).write_bytes(f"{name} of {into.name}".encode())
@@ -141,11 +141,13 @@ class Shop:
             nursery.cancel_scope.cancel()
 
     async def kept(self, name: str) -> Kept:
-        return (await read_kept(self.log, ROOM))[name]
+        return (await read_kept(self.log, room_in(name) or ROOM))[name]
 
     async def check(self, name: str) -> None:
         """There is one result, with all that the log says, and nothing else."""
-        outcomes = [each for each in await self.log.read(ROOM, kind=KIND) if _is_outcome(each.body, name)]
+        outcomes = [
+            each for each in await self.log.read(room_in(name) or ROOM, kind=KIND) if _is_outcome(each.body, name)
+        ]
         assert len(outcomes) == 1
         kept = await self.kept(name)
         assert kept.state == "composed"
@@ -154,7 +156,7 @@ class Shop:
             octets = await self.objects.read(f"{kept.prefix}/{file.name}", 1000)
             assert (len(octets), hashlib.sha256(octets).hexdigest()) == (file.size, file.sha256)
         assert await self.objects.keys(name) == sorted(f"{kept.prefix}/{file.name}" for file in kept.files)
-        assert not list(self.scratch.glob(f"{name}-*"))
+        assert not list(self.scratch.glob(f"*{name}-*"))
 
 
 def done(name: str) -> Callable[[str, float, str | None], bool]:

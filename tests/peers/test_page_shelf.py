@@ -12,13 +12,13 @@ import pytest
 from tests.peers import fakefilm
 from tests.peers.browsers import Browser, BrowserError, chromium, firefox
 from tests.peers.meetings import enter, serve, state
+from tests.peers.s3server import S3Server
 from tests.peers.test_page_recording import press
 
 COMPOSER = (sys.executable, str(Path(fakefilm.__file__)))
 PROGRAM = f"""
 import sys
 from meetref.app import cli, keeping
-cli.COMMANDS.setdefault("compose", "")
 keeping.COMPOSE = {COMPOSER!r}
 sys.exit(cli.main())
 """
@@ -51,9 +51,9 @@ async def arrives(browser: Browser, address: str) -> None:
 
 
 @asynccontextmanager
-async def recorded(tmp_path: Path, ada: Browser) -> AsyncIterator[str]:
+async def recorded(tmp_path: Path, ada: Browser, *arguments: str) -> AsyncIterator[str]:
     """A meeting that Ada recorded, and has left; where its film is."""
-    async with serve(tmp_path, program=[sys.executable, "-c", PROGRAM]) as server:
+    async with serve(tmp_path, *arguments, program=[sys.executable, "-c", PROGRAM]) as server:
         await enter(ada, server.link("algebra", "Ada"), 1)
         await ada.until("window.meetref.state().connection === 'connected'")
         await press(ada, "settings", "record")
@@ -120,3 +120,22 @@ async def test_from_the_meeting_to_the_film_and_to_somebody_with_a_link(tmp_path
         await ben.open("about:blank")
         await ben.open(shared)
         assert "There is no such recording" in await text(ben, "error")
+
+
+@pytest.mark.peer("chromium", "chromedriver", "versitygw")
+@pytest.mark.spec("objects/links-expire")
+@pytest.mark.slow
+async def test_a_film_in_s3_is_played_from_there(
+    tmp_path: Path, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From another origin, which the page's content security policy has to allow."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    async with chromium() as ada, recorded(tmp_path, ada, "--objects", s3_server.new_place()) as link:
+        await press(ada, "recording-open")
+        await arrives(ada, link)
+        await ada.until(f"{one('player')}?.readyState >= 2")
+        assert (await ada.evaluate(f"{one('player')}.currentSrc")).startswith(f"{s3_server.endpoint}/")
+        await ada.evaluate("[...document.querySelectorAll('[data-test=chapter]')][1].click()")
+        await ada.until(f"{one('player')}.currentTime >= 3")
+        assert await ada.evaluate(f"{one('player')}.error") is None
