@@ -24,6 +24,7 @@ from meetref.app.playout import Playout
 from meetref.app.receiver import Receiver
 from meetref.app.sender import Sender
 from meetref.app.signaling import open_client_channel
+from meetref.media.mending import Mending, mutable_ids
 from meetref.meeting.channel import ChannelClosed
 from meetref.net.gathering import Interfaces
 from meetref.net.network import Network
@@ -43,7 +44,7 @@ class Witness(Protocol):
     """Somebody who is told all that a client hears; slots go by their mid."""
 
     def media(self, mid: str, plain: bytes, now: float) -> None:
-        """A packet as it came out of SRTP, the first time or repeated."""
+        """A packet as it came out of SRTP, the first time or repeated; of protected pictures without RED and FEC."""
 
     def report(self, mid: str, report: rtcp.SenderReport, now: float) -> None: ...
     def news(self, message: signaling.ServerMessage, now: float) -> None:
@@ -179,13 +180,16 @@ class Client:
             self.down = await self._open(controlling=False, name="down")
             self.down.on_packet = self._on_packet
             self.down.on_control = self._on_down_control
-        offer = answering.read_offer(message.sdp)
+        offer = answering.read_offer(message.sdp, fec=True)
         self.down.restart_if_asked(offer.transport)
         answer = answering.answer(offer, self.down.transport("active"), session_id=2, version=message.number)
         self.down.describe(answer.remote)
         for track in answer.tracks:
             if track.mid not in self.receivers and track.ssrc is not None:
-                self.receivers[track.mid] = Receiver(track.ssrc, track.rtx_ssrc, track.kind, self.down, red=track.red)
+                mending = Mending(*track.fec, mutable_ids(track.extensions)) if track.fec is not None else None
+                self.receivers[track.mid] = Receiver(
+                    track.ssrc, track.rtx_ssrc, track.kind, self.down, red=track.red, mending=mending
+                )
             self.tracks[track.mid] = track
         self._asks = any(track.answers_clock for track in offer.tracks)
         self._by_ssrc = {ssrc: receiver for receiver in self.receivers.values() for ssrc in receiver.ssrcs}
@@ -198,9 +202,10 @@ class Client:
         ssrc = int.from_bytes(plain[8:12])
         receiver = self._by_ssrc.get(ssrc)
         if receiver is not None:
+            packets = receiver.receive(plain, now)
             if self.witness is not None:
-                self.witness.media(self._mids[ssrc], plain, now)
-            receiver.receive(plain, now)
+                for packet in packets:
+                    self.witness.media(self._mids[ssrc], packet, now)
             self.playout.turn(receiver)
 
     def _on_up_control(self, packet: object, now: float) -> None:

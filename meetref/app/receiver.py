@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 from meetref.app.clientlink import ClientLink
 from meetref.media.assembly import Assembly
 from meetref.media.jitter import Gap, JitterBuffer
+from meetref.media.mending import WAIT, Mending
 from meetref.media.reception import Reception
 from meetref.media.redundancy import numbered
-from meetref.media.repair import MAXIMUM_WAIT, LossDetector
+from meetref.media.repair import MAXIMUM_WAIT, REORDER_WAIT, LossDetector
 from meetref.media.sequence import Unwrapper
 from meetref.protocol.negotiation import VP8_PAYLOAD_TYPE, Kind
 from meetref.wire import rtcp, rtcpfeedback, rtp
@@ -47,14 +48,16 @@ class Statistics:
 class Receiver:
     """One slot. `packets` counts all media packets, `gaps` how often some were missing when it was their turn.
 
-    `red` is the payload type of sound that is said twice, `doubled` counts the packets that came so.
+    `red` is the payload type of sound that is said twice, `doubled` counts the packets that came so. `mending` is there
+    where pictures may come with FEC, `mended` counts the packets that were computed.
     Whole frames go to `on_frame`; packets of sound go to `on_sound`, which gets None for one that is to be concealed.
     Whoever calls `receive` calls `handle_timeout` when `next_timeout` has come.
     """
 
     def __init__(
-        self, ssrc: int, rtx_ssrc: int | None, kind: Kind, link: ClientLink, *, red: int | None = None
-    ) -> None:
+        self, ssrc: int, rtx_ssrc: int | None, kind: Kind, link: ClientLink, *, red: int | None = None,
+        mending: Mending | None = None,
+    ) -> None:  # fmt: skip
         self.ssrc = ssrc
         self.rtx_ssrc = rtx_ssrc
         self.kind = kind
@@ -62,11 +65,13 @@ class Receiver:
         self.gaps = 0
         self.concealed = 0
         self.doubled = 0
+        self.mended = 0
         self.sender_reports = 0
         self.last_payload = b""
         self.on_sound: Callable[[bytes | None], None] = lambda payload: None
         self._link = link
         self._red = red
+        self.mending = mending
         clock_rate = 48000 if kind == "audio" else 90000
         self._reception = Reception(clock_rate)
         self._losses = LossDetector()
@@ -127,24 +132,39 @@ class Receiver:
             frames=self.frames,
         )
 
-    def receive(self, plain: bytes, now: float) -> None:
-        """One unlocked packet of this slot, original or repeated."""
+    def receive(self, plain: bytes, now: float) -> list[bytes]:
+        """One unlocked packet of this slot, original or repeated. Gives it without protection, and what was computed.
+
+        Where nothing is protected that is the packet as it came.
+        """
+        given = [plain]
         try:
             if int.from_bytes(plain[8:12]) == self.rtx_ssrc:
                 plain = rtp.original(plain, VP8_PAYLOAD_TYPE, self.ssrc)
-            packet = rtp.parse(plain)
+            elif self.mending is not None:
+                given = self.mending.receive(plain, now)
+                plain = given[0]
+            packet, mended = rtp.parse(plain), [rtp.parse(each) for each in given[1:]]
             sounds = self._take_apart(packet)
         except Malformed:
-            return
+            return given
         self.packets += 1
         self._reception.receive(packet.sequence, packet.timestamp, now)
+        self._take(packet, sounds, now)
+        self.mended += len(mended)
+        for each in mended:
+            self._take(each, [], now)
+        self._play(now)
+        return given
+
+    def _take(self, packet: rtp.Packet, sounds: list[rtp.Packet], now: float) -> None:
+        """A packet, and those that it brings along, are there."""
         for each in (*sounds, packet):
             self._losses.receive(self._unwrapper.unwrap(each.sequence), now)
             self._buffer.insert(each.sequence, each.timestamp, each, now)
         self.last_payload = packet.payload
         if self.kind == "video":
             self._skip_to_keyframe(packet)
-        self._play(now)
 
     def _take_apart(self, packet: rtp.Packet) -> list[rtp.Packet]:
         """Leave the newest sound alone in a packet that came as RED; gives the older ones, which may have been lost."""
@@ -228,6 +248,8 @@ class Receiver:
         self._play(now)
         if now >= self._report_at:
             self._report_at = now + REPORT_INTERVAL
+            protected = self.mending is not None and self.mending.is_used(now)
+            self._losses.reorder_wait = WAIT if protected else REORDER_WAIT
             self._link.send_control(
                 rtcp.ReceiverReport(self.own_ssrc, [self._reception.report_block(self.ssrc, now)]),
                 rtcp.named(self.own_ssrc, "client"),

@@ -136,6 +136,7 @@ class XRay:
             "bitrate_bps": bitrate and bitrate * OCTET,
             "loss": down.capacity.estimator.loss if down.capacity.feedbacks else None,
             "estimate": _estimate(down.capacity) if down.capacity.feedbacks else None,
+            "protection": down.fec.protection.reason if any(slot.fec for slot in down.slots.values()) else None,
             "pacer": None,
             "layout": look.layout,
             "tiles": look.tiles,
@@ -171,6 +172,7 @@ class XRay:
             "why": _why(slot, reason),
             "bitrate_bps": self._bitrate((viewer, slot.mid), slot, now),
             "packets": slot.rewriter.packets,
+            "row": slot.row if slot.shield is not None else 0,
         }
 
     def _bitrate(self, name: tuple[object, ...], slot: Slot, now: float) -> float | None:

@@ -189,6 +189,7 @@ class Rewriter:
         "ssrc",
         "thinning",
         "timestamp_offset",
+        "transport_id",
         "writing",
     )
 
@@ -218,6 +219,7 @@ class Rewriter:
         self.last_picture = 0
         self.last_tl0 = 0
         self.timestamp_offset = 0
+        self.transport_id = transport_id
         self._transport_octet = transport_id << 4 | 1 if transport_id else 0
         self._level_octet = level_id << 4 if transport_id else 0
         self.descriptor_id = descriptor_id

@@ -36,12 +36,19 @@ class Capacity:
         self.prober = Prober(start_bps, maximum_bps=MAXIMUM_BPS)
         self.allowance = Allowance(start_bps)
         self.feedbacks = 0
+        self.overhead = 0.0
+        """What protection adds to the media, as a part of them."""
         self._began_at = math.inf  # when something was sent for the first time, as far as was looked
         self._is_untold = False
 
     @property
     def budget_bps(self) -> float:
         return MAXIMUM_BPS if self._is_untold else self.estimator.target_bps
+
+    @property
+    def media_bps(self) -> float:
+        """What of the budget is left for media."""
+        return self.budget_bps / (1 + self.overhead)  # spec: fec/within-the-bandwidth
 
     def on_sent(self, first_number: int, packets: Sequence[bytes], now: float) -> None:
         """These packets leave together; their transport-wide numbers go up by one from `first_number`."""
@@ -82,8 +89,8 @@ class Capacity:
         self.estimator.on_round_trip(seconds)
 
     def on_demand(self, bitrate_bps: float) -> None:
-        """What would be sent if there were room for everything: more than that is not looked for."""
-        self.prober.on_demand(bitrate_bps)
+        """What media would be sent if there were room for everything: more than that is not looked for."""
+        self.prober.on_demand(bitrate_bps * (1 + self.overhead))
 
     def padding(self) -> int:
         """Octets of padding that are to leave now."""

@@ -19,6 +19,7 @@ from meetref.media.clock import to_ntp
 from meetref.media.rewriting import Parts, Rewriter
 from meetref.media.roundtrip import RoundTrip
 from meetref.meeting.capacity import Capacity
+from meetref.meeting.fec import Protecting
 from meetref.meeting.forwarder import Link, Repair, Retransmission, Slot, Verbatim
 from meetref.meeting.red import Worth
 from meetref.meeting.track import Kind
@@ -109,6 +110,7 @@ class Down(Link):
         self.on_sent = self.capacity.on_sent
         self.may_repeat = self.capacity.may_repeat
         self.red = Worth()
+        self.fec = Protecting()
         self._cname = cname
         self._dice = dice
         self._transmit = transmit
@@ -164,6 +166,7 @@ class Down(Link):
             formats, ids.get(TRANSPORT_SEQUENCE, 0), ids.get(AUDIO_LEVEL, 0), ids.get(DEPENDENCY_DESCRIPTOR, 0)
         )
         self._add_slot(name, described, numbers)
+        self.fec.agree(self.slots[name], section.fec)
         self._accepted.add(name)
         return described
 
@@ -202,6 +205,7 @@ class Down(Link):
             if slot is not None:
                 self._accepted.add(mid)
                 slot.red_payload_type = section.red_payload_type
+                self.fec.agree(slot, section.fec)
                 # spec: simulcast/codec-that-is-read
                 slot.formats = read.setdefault(tuple(section.codecs), formats_of(slot.kind, section.codecs))
                 if not all(section.codecs.values()) and isinstance(slot.repair, Retransmission):
@@ -276,6 +280,7 @@ class Down(Link):
         self.capacity.look(now)
         self._pad(now)
         self._protect(now)
+        self.fec.look(self.capacity, self.peer.round_trip_time, now)
         if self.connected and now - self._reported_at >= REPORT_INTERVAL:
             self._report(now)
             self._wake()
@@ -325,6 +330,8 @@ class Down(Link):
             slot = self._by_ssrc.get(block.ssrc)
             if slot is not None and slot.kind == "audio":
                 self.red.on_report(block.fraction_lost / 256, now)
+            elif slot is not None and not self.capacity.feedbacks:
+                self.fec.on_report(block.fraction_lost / 256, now)
 
     def _pad(self, now: float) -> None:
         """Send what looks for more room than there seems to be; a video stream carries it."""

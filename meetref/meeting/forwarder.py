@@ -17,9 +17,11 @@ from typing import Literal, Protocol
 from meetref.media.formats import FORMATS
 from meetref.media.repair import PacketCache
 from meetref.media.rewriting import Incoming, Parts, Rewriter, transport_sequence_at, without_padding
+from meetref.media.shielding import Shield
 from meetref.media.thinning import ALL_LAYERS
 from meetref.meeting.track import Encoding, Kind, Track
 from meetref.meeting.viewing import Viewing
+from meetref.protocol.negotiation import Fec
 from meetref.wire import rtp
 
 SHORTEST_ROUND_TRIP = 0.01  # seconds; on a faster path a viewer still waits so long before it asks again
@@ -61,8 +63,8 @@ class Slot(Viewing):
     """One outgoing stream of a viewer's connection; who is seen in it changes, the stream goes on."""
 
     __slots__ = (
-        "base", "doubles", "first_timestamp", "formats", "mid", "payload_type", "red_payload_type", "repair",
-        "rewriter",
+        "base", "doubles", "fec", "first_timestamp", "formats", "mid", "payload_type", "red_payload_type", "repair",
+        "rewriter", "row", "shield",
     )  # fmt: skip
 
     link: Link
@@ -83,6 +85,12 @@ class Slot(Viewing):
         self.red_payload_type: int | None = None
         """How sound that is said twice is marked; None where the viewer does not take it so."""
         self.doubles = False
+        self.fec: Fec | None = None
+        """How pictures with FEC are marked; None where the viewer does not take them so."""
+        self.row = 0
+        """For how many packets of a picture there is to be one of FEC; 0: none."""
+        self.shield: Shield | None = None
+        """What makes it, and remembers where it went, as long as this source is shown."""
         self.first_timestamp: int | None = None
         """The first RTP timestamp of the track that is shown now; None until its first packet has gone."""
         self.base: tuple[float, int] | None = None
@@ -103,6 +111,22 @@ class Slot(Viewing):
         """Say every sound twice from now on, or once: the same stream goes on in another form."""
         self.doubles = wanted and self.red_payload_type is not None  # spec: red/agreed-only
         self._mark()
+
+    def protect(self, row: int) -> None:
+        """Send an FEC packet for every `row` packets of a picture from now on, or none: the same stream goes on."""
+        self.row = row if self.fec is not None else 0  # spec: fec/agreed-only
+        if self.shield is not None:
+            self.shield.protect(self.row)
+        elif self.selection.shown is not None:
+            self._shield(self.selection.shown.track.codec)
+
+    def _shield(self, codec: str) -> None:
+        """Have FEC made from here on, if it is wanted, and pictures of this codec can have it."""
+        if self.row and self.fec is not None and codec == "VP8":  # spec: fec/beside-vp8
+            rewriter = self.rewriter
+            self.shield = Shield(
+                *self.fec, transport_id=rewriter.transport_id, newest=rewriter.last_sequence, row=self.row
+            )
 
     def _mark(self) -> None:
         """Have the packets say in which format they come."""
@@ -127,13 +151,29 @@ class Slot(Viewing):
             self._leave(run, now)
 
     def _leave(self, run: Sequence[Parts], now: float) -> None:
-        link = self.link
+        link, kept = self.link, run
         number = link.transport_sequence
+        if self.shield is not None:
+            run, kept = self._cover(self.shield, run, number)
+            if not run:
+                return
         link.transport_sequence = (number + len(run)) & 0xFFFF
         locked = link.lock(run)
         link.send(locked)
         link.on_sent(number, locked, now)
-        self.repair.remember(run, locked, now)
+        self.repair.remember(kept, locked, now)
+
+    def _cover(self, shield: Shield, run: Sequence[Parts], number: int) -> tuple[Sequence[Parts], Sequence[Parts]]:
+        """What leaves of a run where there is FEC, and what of it is kept."""
+        covered = shield.cover(run, number)
+        self.rewriter.packets += len(covered.leaving) - len(run)
+        self.rewriter.octets += covered.octets
+        return covered.leaving, covered.kept
+
+    def _was_sent(self, sequence: int) -> bool:
+        """Whether a packet of this number, one of the newest of the rewriter's, has left."""
+        number = sequence if self.shield is None else self.shield.number_of(sequence)
+        return number is None or self.repair.has(number)
 
     def _start(self, encoding: Encoding, packet: Incoming, now: float) -> None:
         """The stream goes on with `packet`, which was captured at a moment of this server's clock."""
@@ -141,9 +181,12 @@ class Slot(Viewing):
         captured = encoding.clock.captured_at(packet.timestamp, now)
         if self.base is None:
             self.base = (captured, self.rewriter.last_timestamp)
-        run = self.rewriter.fill(self.repair.has, self.link.transport_sequence)
+        run = self.rewriter.fill(self._was_sent, self.link.transport_sequence)
         if run:
             self._leave(run, now)
+        if self.shield is not None:  # its numbers are used: the stream goes on behind them
+            self.rewriter.last_sequence = (self.rewriter.last_sequence + self.shield.shift) & 0xFFFF
+            self.shield = None
         codec = encoding.track.codec
         self.payload_type, repairing = self.formats[codec]
         self._mark()
@@ -152,6 +195,7 @@ class Slot(Viewing):
         self.repair.forget(repairing)
         step = 1 / FRAMES[self.kind] if is_new else SHORTEST_STEP
         self.rewriter.begin(packet, self.timestamp_at(captured), round(step * self.rewriter.clock_rate))
+        self._shield(codec)
         super()._start(encoding, packet, now)
         if is_new:
             self.first_timestamp = (packet.timestamp + self.rewriter.timestamp_offset) & 0xFFFFFFFF

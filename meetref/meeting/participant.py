@@ -328,7 +328,7 @@ class Participant:
         self._down_number += 1
         sdp = offering.offer(
             self.down.offered, self._place.transport(self.down.peer, "actpass"),
-            session_id=self._down_connection, version=self._down_number, video=self._place.video,
+            session_id=self._down_connection, version=self._down_number, video=self._place.video, fec=self._place.fec,
         )  # fmt: skip
         self.tell(signaling.DownOffer(connection=self._down_connection, number=self._down_number, sdp=sdp))
 

@@ -69,7 +69,7 @@ class Portions:
     def look(self, offers: Offers, now: float) -> signaling.Video | None:
         """Choose anew if there is a reason to. Gives what the viewer is to be told, if anything."""
         seats, capacity = self.seats, self.seats.down.capacity
-        due = self._allocator.due(capacity.budget_bps, now)
+        due = self._allocator.due(capacity.media_bps, now)
         if now < self._look_at and not due:
             return None
         voices, pictures = self._hearing(now), self._seeing(offers, now)

@@ -28,6 +28,8 @@ FAR = Impairments(delay=0.025)
 WIDE = Impairments(delay=0.015, bandwidth_bps=500_000, queue_octets=64_000)
 THIN = Impairments(delay=0.015, bandwidth_bps=100_000, queue_octets=64_000)
 FIRST_GUESS = partial(Capacity, start_bps=500_000)
+FARTHER = Impairments(delay=0.1)
+LOSSY = Impairments(delay=0.1, loss=0.07)
 NOTHING = Impairments(delay=0.025, loss=1.0)
 
 
@@ -69,6 +71,38 @@ async def nack_burst(told: Told, seed: int) -> None:
                 await trio.sleep(1.6)
             await trio.sleep(0.2)
             nursery.cancel_scope.cancel()
+
+
+async def fec_call(told: Told, seed: int) -> None:
+    """Bob is far away, and from a moment on some of what is sent to him is lost."""
+    async with meeting(seed, video_fec=True, **BARE) as scene, trio.open_nursery() as nursery:
+        told.know(scene.host)
+        told.watch(scene.host)
+        async with taking_part(told, scene, "alice", ALICE, watched=False, camera="on") as alice:
+            await alice.publish(["camera"])
+            nursery.start_soon(partial(show, alice.senders["camera"], "h", largest_part=200))
+            await trio.sleep(0.2)
+            async with taking_part(told, scene, "bob", BOB, FARTHER) as bob:
+                nursery.start_soon(report_arrivals, bob)
+                nursery.start_soon(tell_protection, told, scene, "bob")
+                await trio.sleep(1.5)
+                scene.network.connect(scene.host, scene.network.hosts["bob"], LOSSY, FARTHER)
+                told.remark("network", "server > bob", "from here on seven packets of a hundred are lost")
+                await trio.sleep(4.0)
+            await trio.sleep(0.2)
+            nursery.cancel_scope.cancel()
+
+
+async def tell_protection(told: Told, scene: Meeting, name: str) -> None:
+    """Say on the page how the server protects a viewer's pictures, whenever it is otherwise."""
+    row = 0
+    while True:
+        await trio.sleep(0.1)
+        (room,) = scene.server.rooms.rooms.values()
+        for each in room.people.values():
+            if each.person.name == name and each.down is not None and each.down.fec.protection.row != row:
+                row = each.down.fec.protection.row
+                told.remark("protection", f"server > {name}", each.down.fec.protection.reason)
 
 
 async def bandwidth_step(told: Told, seed: int) -> None:
@@ -162,6 +196,12 @@ MEDIA_STORIES = {
         ("rtp", "rtcp", "fec", "red"),
         ("fec/base-is-lowest", "fec/mask", "fec/one-missing", "fec/protected-string", "fec/recovered-header",
          "fec/virtual-packets", "fec/within-the-bandwidth", "red/block-header", "rtcp/fraction-lost"),
+    ),
+    "fec-call": Story(
+        fec_call, 61, "A viewer who is far away and loses packets: the server puts FEC among the pictures",
+        ("rtp", "rtcp", "fec", "red", "repair"),
+        ("fec/behind-its-picture", "fec/mutable-octets-zero", "fec/not-sent-again", "fec/one-line", "fec/one-missing",
+         "fec/virtual-packets", "fec/worth-it"),
     ),
     "bandwidth-step": Story(
         bandwidth_step, 24, "A line gets thin and wide again: transport-wide feedback, and the layers that follow",

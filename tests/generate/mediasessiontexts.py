@@ -43,10 +43,9 @@ come by then and was of no use without them. The receiver reports say how much s
 as received. [The page about loss](../../../docs/loss.md) compares the ways to repair.
 """,
     "fec-recovery": """\
-Two ends and no server: Alice sends VP8 to Bob, 100 ms away, over a path that loses six packets in a hundred. A server
-of this project does not forward FEC yet, so this is its sending and its receiving end face to face. It is plain RTP:
-encryption would add nothing to see. What Bob computes, and what Alice decides, stands between the packets. Captured
-at both.
+Two ends and no server: Alice sends VP8 to Bob, 100 ms away, over a path that loses six packets in a hundred. It is
+plain RTP: encryption would add nothing to see. (`fec-call` has a server between them.) What Bob computes, and what
+Alice decides, stands between the packets. Captured at both.
 
 Look at: the payload type, 98 for every packet: each is RED, whose first octet says what is inside, 96 for a part of a
 picture and 99 for ULPFEC. At the beginning there is no FEC, and what is lost stays lost. Bob's report tells Alice of
@@ -60,6 +59,25 @@ are interleaved, so that of two packets that are lost one behind the other each 
 exclusive-or of what came of a row and of the FEC packet: if one is missing, that is it, octet for octet, and no time
 is lost. What he gets back is the packet as it was before RED. One he does not get: the FEC packet of its row was
 lost, too. [The page about loss](../../../docs/loss.md) tells when FEC is worth it.
+""",
+    "fec-call": """\
+Alice's picture in small packets, and Bob, 100 ms away, to whom the server sends it; from 1.5 s after he came seven
+packets of a hundred that are sent to him are lost. The server was told to protect pictures (`--video-fec`). Captured
+at Bob and at the server, so that one sees what was sent and what came. What the server decides stands between the
+packets. There is no sound.
+
+Look at: the description that the server offers Bob (`sdp.json`): VP8 is 96, `red/90000` 116 and `ulpfec/90000` 117,
+and his answer takes all three. At the beginning every packet is plain VP8. Bob's transport-wide feedback, ten times a
+second, tells of loss, and 200 ms there and back are too long to ask again. The more of it the server learns of, the
+shorter are the rows. From there on every part of a picture is in RED: one octet of 96 in front, and 116 in the
+header. Behind the last part of a picture (its marker is set) stands its FEC, 117 in RED, with the next numbers of the
+same stream and the timestamp of the picture, and without a marker. What FEC protects is the packet without RED, with
+zeros for the transport-wide number (extension 3), which each link writes anew.
+
+Bob computes what is missing as soon as its row is there, and asks only for what is still missing 40 ms after the gap
+(filter `rtcp.rtpfb.fmt == 1`). The answer is plain VP8 again, on the stream for repairs. Where he asks for a packet
+of FEC he gets an empty one under its number: it would have come too late for what it protects. [The page about
+loss](../../../docs/loss.md) tells when FEC is worth it.
 """,
     "bandwidth-step": """\
 Bob's line carries 500 kbit/s, after two seconds 100, and five seconds later 500 again: a fifth of 2.5 and 0.5 Mbit/s,

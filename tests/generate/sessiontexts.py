@@ -9,12 +9,14 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from meetref.protocol.negotiation import ULPFEC_PAYLOAD_TYPE, VIDEO_RED_PAYLOAD_TYPE
 from meetref.wire import attribute, dtls, fec, handshake12, red, rtcp, rtp, stun, turn, udp, vp8
 from meetref.wire.multiplex import classify_datagram, is_rtcp
 from meetref.wire.pcapng import Packet
 from meetref.wire.reader import Malformed
 from meetref.wire.tls import RETRY_RANDOM
-from tests.generate.fecsession import RED, ULPFEC, VP8
+from tests.generate import fecsession
+from tests.generate.fecsession import VP8
 from tests.generate.mediasessiontexts import MEDIA_LOOK_AT
 from tests.generate.told import Remark
 
@@ -153,7 +155,9 @@ for asking again, and people of this project's own send their sound once.
 """,
 }
 
-MEDIA_WORDS = {111: "Opus", 96: "VP8", 97: "RTX", RED: "RED"}
+RED = fecsession.RED, VIDEO_RED_PAYLOAD_TYPE
+ULPFEC = fecsession.ULPFEC, ULPFEC_PAYLOAD_TYPE
+MEDIA_WORDS = {111: "Opus", 96: "VP8", 97: "RTX", **dict.fromkeys(RED, "RED")}
 
 
 def readme(
@@ -227,8 +231,8 @@ def _is_routine(block: Packet, data: bytes, seen: set[tuple[int, ...]]) -> bool:
 
 def _is_remarkable(data: bytes) -> bool:
     """Keyframes, and packets that are computed from others."""
-    inside = rtp.parse(red.unwrap_packet(data) if data[1] & 0x7F == RED else data)
-    if inside.payload_type == ULPFEC:
+    inside = rtp.parse(red.unwrap_packet(data) if data[1] & 0x7F in RED else data)
+    if inside.payload_type in ULPFEC:
         return True
     return inside.payload_type == VP8 and vp8.size_of_keyframe(inside.payload) is not None
 
@@ -344,7 +348,7 @@ def _media(packet: rtp.Packet) -> str:
         return f"RTP RTX {packet.ssrc:08x} number {packet.sequence} repairs {int.from_bytes(packet.payload[:2])}"
     if name == "RED":
         inside = rtp.parse(red.unwrap_packet(rtp.serialize(packet)))
-        if inside.payload_type == ULPFEC:
+        if inside.payload_type in ULPFEC:
             return f"RTP RED {packet.ssrc:08x} number {packet.sequence} [{_parity(fec.parse(inside.payload))}]"
         return f"RTP RED [{_media(inside).removeprefix('RTP ')}]"
     said = f"RTP {name} {packet.ssrc:08x} number {packet.sequence}, {len(packet.payload)} octets"

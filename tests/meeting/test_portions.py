@@ -88,7 +88,7 @@ class Fixed:
     """A capacity that somebody decides."""
 
     def __init__(self, budget_bps: float) -> None:
-        self.budget_bps = budget_bps
+        self.media_bps = budget_bps
         self.demand_bps = 0.0
 
     def on_demand(self, bitrate_bps: float) -> None:

@@ -1,7 +1,7 @@
 """Two Chromiums see each other over a long way that loses, up to the server and then down from it.
 
-Run inside a network namespace by `test_fec_browsers.py`; prints as JSON, a line for each way, what was counted
-meanwhile by a browser and by the server.
+Run inside a network namespace by `test_fec_browsers.py`; prints as JSON, a line for each way, what both browsers and
+the server counted meanwhile. The form `none` is a server without FEC; with `deaf` in it nothing is asked for again.
 """
 
 from __future__ import annotations
@@ -20,36 +20,43 @@ from tests.peers.long_line import LongLine
 from tests.peers.meetings import CONNECTIONS, enter, sees
 from tests.peers.office import SERVER, TRUSTING, served
 
-SETTLES, LOOKS, LOST = 8, 15, 5
+SETTLES, LOOKS, LOST = 5, 8, 5  # seconds, seconds, per cent
 ADMIN = "far-pictures-admin-token-0123456789"
 
+DEAF = r"""() => {
+  const deaf = (sdp) => sdp.split(/(?=^m=)/m).map((section) => section.startsWith("m=video")
+    ? section.replace(/^a=rtcp-fb:\d+ nack\r\n/gm, "") : section).join("");
+  const {setRemoteDescription} = RTCPeerConnection.prototype;
+  RTCPeerConnection.prototype.setRemoteDescription = function ({type, sdp}) {
+    return setRemoteDescription.call(this, {type, sdp: deaf(sdp)});
+  };
+}"""
+"""A script for pages: of pictures nothing is asked for again."""
+
 COUNTED = """async () => {
-  const found = {codec: "", sent: 0, sent_bytes: 0, lost_up: 0, received: 0, lost: 0, fec: 0, fec_bytes: 0, repaired: 0,
-                 frames: 0, freezes: 0, frozen: 0, delay: 0, emitted: 0, nacks: 0, keyframes: 0, dropped: 0};
+  const found = {codec: "", sent: 0, lost_up: 0, received: 0, lost: 0, asked: 0, repeated: 0, frames: 0, keyframes: 0,
+                 plis: 0, freezes: 0, frozen: 0, delay: 0, emitted: 0};
   for (const connection of window.connections) {
     const report = await connection.getStats();
     for (const one of report.values()) {
       if (one.kind !== "video") continue;
       if (one.type === "outbound-rtp") {
         found.sent += one.packetsSent - one.retransmittedPacketsSent;
-        found.sent_bytes += one.bytesSent;
         found.codec = report.get(one.codecId)?.mimeType;
       }
       if (one.type === "remote-inbound-rtp") found.lost_up += one.packetsLost;
       if (one.type === "inbound-rtp") {
         found.received += one.packetsReceived;
         found.lost += one.packetsLost;
-        found.fec += one.fecPacketsReceived || 0;
-        found.fec_bytes += one.fecBytesReceived || 0;
-        found.repaired += one.retransmittedPacketsReceived || 0;
+        found.asked += one.nackCount;
+        found.repeated += one.retransmittedPacketsReceived || 0;
         found.frames += one.framesDecoded;
-        found.freezes += one.freezeCount;
-        found.frozen += one.totalFreezesDuration;
+        found.keyframes += one.keyFramesDecoded || 0;
+        found.plis += one.pliCount;
+        found.freezes += one.freezeCount || 0;
+        found.frozen += one.totalFreezesDuration || 0;
         found.delay += one.jitterBufferDelay;
         found.emitted += one.jitterBufferEmittedCount;
-        found.nacks += one.nackCount;
-        found.keyframes += one.keyFramesDecoded;
-        found.dropped += one.framesDropped || 0;
       }
     }
   }
@@ -68,48 +75,52 @@ def seen_by_server() -> dict[str, Any]:
     return found
 
 
-async def mended() -> int:
-    """Parts of pictures that the server computed."""
+async def counted_by_server() -> dict[str, int]:
+    """How many parts of pictures it computed, and how many pictures it sends with FEC now."""
     room = await trio.to_thread.run_sync(seen_by_server)
-    return sum(
-        each["mended"]
-        for person in room["people"]
-        for source in (person["up"] or {"sources": []})["sources"]
-        for each in source["encodings"]
-        if source["kind"] == "video"
-    )
+    ups = [person["up"] or {"sources": []} for person in room["people"]]
+    sources = [source for up in ups for source in up["sources"] if source["kind"] == "video"]
+    seats = [seat for person in room["people"] for seat in (person["down"] or {"seats": []})["seats"]]
+    return {
+        "mended": sum(encoding["mended"] for source in sources for encoding in source["encodings"]),
+        "protected": sum(seat["video"]["row"] > 0 for seat in seats),
+    }
 
 
-async def count(browser: Browser) -> dict[str, Any]:
-    return {**await browser.call(COUNTED), "mended": await mended()}
-
-
-async def look(browser: Browser) -> dict[str, Any]:
-    """What is counted for a while."""
-    before = await count(browser)
+async def look(*browsers: Browser) -> list[dict[str, Any]]:
+    """What each browser counts for a while."""
+    before = [await browser.call(COUNTED) for browser in browsers]
     await trio.sleep(LOOKS)
-    after = await count(browser)
-    return {name: late if isinstance(late, str) else late - before[name] for name, late in after.items()}
+    after = [await browser.call(COUNTED) for browser in browsers]
+    return [
+        {name: late[name] if isinstance(late[name], str) else late[name] - early[name] for name in late}
+        for early, late in zip(before, after, strict=True)
+    ]
 
 
-async def main(namespace: str, folder: Path, form: str, viewer: str) -> None:
+async def main(namespace: str, folder: Path, form: str, viewer: str, *ways: str) -> None:
     line = LongLine(namespace)
     admin = folder / "admin"
     admin.write_text(ADMIN)
-    words = ["--admin-token-file", str(admin), *(["--video-fec"] if form == "fec" else [])]
-    opened = firefox() if viewer == "firefox" else chromium(*TRUSTING)
+    words = ["--admin-token-file", str(admin), *(["--video-fec"] if "fec" in form else [])]
+    opened = firefox(loopback=False, trusting=True) if viewer == "firefox" else chromium(*TRUSTING)
     async with served(namespace, folder, *words) as server, chromium(*TRUSTING) as ada, opened as bob:
         for number, (browser, name) in enumerate(((ada, "Ada"), (bob, "Bob")), start=1):
             await browser.preload(CONNECTIONS)
+            if "deaf" in form:
+                await browser.preload(DEAF)
             await enter(browser, server.link("algebra", name), number)
         await sees(ada, "Bob", 2, limit=40)
         await sees(bob, "Ada", 1, limit=40)
-        for way in ("up", "down"):
+        for way in ways:
             line.lose(way, LOST)
             await trio.sleep(SETTLES)
-            print(json.dumps({"way": way, "ada": await look(ada), "bob": await look(bob)}), flush=True)
+            before, counted = await counted_by_server(), await look(ada, bob)
+            after = await counted_by_server()
+            ours = {"mended": after["mended"] - before["mended"], "protected": after["protected"]}
+            print(json.dumps({"way": way, "server": ours, "browsers": counted}), flush=True)
             line.lose(way, 0)
 
 
 if __name__ == "__main__":
-    trio.run(main, sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4])
+    trio.run(main, sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])

@@ -17,6 +17,7 @@ from meetref.media import fec as correction
 from meetref.media.codec import packetize
 from meetref.media.fec import Protector, Recoverer, without_mutable
 from meetref.media.redundancy import Redundancy, Unwrapping
+from meetref.media.shielding import Shield
 from meetref.wire import av1, fec, red, rtp, sdp, vp9
 from meetref.wire import dependencydescriptor as dd
 from meetref.wire.sdpattributes import parse_extension
@@ -201,6 +202,35 @@ async def test_it_sees_every_picture_with_our_fec_and_few_without() -> None:
             assert said["frames_decoded"] == pictures
         else:
             assert said["frames_decoded"] < pictures // 2
+
+
+@pytest.mark.peer("wrtc")
+@pytest.mark.slow
+@pytest.mark.spec("fec/one-line", "fec/behind-its-picture", "fec/virtual-packets")
+async def test_it_sees_every_picture_that_a_shield_covers() -> None:
+    """As viewers get them from the server: FEC moves the numbers on, and every sixth packet of all is lost."""
+    pictures = frames.load().pictures
+    async with watcher() as other, speaking(other, VIDEO_SECTION) as ours:
+        shield = Shield(RED_VIDEO, ULPFEC, transport_id=TRANSPORT, newest=99, row=3)
+        begun, sequence, sent, lost = trio.current_time(), 100, 0, 0
+        for number, frame in enumerate(pictures):
+            payloads = packetize(frame, number)
+            run = []
+            for place, payload in enumerate(payloads):
+                packet = rtp.Packet(VP8, sequence, 1000 + number * 6000, SSRC, b"", place == len(payloads) - 1)
+                packet.extensions = {TRANSPORT: bytes(2)}
+                run.append((rtp.serialize(packet), payload[:1], payload[1:]))
+                sequence += 1
+            for parts in shield.cover(run, sent).leaving:
+                sent += 1
+                if sent % 6 == 0 and number > 3:
+                    lost += 1
+                else:
+                    ours.send(b"".join(parts))
+            await trio.sleep_until(begun + (number + 1) / frames.FRAME_RATE)
+        said = await counted(other, lambda said: said["frames_decoded"] >= len(pictures))
+    assert lost > 8
+    assert said["frames_decoded"] == len(pictures)
 
 
 async def say(ours: BarePeer, *, redundant: bool) -> None:

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from meetref.media.fec import Recoverer
+from meetref.media.mending import Mending
 from meetref.media.sequence import difference
+from meetref.protocol import negotiation
 from meetref.protocol.negotiation import AUDIO_LEVEL_ID, MID_ID, TRANSPORT_SEQUENCE_ID
 from meetref.wire import fec, red, rtcp, rtp, udp, vp8
 from meetref.wire.multiplex import classify_datagram, is_rtcp
@@ -245,6 +247,49 @@ def test_what_did_not_come_back_had_another_loss_in_its_row() -> None:
     assert len(back) == 7
     assert len(unprotected) == 3
     assert len(lost - back - unprotected) == 1
+
+
+def to_bob(where: str, way: str) -> list[rtp.Packet]:
+    """Packets of the picture that goes to Bob, in both of its forms."""
+    kinds = negotiation.VP8_PAYLOAD_TYPE, negotiation.VIDEO_RED_PAYLOAD_TYPE
+    found = [packet for kind in kinds for _, packet in media("fec-call", where, way, kind)]
+    ssrc = media("fec-call", "bob", "in")[0][1].ssrc
+    return sorted((packet for packet in found if packet.ssrc == ssrc), key=lambda packet: packet.sequence)
+
+
+@pytest.mark.spec("fec/one-line", "fec/behind-its-picture", "fec/worth-it")
+def test_a_server_puts_fec_behind_pictures_in_one_line_of_numbers() -> None:
+    sent = to_bob("server", "out")
+    assert [packet.sequence for packet in sent] == list(range(sent[0].sequence, sent[-1].sequence + 1))
+    inside = [
+        red.unwrap_packet(rtp.serialize(packet))[1] & 0x7F if packet.payload_type != 96 else 96 for packet in sent
+    ]
+    first = inside.index(negotiation.ULPFEC_PAYLOAD_TYPE)
+    assert 20 < first < len(sent) / 2
+    for place in range(1, len(sent)):
+        if inside[place] == negotiation.ULPFEC_PAYLOAD_TYPE:
+            assert sent[place - 1].marker or inside[place - 1] == inside[place]
+            assert sent[place].timestamp == sent[place - 1].timestamp
+
+
+@pytest.mark.spec("fec/one-missing", "fec/mutable-octets-zero", "fec/virtual-packets", "fec/not-sent-again")
+def test_a_viewer_computes_what_the_server_had_sent() -> None:
+    sent = {packet.sequence: packet for packet in to_bob("server", "out")}
+    came = to_bob("bob", "in")
+    ours = Mending(negotiation.VIDEO_RED_PAYLOAD_TYPE, negotiation.ULPFEC_PAYLOAD_TYPE, {TRANSPORT_SEQUENCE_ID: 0})
+    back = [rtp.parse(each) for packet in came for each in ours.receive(rtp.serialize(packet), 0.0)[1:]]
+    assert len(back) >= 5
+    for packet in back:
+        original = sent[packet.sequence]
+        assert packet.sequence not in {each.sequence for each in came}
+        assert packet.payload == red.parse(original.payload).primary
+        assert (packet.timestamp, packet.marker) == (original.timestamp, original.marker)
+    repairs = [packet.payload for _, packet in media("fec-call", "server", "out", 97)]
+    for payload in repairs:
+        original = sent[int.from_bytes(payload[:2])]
+        in_red = original.payload_type == negotiation.VIDEO_RED_PAYLOAD_TYPE
+        is_fec = in_red and red.parse(original.payload).payload_type == negotiation.ULPFEC_PAYLOAD_TYPE
+        assert is_fec == (len(payload) == 2)
 
 
 @pytest.mark.spec("fec/within-the-bandwidth", "rtcp/fraction-lost")
