@@ -4,10 +4,11 @@
     /recordings       what was recorded (`app/shelf` has its data)
     /page/...         its files            /api/rooms/..., /api/tree, /metrics    here, or with the admin token
     /whip/...  and  /whep/...              rooms for programs that speak HTTP (`app/whip`)
+    /api/uploads/...                       recordings that come from browsers (`app/uploads`)
 
 Stands above Starlette and Hypercorn; `app/door` hands it connections, `app/server` the callables behind `/api`.
 Source: docs/architecture.md (what outside programs may rely on); Content Security Policy level 3.
-Leaves out: signaling (a WebSocket, `app/signaling`), uploads (nothing here reads a body).
+Leaves out: signaling (a WebSocket, `app/signaling`), bodies of requests (nothing here reads one).
 Read next: `app/files.py`, `app/metrics.py`.
 """
 

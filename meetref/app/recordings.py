@@ -22,7 +22,7 @@ import trio
 from meetref.archive.log import EventLog, LogUnavailable
 from meetref.archive.recorder import CannotRecord, Recorder, open_recorder
 from meetref.archive.recovery import Healed, recover
-from meetref.meeting.ownrecordings import KIND
+from meetref.meeting.ownrecordings import KIND, Deliveries
 from meetref.meeting.recorded import Archive
 from meetref.net.network import Network
 from meetref.wire import signaling
@@ -36,6 +36,7 @@ def make_archive(
     may_record: Callable[[signaling.Join], bool],
     *,
     visit: Callable[[str, str], str] | None = None,
+    deliveries: Deliveries | None = None,
     inline: bool,
 ) -> Archive:
     """What the rooms record with: each recording is a folder below `folder`. `visit` makes tickets."""
@@ -43,7 +44,7 @@ def make_archive(
     def open_one(room: str) -> AbstractAsyncContextManager[Recorder]:
         return open_recording(network, folder, room, inline=inline)
 
-    return Archive(open=open_one, errors=(CannotRecord,), may_record=may_record, visit=visit)
+    return Archive(open=open_one, errors=(CannotRecord,), deliveries=deliveries, may_record=may_record, visit=visit)
 
 
 def recording_name(network: Network, room: str) -> str:

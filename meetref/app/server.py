@@ -32,6 +32,7 @@ from meetref.app.metrics import Family, by_word
 from meetref.app.origin import HostNames
 from meetref.app.recordings import make_archive, recover_recordings
 from meetref.app.signaling import serve_signaling
+from meetref.app.uploads import Uploads
 from meetref.app.visitor import StreamVisitor, Visitor
 from meetref.app.xray import XRay
 from meetref.archive.log import EventLog, LogUnavailable, open_log
@@ -134,6 +135,7 @@ class Server:
         http_port: int,
         wall_clock: Callable[[], float],
         library: Library | None = None,
+        uploads: Uploads | None = None,
     ) -> None:
         self.port = port
         self.exchange = exchange
@@ -149,7 +151,11 @@ class Server:
             families=self.families,
             rooms=XRay(rooms.rooms, wall_clock).look,
             admin_token=settings.admin_token,
-            more=(*whip.routes(rooms, any_page=settings.any_page), *(library.routes() if library else ())),
+            more=(
+                *whip.routes(rooms, any_page=settings.any_page),
+                *(library.routes() if library else ()),
+                *(uploads.routes() if uploads else ()),
+            ),
             media_from=settings.keeping.objects.origin if settings.keeping else None,
         )
         self.door = Door(
@@ -211,19 +217,24 @@ async def open_server(network: Network, settings: Settings) -> AsyncIterator[Ser
         relay = MeetingRelay(network, port, settings, _accepting(network, settings.listen), http_port)
         exchange.relay = relay.server.receive_batch
         handshakes = Places(total=settings.maximum_handshakes, per_source=settings.maximum_handshakes_per_source)
+        uploads = _uploads(network, settings, log)
         rooms = Rooms(
             _place(network, settings, exchange, handshakes, http_port, relay.ice_servers),
             log,
             log_errors=(LogUnavailable,),
             admit=settings.admit,
-            archive=_archive(network, settings, library),
+            archive=_archive(network, settings, library, uploads),
             maximum_rooms=settings.maximum_rooms,
             maximum_people=settings.maximum_people,
         )
-        server = Server(port, exchange, rooms, handshakes, relay, settings, http_port, network.wall_clock, library)
+        server = Server(
+            port, exchange, rooms, handshakes, relay, settings, http_port, network.wall_clock, library, uploads
+        )
         async with trio.open_nursery() as nursery:
             await nursery.start(relay.server.run, name="relay")
             await nursery.start(exchange.run, name="exchange")
+            if uploads is not None:
+                await nursery.start(uploads.run, name="uploads")
             await nursery.start(rooms.run, name="rooms")
             if library is not None:
                 nursery.start_soon(library.run, name="recordings")
@@ -301,11 +312,25 @@ def _library(network: Network, settings: Settings, log: EventLog) -> Library | N
     return Library(settings.keeping, log, network.wall_clock, is_secure=settings.tls is not None)
 
 
-def _archive(network: Network, settings: Settings, library: Library | None) -> Archive | None:
+def _uploads(network: Network, settings: Settings, log: EventLog) -> Uploads | None:
+    if settings.recordings is None:
+        return None
+    objects = settings.keeping.objects if settings.keeping is not None else None
+    return Uploads(network, settings.recordings, log, objects, inline=settings.inline_log)
+
+
+def _archive(network: Network, settings: Settings, library: Library | None, uploads: Uploads | None) -> Archive | None:
     if settings.recordings is None:
         return None
     visit = library.ticket if library is not None else None
-    return make_archive(network, settings.recordings, settings.may_record, visit=visit, inline=settings.inline_log)
+    return make_archive(
+        network,
+        settings.recordings,
+        settings.may_record,
+        deliveries=uploads,
+        visit=visit,
+        inline=settings.inline_log,
+    )
 
 
 def tree() -> Any:

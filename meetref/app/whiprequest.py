@@ -43,6 +43,14 @@ async def read_body(request: Request, media_type: str, maximum: int, accept: str
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given != media_type:  # spec: whip/offer-type whip/patch-type
         raise Refusal(415, f"The body must be {media_type}.", {accept: media_type})
+    try:
+        return (await read_octets(request, maximum)).decode()
+    except UnicodeDecodeError:
+        raise Refusal(400, "The body is not UTF-8.") from None
+
+
+async def read_octets(request: Request, maximum: int) -> bytes:
+    """The body as it is. Raises `Refusal`."""
     octets = bytearray()
     with trio.move_on_after(BODY_WITHIN) as patience:
         try:
@@ -55,10 +63,7 @@ async def read_body(request: Request, media_type: str, maximum: int, accept: str
             raise Refusal(400, "The body ended early.") from None
     if patience.cancelled_caught:
         raise Refusal(408, f"The body did not come within {BODY_WITHIN:.0f} seconds.")
-    try:
-        return octets.decode()
-    except UnicodeDecodeError:
-        raise Refusal(400, "The body is not UTF-8.") from None
+    return bytes(octets)
 
 
 def bearer_token(request: Request) -> str | None:

@@ -140,6 +140,8 @@ def _hear(kept: Kept, entry: Entry, body: dict[str, Any]) -> None:
             kept.state, kept.ended_at, kept.ended_in = "waiting", entry.at, entry.sequence
         kept.people |= frozenset(map(str, body.get("people") or ()))
     elif what == "composed" and kept.state not in ("composed", "failed", "deleted"):
+        kept.people |= frozenset(map(str, body.get("people") or ()))  # of what a browser recorded
+        kept.ended_at = kept.ended_at or entry.at
         made = msgspec.convert(body, _Composed)
         kept.state, kept.done, kept.prefix, kept.files = "composed", 1.0, made.prefix, tuple(made.files)
     elif what == "failed" and kept.state not in ("composed", "failed", "deleted"):

@@ -10,18 +10,41 @@ Read next: `meeting/recorded.py`, `app/onlooker.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import trio
 
 from meetref.meeting.chat import Log
 from meetref.meeting.participant import Participant
+from meetref.meeting.recording import MAXIMUM_WITNESSES
 from meetref.wire import signaling
 
 KIND = "recording"
 OwnWay = Literal["browser", "bot"]
+
+
+class NoDeliveries(Exception):
+    """The server takes no recordings from browsers."""
+
+
+class Delivery(Protocol):
+    """Where the recording of somebody's browser goes; see `app/uploads`."""
+
+    people: set[str]
+    """Everybody who was there meanwhile."""
+
+    @property
+    def told(self) -> signaling.Upload: ...
+
+
+class Deliveries(Protocol):
+    """Takes recordings from browsers. `open` raises what the archive raises, with a sentence for people."""
+
+    async def open(self, room: str, person: signaling.Person) -> Delivery: ...
+    async def discard(self, delivery: Any) -> None:
+        """Nothing comes of it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -30,23 +53,33 @@ class _Own:
 
     way: OwnWay
     key: str
+    delivery: Delivery | None = None
     told: signaling.OwnRecording | None = None
 
 
 class OwnRecordings:
-    """Of one room. `changed` is called whenever `all` is another one."""
+    """Of one room. `changed` is called whenever `all` is another one.
+
+    `deliveries` takes what browsers record; `errors` are what it raises, `log_errors` those of the log.
+    """
 
     def __init__(
         self,
         room: str,
+        people: Mapping[str, Participant],
         log: Log,
         log_errors: tuple[type[Exception], ...],
+        deliveries: Deliveries | None,
+        errors: tuple[type[Exception], ...],
         changed: Callable[[], None],
         wall_offset: float,
     ) -> None:
         self._room = room
+        self._people = people
         self._log = log
         self._log_errors = log_errors
+        self._deliveries = deliveries
+        self._errors: tuple[type[Exception], ...] = (*errors, NoDeliveries)
         self._changed = changed
         self._wall_offset = wall_offset
         self._own: dict[str, _Own] = {}
@@ -56,6 +89,12 @@ class OwnRecordings:
     def all(self) -> tuple[signaling.OwnRecording, ...]:
         """Those that everybody knows of."""
         return tuple(own.told for own in self._own.values() if own.told is not None)
+
+    def meet(self, participant: Participant) -> None:
+        """Somebody came in: they may see what is recorded from now on."""
+        for own in self._own.values():
+            if own.delivery is not None and len(own.delivery.people) < MAXIMUM_WITNESSES:
+                own.delivery.people.add(participant.id)
 
     def begin(self, participant: Participant, way: OwnWay, nursery: trio.Nursery) -> bool:
         """Somebody wants to record. False when they do already."""
@@ -79,24 +118,51 @@ class OwnRecordings:
         return own is not None
 
     async def _begin(self, participant: Participant, own: _Own) -> None:
-        try:
-            body = self._body("began", participant, own)
-            await self._log.append(self._room, KIND, f"{own.key}-began", body)  # spec: recorder/logged
-        except self._log_errors as error:
+        trouble = await self._prepare(participant, own)
+        if trouble is not None:
             if self._own.get(participant.id) is own:
                 del self._own[participant.id]
-            refuse(participant, "recording-unavailable", f"It cannot be said in the room's log: {error}.")
-            return
-        if self._own.get(participant.id) is not own:  # they thought better of it, or left
+            refuse(participant, "recording-unavailable", trouble)
+        elif self._own.get(participant.id) is not own:  # they thought better of it, or left
             self._log.note(self._room, KIND, f"{own.key}-ended", self._body("ended", participant, own))
-            return
-        since = self._wall_offset + trio.current_time()
-        own.told = signaling.OwnRecording(by=participant.id, name=participant.person.name, way=own.way, since=since)
-        self._changed()  # spec: recorder/own-told-before
+            await self._discard(own)
+        else:
+            since = self._wall_offset + trio.current_time()
+            name = participant.person.name
+            own.told = signaling.OwnRecording(by=participant.id, name=name, way=own.way, since=since)
+            if own.delivery is not None:
+                own.delivery.people |= self._people.keys()
+                participant.tell(own.delivery.told)
+            self._changed()  # spec: recorder/own-told-before
+
+    async def _prepare(self, participant: Participant, own: _Own) -> str | None:
+        """Have the log keep that it begins, and a place for what a browser sends; the sentence why not."""
+        try:
+            if own.way == "browser":
+                own.delivery = await self._open(participant)
+            body = self._body("began", participant, own)
+            await self._log.append(self._room, KIND, f"{own.key}-began", body)  # spec: recorder/logged
+        except self._errors as error:
+            return str(error)
+        except self._log_errors as error:
+            await self._discard(own)
+            return f"It cannot be said in the room's log: {error}."
+        return None
+
+    async def _open(self, participant: Participant) -> Delivery:
+        if self._deliveries is None:
+            raise NoDeliveries("This server takes no recordings from browsers.")
+        return await self._deliveries.open(self._room, participant.person)
+
+    async def _discard(self, own: _Own) -> None:
+        if own.delivery is not None and self._deliveries is not None:
+            await self._deliveries.discard(own.delivery)
 
     def _body(self, what: str, participant: Participant, own: _Own) -> dict[str, object]:
+        """`recording` is its name on this server, where there is one; it ends there when all of it has come."""
+        name = own.delivery.told.recording if own.delivery is not None and what == "began" else None
         about = {"person": participant.id, "name": participant.person.name}
-        return {"recording": None, "what": what, "way": own.way, **about}
+        return {"recording": name, "what": what, "way": own.way, **about}
 
 
 def refuse(

@@ -20,7 +20,7 @@ import trio
 
 from meetref.meeting.arranging import Arranging
 from meetref.meeting.chat import Log
-from meetref.meeting.ownrecordings import KIND, OwnRecordings, refuse
+from meetref.meeting.ownrecordings import KIND, Deliveries, OwnRecordings, refuse
 from meetref.meeting.participant import Participant
 from meetref.meeting.recording import Recorder, Recording
 from meetref.wire import signaling
@@ -34,12 +34,13 @@ LOG_WITHIN = 5.0  # seconds for the last word in the event log
 class Archive:
     """Where recordings go. `open` begins one of a room and raises one of `errors`, a sentence for people.
 
-    `visit` makes a ticket for somebody in a room, which proves afterwards that they were there; without it nobody is
-    shown a recording.
+    `deliveries` takes those that browsers make, and raises the same. `visit` makes a ticket for somebody in a room,
+    which proves afterwards that they were there; without it nobody is shown a recording.
     """
 
     open: Callable[[str], AbstractAsyncContextManager[Recorder]]
     errors: tuple[type[Exception], ...]
+    deliveries: Deliveries | None = None
     may_record: Callable[[signaling.Join], bool] = lambda join: True
     visit: Callable[[str, str], str] | None = None
 
@@ -68,7 +69,10 @@ class Recorded:
         self._archive = archive
         self._wall_offset = wall_offset
         self._begins = False
-        self._own = OwnRecordings(room, log, log_errors, lambda: tell(self.message()), wall_offset)
+        deliveries, errors = (archive.deliveries, archive.errors) if archive is not None else (None, ())
+        self._own = OwnRecordings(
+            room, people, log, log_errors, deliveries, errors, lambda: tell(self.message()), wall_offset
+        )
 
     def message(self, last: signaling.Recording | None = None) -> signaling.Recording:
         """What there is to know, beginning with what was said `last` of the server's own recording."""
@@ -79,6 +83,7 @@ class Recorded:
 
     def welcome(self, participant: Participant, *, resumed: bool) -> None:
         """Tell somebody who comes, perhaps again."""
+        self._own.meet(participant)
         if self.recording is not None or self._own.all or resumed:
             participant.tell(self.message())  # spec: recorder/everybody-knows
 

@@ -135,7 +135,7 @@ class Record(Message, tag="record"):
     """Record the room from now on, or stop. `recording` tells everybody; `joined` said whether one may.
 
     `way` is who does it: the `server`, for all; or oneself, in one's `browser` or as a `bot`: then nothing is recorded
-    before one stands in the `others` of `recording`.
+    before one stands in the `others` of `recording`. A browser is told by `upload` where its recording goes.
     """
 
     on: bool
@@ -296,6 +296,19 @@ class Recording(Message, tag="recording"):
     others: Annotated[tuple[OwnRecording, ...], Meta(max_length=MAXIMUM_OWN_RECORDINGS)] = ()
 
 
+class Upload(Message, tag="upload"):
+    """Where `recording`, that of one's browser, goes: octets to `/api/uploads/ID`, with `token` as the bearer's.
+
+    It is `maximum` octets long at most; `chunk` is how many go there at a time.
+    """
+
+    recording: Annotated[str, Meta(max_length=120)]
+    id: Identity
+    token: Identity
+    maximum: int
+    chunk: int
+
+
 class Ping(Message, tag="ping"):
     """Are you there? Sent every few seconds; a client that hears none for `timeout` seconds should reconnect."""
 
@@ -345,6 +358,7 @@ ServerMessage = (
     | Quality
     | Chat
     | Recording
+    | Upload
     | Ping
     | Error
 )

@@ -56,13 +56,39 @@ class FakeRecorder:
         self.finish()
 
 
+class Delivered:
+    """What a browser is told of where its recording goes."""
+
+    told = signaling.Upload(recording="algebra-browser", id="u", token="t", maximum=100, chunk=10)
+
+    def __init__(self) -> None:
+        self.people: set[str] = set()
+
+
+class Mail:
+    """Takes recordings from browsers; `discarded` are those that came to nothing."""
+
+    def __init__(self) -> None:
+        self.discarded = 0
+        self.delivered: list[Delivered] = []
+
+    async def open(self, room: str, person: signaling.Person) -> Delivered:
+        await trio.lowlevel.checkpoint()
+        self.delivered.append(Delivered())
+        return self.delivered[-1]
+
+    async def discard(self, delivery: Delivered) -> None:
+        self.discarded += 1
+
+
 class Shelf:
     """An archive of such recorders; with `refuses` it can open none."""
 
     def __init__(self, may_record: Callable[[signaling.Join], bool] = lambda join: True) -> None:
         self.recorders: list[FakeRecorder] = []
         self.refuses: str | None = None
-        self.archive = Archive(open=self._open, errors=(NoDisk,), may_record=may_record)
+        self.mail = Mail()
+        self.archive = Archive(open=self._open, errors=(NoDisk,), deliveries=self.mail, may_record=may_record)
 
     @asynccontextmanager
     async def _open(self, room: str) -> AsyncIterator[FakeRecorder]:
@@ -404,6 +430,7 @@ async def test_everybody_knows_who_records_for_themselves(autojump_clock: MockCl
         assert (own.by, own.since) == (alice.identity.participant, pytest.approx(1e9 + trio.current_time()))
         cora = await place.joined("cora")
         assert others(cora) == [("alice", "browser"), ("bob", "bot")]
+        assert shelf.mail.delivered[0].people == {line.identity.participant for line in (alice, bob, cora)}
         cora.says(ON)
         await wait_all_tasks_blocked()
         assert told(bob)[-1] == (True, "cora", None)
@@ -417,6 +444,7 @@ async def test_everybody_knows_who_records_for_themselves(autojump_clock: MockCl
         assert others(bob) == []
         began = [(entry["way"], entry["name"]) for entry in log.entries if entry["what"] == "began"]
         assert began == [("browser", "alice"), ("bot", "bob"), ("server", "cora")]
+        assert [entry["recording"] for entry in log.entries][:2] == ["algebra-browser", None]
         kept = await place.log.read(MINUTES, 0, 100, "recording")
         assert [(entry.body["what"], entry.body["name"]) for entry in kept] == [("ended", "bob"), ("ended", "alice")]
 
@@ -446,10 +474,12 @@ async def test_who_may_not_or_cannot_be_noted_records_nothing_of_their_own(autoj
         await wait_all_tasks_blocked()
         assert bob.codes == ["recording-refused"]
         log.refuses = True
-        alice.says(AS_BOT)
+        alice.says(IN_BROWSER)
         await wait_all_tasks_blocked()
         assert alice.codes == ["recording-unavailable"]
         assert not alice.of(signaling.Recording)
+        assert not alice.of(signaling.Upload)
+        assert shelf.mail.discarded == 1
         log.refuses = False
         alice.says(AS_BOT)
         await wait_all_tasks_blocked()

@@ -62,7 +62,9 @@ def test_every_module_is_announced_to_the_browser() -> None:
     for page, first in ((INDEX, "main.js"), (RECORDINGS, "recordings.js")):
         announced[first] = set(re.findall(r'rel="modulepreload" href="/page/([a-z]+\.js)"', page)) | {first}
         assert announced[first] == needed_by(first)
-    assert announced["main.js"] | announced["recordings.js"] == set(MODULES)
+    texts = "\n".join(MODULES.values())
+    workers = set(re.findall(r'new Worker\(new URL\("\./([a-z]+\.js)"', texts))
+    assert announced["main.js"] | announced["recordings.js"] | workers == set(MODULES)
 
 
 def needed_by(first: str) -> set[str]:

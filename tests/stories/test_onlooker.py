@@ -12,6 +12,7 @@ from trio.testing import MockClock
 from meetref.app.client import Client
 from meetref.app.onlooker import look_on
 from meetref.archive.journal import Journal, read
+from meetref.archive.reading import open_recording
 from meetref.archive.recorder import MANIFEST, CannotRecord
 from meetref.archive.recovery import events_of
 from meetref.net.virtuallink import Impairments
@@ -97,6 +98,12 @@ async def test_three_people_and_one_changes_the_seat(tmp_path: Path, autojump_cl
     assert_told_apart(found, sent)
     seats = {header["name"]: header["mid"] for header in (each.header for each in found) if header["kind"] == "video"}
     assert seats["bob"] == seats["dora"]
+    [folder] = (tmp_path / "bot").iterdir()
+    composed = open_recording(folder)  # as the composer does
+    assert (composed.room, composed.told) == ("algebra", [])
+    assert {(each.person_name, each.source) for each in composed.streams} == {
+        (name, source) for name in sent for source in ("camera", "microphone")
+    }
     noted = [(event["event"], event.get("name")) for event in events(tmp_path / "bot")]
     assert [name for event, name in noted if event == "joined"] == ["alice", "bob", "cora", "dora"]
     assert [event for event, _ in noted].count("left") == 1

@@ -13,7 +13,7 @@ import { Ownership } from "./ownership.js";
 import { ask, placeOf } from "./shelf.js";
 import { Progress } from "./shelflist.js";
 
-const FILM = "film.mp4";
+const FILMS = ["film.mp4", "browser.webm"]; // what is composed, or what a browser recorded
 const RENEW_AFTER = 60000; // milliseconds: an address that fails sooner than that is not too old
 
 export class Film {
@@ -62,6 +62,7 @@ export class Film {
 
   #drawFilm(recording) {
     const poster = this.#address("poster.jpg");
+    this.film = FILMS.find((name) => this.#address(name)) ?? FILMS[0];
     this.video = element("video", {
       class: "film-video",
       test: "player",
@@ -69,7 +70,7 @@ export class Film {
       playsinline: true,
       preload: "metadata",
       poster,
-      src: this.#address(FILM),
+      src: this.#address(this.film),
       "aria-label": `The meeting in ${recording.room}`,
     });
     this.loadedAt = Date.now();
@@ -118,8 +119,8 @@ export class Film {
           {},
           element(
             "a",
-            { class: "file", href: url, download: fileName(recording, name), test: name === FILM ? "download" : "file" },
-            element("span", { class: "file-name" }, name === FILM ? "The film" : this.#described(name)),
+            { class: "file", href: url, download: fileName(recording, name), test: name === this.film ? "download" : "file" },
+            element("span", { class: "file-name" }, name === this.film ? "The film" : this.#described(name)),
             element("span", { class: "aside" }, `${name.slice(name.lastIndexOf(".") + 1)} · ${size(octets)}`),
           ),
         ),
@@ -168,7 +169,7 @@ export class Film {
     } catch {
       return; // the video says itself that it cannot go on
     }
-    this.video.src = this.#address(FILM);
+    this.video.src = this.#address(this.film);
     this.video.currentTime = at;
     if (!paused) this.video.play().catch(() => {});
   }

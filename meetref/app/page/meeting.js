@@ -30,6 +30,7 @@ export class Meeting {
   constructor(session) {
     this.session = session;
     this.stage = new Stage(session);
+    session.recording.own.scene = () => this.stage.shown();
     this.panel = new Panel(session);
     this.notices = new Notices();
     this.sounds = new Sounds();

@@ -9,6 +9,7 @@
  */
 
 import { element, write } from "./elements.js";
+import { OwnRecording } from "./ownrecording.js";
 
 export const OFF = { on: false, by: null, name: null, since: null, trouble: null, recording: null, others: [] };
 
@@ -79,13 +80,19 @@ function key({ by, since }) {
   return `${by} ${since}`;
 }
 
-/** What the server says of it. Events: `changed`. `now` has the fields of `OFF`, `may` tells whether one may record. */
+/**
+ * What the server says of it. Events: `changed`. `now` has the fields of `OFF`, `may` tells whether one may record; `own`
+ * is what this browser records for itself.
+ */
 export class Recording extends EventTarget {
   constructor(session) {
     super();
     this.session = session;
     this.now = OFF;
     this.may = false;
+    this.own = new OwnRecording(session);
+    this.own.addEventListener("changed", () => this.dispatchEvent(new Event("changed")));
+    session.addEventListener("over", () => this.own.stop());
   }
 
   /** Have the meeting recorded from now on, or not any more; the server tells everybody. */
@@ -97,7 +104,10 @@ export class Recording extends EventTarget {
   joined(may, resumed) {
     this.may = may;
     const others = this.now.others.map((one) => ({ ...one, over: true }));
-    if (!resumed) this.now = { ...this.now, on: false, others };
+    if (!resumed) {
+      this.now = { ...this.now, on: false, others };
+      this.own.forgotten();
+    }
     this.dispatchEvent(new Event("changed"));
   }
 
@@ -106,6 +116,7 @@ export class Recording extends EventTarget {
     this.now = { ...OFF, ...message };
     const notice = recordingNotice(before, this.now, this.session.identity?.participant);
     if (notice) this.session.notice(notice.words, notice.kind, notice.link);
+    this.own.told(this.now.others);
     this.dispatchEvent(new Event("changed"));
   }
 }
@@ -122,7 +133,7 @@ export class RecordingBadge {
         class: "button small",
         type: "button",
         test: "stop-recording",
-        on: { click: () => session.recording.ask(false) },
+        on: { click: () => this.#stop() },
       },
       "Stop",
     );
@@ -141,7 +152,7 @@ export class RecordingBadge {
     const { now, may } = session.recording;
     const [runs, ran] = [running(now), running(known)];
     this.root.hidden = !runs.length;
-    this.stop.hidden = !may || !now.on;
+    this.stop.hidden = !(may && now.on) && !session.recording.own.active;
     if (runs.length) write(this.words, badgeWords(now, session.identity?.participant));
     this.known = now;
     if (runs.some((one) => !ran.includes(one))) this.#sound(TONES.begins);
@@ -150,6 +161,13 @@ export class RecordingBadge {
 
   close() {
     this.context?.close();
+  }
+
+  /** Stop the recording of all, or else one's own. */
+  #stop() {
+    const { now, may, own } = this.session.recording;
+    if (now.on && may) this.session.recording.ask(false);
+    else own.stop();
   }
 
   #sound(tones) {

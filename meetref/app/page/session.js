@@ -185,6 +185,7 @@ export class Session extends EventTarget {
       quality: () => this.view.rate(message),
       chat: () => this.chat.receive(message),
       recording: () => this.recording.receive(message),
+      upload: () => this.recording.own.receive(message),
       error: () => this.#error(message),
     }[message.type];
     act?.(); // an unknown type is from a newer server, and not for us
@@ -247,6 +248,7 @@ export class Session extends EventTarget {
     else if (about === "say") setTimeout(() => this.chat.repeat(), 1500);
     else if (code === "not-joined") this.signaling.reopen();
     else this.notice(message, "trouble");
+    if (about === "record") this.recording.own.refused();
   }
 
   /** Tell the others what is sent, when that has changed. */
@@ -301,13 +303,8 @@ export class Session extends EventTarget {
     for (const healer of Object.values(this.healers)) healer.close();
     this.listener.close();
     this.sharing.stop();
-    for (const [event, handler] of [
-      ["changed", this.onDevices],
-      ["lost", this.onLost],
-      ["found", this.onFound],
-    ]) {
-      this.devices.removeEventListener(event, handler);
-    }
+    const handlers = { changed: this.onDevices, lost: this.onLost, found: this.onFound };
+    for (const [event, handler] of Object.entries(handlers)) this.devices.removeEventListener(event, handler);
     navigator.connection?.removeEventListener?.("change", this.onNetwork);
     removeEventListener("online", this.onNetwork);
     this.#changed("connection");

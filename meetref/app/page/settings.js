@@ -10,7 +10,15 @@ import { element, write } from "./elements.js";
 import { icon } from "./icons.js";
 import { candidatePairs, milliseconds, pathWords } from "./pairs.js";
 import { DIRECTIONS } from "./paths.js";
+import { OwnRecording } from "./ownrecording.js";
 import { Pickers } from "./pickers.js";
+
+const HERE = {
+  off: "Record in this browser",
+  asking: "Everybody is told …",
+  recording: "Stop in this browser",
+  finishing: "Bringing the rest …",
+};
 
 export class Settings {
   /** `showConnection` opens what there is to know about the connections. */
@@ -69,12 +77,27 @@ export class Settings {
         ? "On the server. Everybody here sees and hears that it runs and who started it."
         : "You may not record this meeting: the server did not give you the right to.",
     );
+    this.#drawOwn(may);
     const { reports } = this.session.listener;
     const rows = Object.entries(DIRECTIONS).flatMap(([direction, name]) => [
       element("dt", {}, name),
       element("dd", {}, pathFact(candidatePairs(reports[direction])[0])),
     ]);
     this.facts.replaceChildren(element("dl", { class: "fact" }, ...rows));
+  }
+
+  #drawOwn(may) {
+    const { state } = this.session.recording.own;
+    const possible = OwnRecording.possible;
+    this.recordHere.hidden = this.recordHereNote.hidden = !may;
+    this.recordHere.disabled = !possible || state === "asking" || state === "finishing";
+    write(this.recordHereWords, HERE[state]);
+    write(
+      this.recordHereNote,
+      possible
+        ? "In this browser: what you see and hear, as one film, brought to the server piece by piece. Keep this tab open."
+        : "This browser cannot record what it shows: it makes no WebM of a picture that is painted.",
+    );
   }
 
   #recording() {
@@ -91,7 +114,29 @@ export class Settings {
       this.recordWords,
     );
     this.recordNote = element("p");
-    return element("section", { class: "recording" }, element("h3", {}, "Recording"), this.recordNote, this.record);
+    this.recordHereWords = element("span");
+    this.recordHere = element(
+      "button",
+      { class: "button", type: "button", test: "record-here", on: { click: () => this.#toggleOwn() } },
+      icon("record"),
+      this.recordHereWords,
+    );
+    this.recordHereNote = element("p");
+    return element(
+      "section",
+      { class: "recording" },
+      element("h3", {}, "Recording"),
+      this.recordNote,
+      this.record,
+      this.recordHereNote,
+      this.recordHere,
+    );
+  }
+
+  #toggleOwn() {
+    const { own } = this.session.recording;
+    if (own.active) own.stop();
+    else own.start();
   }
 
   #details(showConnection) {

@@ -61,6 +61,15 @@ export class Stage {
     this.arrange();
   }
 
+  /** What is on it now, for who paints it elsewhere: each tile with its place, the one that floats last. */
+  shown() {
+    const { left, top, width, height } = this.root.getBoundingClientRect();
+    const tiles = [...this.tiles.values()].map(({ tile }) => tile).filter(({ root }) => !root.hidden);
+    const floats = ({ root }) => root.classList.contains("floating");
+    tiles.sort((one, other) => floats(one) - floats(other));
+    return { width, height, tiles: tiles.map((tile) => tile.seen(left, top)) };
+  }
+
   /** Place the tiles that there are on the stage as it is now. */
   arrange() {
     const { clientWidth, clientHeight } = this.root;

@@ -18,6 +18,7 @@ const EMPTY = {
   room: null,
   sound: "playing",
   recording: null,
+  upload: null,
   view: null,
   people: [],
   chat: [],
@@ -36,6 +37,7 @@ export function describe(session, sound, announced = null) {
     room: session.room,
     sound,
     recording: describeRecording(session.recording.now, announced),
+    upload: session.recording.own.describe(),
     view: describeView(session.view, session.seats),
     people: [...session.people.values()].map((person) => describePerson(session, person)),
     chat: session.chat.messages.map(({ sequence, name, person, text, sent_at }) => ({

@@ -90,6 +90,23 @@ export class Tile {
     this.avatar.name(name.replace(/ \(you\)$/u, ""));
   }
 
+  /** How it looks now; its place is seen from a point of the window. */
+  seen(left, top) {
+    const { x, y, width, height } = this.root.getBoundingClientRect();
+    const { classList } = this.root;
+    return {
+      x: x - left,
+      y: y - top,
+      width,
+      height,
+      name: this.name.textContent,
+      video: this.video,
+      playing: classList.contains("with-picture"),
+      fitted: classList.contains("fitted"),
+      mirrored: classList.contains("mirrored"),
+    };
+  }
+
   /** Put the tile at a rectangle of the stage. */
   place({ x, y, width, height }) {
     const { style } = this.root;
