@@ -9,6 +9,8 @@ Read next: `media/probing.py`, what is done then.
 
 from __future__ import annotations
 
+import math
+
 SHARE = 0.8  # of the estimate, less than which is little
 WINDOW = 0.5  # seconds of it that fit the budget, and as many that may be owed
 BEGINS, ENDS = 0.4, -0.6  # of a full budget
@@ -17,12 +19,17 @@ BEGINS, ENDS = 0.4, -0.6  # of a full budget
 class ApplicationLimit:
     """Feed `on_sent`; `limited` is what it comes to."""
 
-    __slots__ = ("_budget", "_sent_at", "limited")
+    __slots__ = ("_budget", "_sent_at", "_switches_at", "limited")
 
     def __init__(self) -> None:
         self.limited = False
         self._budget = 0.0  # as a share of what fits
         self._sent_at: float | None = None
+        self._switches_at = math.inf
+
+    def on_switch(self, at: float) -> None:
+        """From `at` on much more, or much less, is sent: whether that is little has to be seen anew."""
+        self._switches_at = at
 
     def on_more_room(self) -> None:
         """A burst found more than what is sent: that it is little need not be seen first."""
@@ -33,6 +40,9 @@ class ApplicationLimit:
         """So much was sent until `sent_at`, in seconds; True where just now enough is sent again."""
         before = sent_at if self._sent_at is None else self._sent_at
         self._sent_at = max(sent_at, before)
+        if self._sent_at >= self._switches_at:
+            self.limited, self._budget, self._switches_at = False, 0.0, math.inf
+            return False
         elapsed = self._sent_at - before
         self._budget += (elapsed - 8 * octets / (SHARE * estimate_bps)) / WINDOW
         self._budget = min(max(self._budget, -1.0), 1.0)

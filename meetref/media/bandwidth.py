@@ -131,6 +131,7 @@ class Estimator:
     def on_switch(self, at: float) -> None:
         """From `at` on much more, or much less, is sent: what arrived before says little about what arrives then."""
         self._switched_at = at
+        self._limit.on_switch(at)
 
     def on_round_trip(self, seconds: float) -> None:
         """A round trip was measured, as by a report block (`media/clock.round_trip_time`)."""

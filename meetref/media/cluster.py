@@ -79,9 +79,9 @@ class Trial:
             for _, size, sent_at, arrived_at in reports
             if self.began_at <= sent_at <= self._ended_at and arrived_at is not None
         ]
+        self._came += mine  # also while it still leaves: nothing is told twice
         if not mine or self._ended_at == math.inf:
             return None
-        self._came += mine
         octets = sum(size for size, _, _ in self._came)
         enough = len(self._came) >= LEAST_SHARE * self._packets and octets >= LEAST_SHARE * self._octets
         return self._judged(octets) if enough else None

@@ -28,6 +28,20 @@ def test_it_begins_after_a_while_of_little_and_ends_after_a_while_of_enough() ->
     assert not limit.limited
 
 
+@pytest.mark.spec("bandwidth/application-limited")
+def test_who_begins_to_send_much_more_is_no_longer_limited_at_once() -> None:
+    limit = ApplicationLimit()
+    send(limit, 0.1, 0.0, 5.0)
+    limit.on_switch(5.15)
+    send(limit, 0.1, 5.0, 0.1)  # what had left before
+    assert limit.limited
+    send(limit, 0.95, 5.1, 5.0)
+    assert not limit.limited
+    limit.on_switch(10.2)
+    send(limit, 0.1, 10.2, 0.5)
+    assert limit.limited
+
+
 @pytest.mark.parametrize(("share", "limited"), [(0.66, True), (0.95, False)])
 def test_a_layer_below_the_next_one_is_little(share: float, limited: bool) -> None:
     """Two thirds are what the estimate comes to over what arrives, when no more is sent."""

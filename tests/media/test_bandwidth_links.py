@@ -205,6 +205,21 @@ def test_a_server_with_layers_reaches_the_best_that_fits_within_ten_seconds(capa
 
 
 @pytest.mark.spec("bandwidth/application-limited")
+def test_who_climbs_beyond_the_line_comes_down_below_it() -> None:
+    """What arrived of less said nothing of what the line carries, so its growing queue is ours."""
+    capacity = 1_300_000.0
+    world = World()
+    link = Link(Random(1), Impairments(delay=0.03, bandwidth_bps=capacity, queue_octets=1_000_000))
+    estimator = Estimator(2_500_000)
+    climbs = lambda target, now: 560_000.0 if now < 10 or target < 1_400_000 else 1_400_000.0  # noqa: E731
+    flow = Flow(world=world, link=link, seed=1, source=climbs, estimator=estimator, probes=False)
+    world.at(10, lambda: estimator.on_switch(10))
+    world.run(20)
+    assert max(sample.queue for sample in between(flow.samples, 12, 20)) < 0.1
+    assert max(sample.target_bps for sample in between(flow.samples, 12, 20)) < capacity
+
+
+@pytest.mark.spec("bandwidth/application-limited")
 @pytest.mark.parametrize("impairments", [{}, {"jitter": 0.02}, {"loss": 0.03}, {"reordering": 0.05}])
 def test_who_sends_little_keeps_the_estimate(impairments: dict[str, float]) -> None:
     link = Impairments(delay=0.03, bandwidth_bps=CAPACITY, queue_octets=64 * 1024, **impairments)

@@ -70,6 +70,21 @@ def test_what_is_told_in_parts_is_put_together() -> None:
     assert trial.on_reports(reports[3:]) == pytest.approx(950_000, rel=0.01)
 
 
+@pytest.mark.spec("bandwidth/probe-result")
+def test_what_is_told_while_it_still_leaves_counts() -> None:
+    """On a short way the first packets are answered before the last have left."""
+    trial = Trial(Cluster(6_000_000), 1.0)
+    packets: list[tuple[float, int]] = []
+    told = 0
+    for at in (1.0, 1.005, 1.010):
+        count = -(-trial.wanted(at) // 1000)
+        packets += [(at, 1000)] * count
+        if trial.on_sent(count * 1000, count, at):
+            assert trial.on_reports(arrived(packets, 1_000_000)[told:]) is None
+            told = len(packets)
+    assert trial.on_reports(arrived(packets, 1_000_000)[told:]) == pytest.approx(950_000, rel=0.01)
+
+
 def test_media_beside_it_is_part_of_it_and_what_left_before_or_after_is_not() -> None:
     trial = Trial(Cluster(3_000_000), 1.0)
     packets = sent(trial)
