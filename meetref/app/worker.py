@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from os.path import isdir
 from pathlib import Path
 from typing import TextIO
 
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S")
     if arguments.log is not None:
         check_log(arguments.log)
-    if not (arguments.data / "recordings").is_dir():
+    if not isdir(arguments.data / "recordings"):  # of a name that is too long pathlib does not know whether it is there
         raise CommandFailed(
             f"there is no folder {arguments.data / 'recordings'}: --data has to name the folder that the server has, "
             "and `meetref serve` makes it"
