@@ -5,6 +5,7 @@
     /page/...         its files            /api/rooms/..., /api/tree, /metrics    here, or with the admin token
     /whip/...  and  /whep/...              rooms for programs that speak HTTP (`app/whip`)
     /api/uploads/...                       recordings that come from browsers (`app/uploads`)
+    /watch/ROOM/...                        what the audience of a webinar sees (`app/watch`)
 
 Stands above Starlette and Hypercorn; `app/door` hands it connections, `app/server` the callables behind `/api`.
 Source: docs/architecture.md (what outside programs may rely on); Content Security Policy level 3.
@@ -47,7 +48,7 @@ PAGE = Path(__file__).parent / "page"
 KEEP_ALIVE_FOR = 10  # seconds without a request
 READ_TIMEOUT = 30  # seconds for any octet of a request
 # Names that a room cannot have in a link, because something else is there.
-RESERVED = frozenset({"api", "metrics", "page", "recordings", "signal", "whep", "whip"})
+RESERVED = frozenset({"api", "metrics", "page", "recordings", "signal", "watch", "whep", "whip"})
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -176,14 +177,7 @@ class _Pages:
         return await self._send_file(request, request.path_params["name"])
 
     async def _send_file(self, request: Request, name: str, *, status: int = 200) -> Response:
-        file = await trio.to_thread.run_sync(read_page_file, self._site.page, name)
-        if file is None:
-            return _sentence(404, "There is no such file.")
-        headers = {"ETag": file.tag, "Cache-Control": "no-cache"}
-        # 304 would make a 200 of the browser's copy (RFC 9110, 13.2.1: conditions count only where 200 is the answer).
-        if status == 200 and is_current(request.headers.get("if-none-match"), file.tag):
-            return Response(status_code=304, headers=headers)
-        return Response(file.octets, status, headers={**headers, "Content-Type": file.media_type})
+        return await send_page_file(request, self._site.page, name, status=status)
 
     def _refusal(self, request: Request) -> Response | None:
         """What tells on people is for this machine, or for who has the admin token."""
@@ -196,6 +190,18 @@ class _Pages:
         refusal = _sentence(401, "This is answered on the server's own machine, elsewhere only to the admin token.")
         refusal.headers["WWW-Authenticate"] = "Bearer"
         return refusal
+
+
+async def send_page_file(request: Request, folder: Path, name: str, *, status: int = 200) -> Response:
+    """A file of the page, or that the browser's copy of it is still good."""
+    file = await trio.to_thread.run_sync(read_page_file, folder, name)
+    if file is None:
+        return _sentence(404, "There is no such file.")
+    headers = {"ETag": file.tag, "Cache-Control": "no-cache"}
+    # 304 would make a 200 of the browser's copy (RFC 9110, 13.2.1: conditions count only where 200 is the answer).
+    if status == 200 and is_current(request.headers.get("if-none-match"), file.tag):
+        return Response(status_code=304, headers=headers)
+    return Response(file.octets, status, headers={**headers, "Content-Type": file.media_type})
 
 
 class _Coat:

@@ -18,10 +18,12 @@ from meetref.app.certificates import load_tls, make_self_signed_tls
 from meetref.app.command import CommandFailed, Exit
 from meetref.app.limits import is_loopback
 from meetref.app.origin import HostNames, is_name
-from meetref.app.tokens import make_admission, may_record, read_admin_token, read_secret
+from meetref.app.tokens import make_admission, make_token, may_record, read_admin_token, read_secret
 from meetref.wire.address import canonical_host
 from meetref.wire.reader import Malformed
 from meetref.wire.signaling import Join
+
+INVITED_FOR = 12 * 3600.0  # seconds, as long as `meetref token` gives when not told otherwise
 
 
 @dataclass(slots=True, frozen=True)
@@ -34,6 +36,7 @@ class Protection:
     admin_token: str | None = field(default=None, repr=False)
     admit: Callable[[Join], None] | None = None
     may_record: Callable[[Join], bool] = lambda join: True
+    invite: Callable[[str, str], dict[str, str]] = lambda room, name: {}
 
 
 def add_safety_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +89,17 @@ def protect(options: argparse.Namespace, own_addresses: Sequence[str], wall_cloc
         admin_token=admin,
         admit=make_admission(secret, wall_clock) if secret is not None else None,
         may_record=partial(may_record, secret) if secret is not None else (lambda join: True),
+        invite=_inviter(secret, wall_clock) if secret is not None else (lambda room, name: {}),
     )
+
+
+def _inviter(secret: bytes, wall_clock: Callable[[], float]) -> Callable[[str, str], dict[str, str]]:
+    """What the link needs of somebody who watched a webinar and is let in: a token of their own."""
+
+    def invite(room: str, name: str) -> dict[str, str]:
+        return {"token": make_token(secret, room=room, name=name, now=wall_clock(), valid_for=INVITED_FOR)}
+
+    return invite
 
 
 def is_public(listen: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ import argparse
 import errno
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,11 +25,13 @@ from meetref.app.bot import MAXIMUM_COUNT, be_bots, behaviours_of
 from meetref.app.certificates import make_client_tls
 from meetref.app.collector import relax_collector
 from meetref.app.command import CommandFailed, Exit
+from meetref.app.http import check_room_name
 from meetref.app.keeping import Keeping, add_keeping_arguments, objects_at, read_days
 from meetref.app.keylog import both, open_key_log
 from meetref.app.relayaccounts import read_ports
 from meetref.app.safety import Protection, add_safety_arguments, protect
 from meetref.app.server import CannotOpen, Server, Settings, open_server
+from meetref.app.shows import EVERY_ROOM
 from meetref.app.stopping import until_terminated
 from meetref.app.worker import check_log
 from meetref.archive.log import LogUnavailable
@@ -86,6 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hide-headers", action="store_true", help="encrypt RTP headers, too, where the browser takes that (cryptex)"
     )
+    add_audience_argument(parser)
     add_safety_arguments(parser)
 
 
@@ -138,6 +141,8 @@ def _settings(arguments: argparse.Namespace, protection: Protection) -> Settings
         admit=protection.admit or (lambda join: None),
         may_record=protection.may_record,
         any_page=protection.admit is not None,
+        webinars=_webinars(arguments.webinar or ()),
+        invite=protection.invite,
         relay_ports=read_ports(arguments.relay_ports) if arguments.relay_ports is not None else None,
     )
 
@@ -210,6 +215,20 @@ def _explain(error: BaseException) -> CommandFailed:
         }.get(error.errno or 0, f"cannot be opened ({error.strerror})")
         return CommandFailed(f"{error.what} {advice}")
     return CommandFailed(f"the server cannot start: {(isinstance(error, OSError) and error.strerror) or error}")
+
+
+def add_audience_argument(parser: argparse.ArgumentParser) -> None:
+    """The option that gives rooms an audience."""
+    said = "give this room an audience at /watch/ROOM, or every room; may be repeated"
+    parser.add_argument("--webinar", action="append", nargs="?", const=EVERY_ROOM, metavar="ROOM", help=said)
+
+
+def _webinars(rooms: Sequence[str]) -> frozenset[str]:
+    """The rooms with an audience. Raises `CommandFailed`."""
+    for room in rooms:
+        if room != EVERY_ROOM:
+            check_room_name(room)
+    return frozenset(rooms)
 
 
 def _address(option: str, text: str) -> str:

@@ -21,9 +21,9 @@ from typing import Any
 
 import trio
 
-from meetref.app import whip
+from meetref.app import watch, whip
 from meetref.app.door import Door
-from meetref.app.http import Site, make_http_answer
+from meetref.app.http import PAGE, Site, make_http_answer, send_page_file
 from meetref.app.keeping import Keeping, Library
 from meetref.app.limits import Places
 from meetref.app.mediastream import carry_media
@@ -31,6 +31,7 @@ from meetref.app.meetingrelay import MeetingRelay
 from meetref.app.metrics import Family, by_word
 from meetref.app.origin import HostNames
 from meetref.app.recordings import make_archive, recover_recordings
+from meetref.app.shows import Shows
 from meetref.app.signaling import serve_signaling
 from meetref.app.uploads import Uploads
 from meetref.app.visitor import StreamVisitor, Visitor
@@ -81,7 +82,8 @@ class Settings:
     pictures that are taken before others, by their names. Without `embeds_handshake` DTLS waits for ICE, also where
     the other side could do better. `recordings` is the folder of recordings, None where nothing is recorded;
     `may_record` tells who may begin one; `keeping` is what becomes of them, None where they stay journals. With
-    `video_fec` pictures may be protected against loss before any is lost.
+    `video_fec` pictures may be protected against loss before any is lost. `webinars` are the rooms that have an
+    audience, "*" among them every room; `invite` gives what the link of somebody from it needs who is let in.
     """
 
     listen: Sequence[str] = ("127.0.0.1",)
@@ -100,6 +102,8 @@ class Settings:
     admit: Callable[[signaling.Join], None] = lambda join: None
     may_record: Callable[[signaling.Join], bool] = lambda join: True
     any_page: bool = False
+    webinars: frozenset[str] = frozenset()
+    invite: Callable[[str, str], dict[str, str]] = lambda room, name: {}
     dtls_versions: Versions = "1.3 preferred"
     srtp_engine: Engine | None = None
     hides_headers: bool = False
@@ -131,6 +135,7 @@ class Server:
         rooms: Rooms,
         handshakes: Places,
         relay: MeetingRelay,
+        shows: Shows,
         settings: Settings,
         http_port: int,
         wall_clock: Callable[[], float],
@@ -140,11 +145,14 @@ class Server:
         self.port = port
         self.exchange = exchange
         self.relay = relay
+        self.shows = shows
         self.rooms = rooms
         self.handshakes = handshakes
         self.http_port = http_port
         self.forgotten: Counter[str] = Counter()
         self._hosts = settings.hosts
+        page = partial(send_page_file, folder=PAGE, name="watch.html")
+        audience = watch.Audience(rooms, shows, wall_clock, page, settings.invite)
         site = Site(
             settings.hosts,
             tree=tree,
@@ -153,6 +161,7 @@ class Server:
             admin_token=settings.admin_token,
             more=(
                 *whip.routes(rooms, any_page=settings.any_page),
+                *watch.routes(audience),
                 *(library.routes() if library else ()),
                 *(uploads.routes() if uploads else ()),
             ),
@@ -189,6 +198,10 @@ class Server:
         yield by_word("meetref_media_ignored_total", "Datagrams that were dropped, by reason.", self.exchange.ignored)
         yield by_word("meetref_stream_forgotten_total", "Packets that a TCP stream had no place for.", self.forgotten)
         yield by_word("meetref_door_total", "What became of TCP connections.", self.door.counters)
+        dropped = Family(
+            "meetref_webinar_dropped", "gauge", "Packets that present webinars' studios did not take in time."
+        )
+        yield dropped.add(self.shows.dropped)
         connections = [one for person in people for one in (person.up, person.down) if one is not None]
         yield by_word(
             "meetref_packets_ignored",
@@ -218,17 +231,19 @@ async def open_server(network: Network, settings: Settings) -> AsyncIterator[Ser
         exchange.relay = relay.server.receive_batch
         handshakes = Places(total=settings.maximum_handshakes, per_source=settings.maximum_handshakes_per_source)
         uploads = _uploads(network, settings, log)
+        shows = Shows(settings.webinars, network.dice)
         rooms = Rooms(
             _place(network, settings, exchange, handshakes, http_port, relay.ice_servers),
             log,
             log_errors=(LogUnavailable,),
             admit=settings.admit,
             archive=_archive(network, settings, library, uploads),
+            stage=shows.stage,
             maximum_rooms=settings.maximum_rooms,
             maximum_people=settings.maximum_people,
         )
         server = Server(
-            port, exchange, rooms, handshakes, relay, settings, http_port, network.wall_clock, library, uploads
+            port, exchange, rooms, handshakes, relay, shows, settings, http_port, network.wall_clock, library, uploads
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(relay.server.run, name="relay")

@@ -34,5 +34,8 @@ class Company(Protocol):
 
     async def say(self, participant: Participant, message: signaling.SayChat) -> None: ...
 
+    def admit(self, message: signaling.Admit) -> None:
+        """Somebody in the room answers who would like to come in."""
+
     def record(self, participant: Participant, message: signaling.Record) -> None:
         """Somebody wants the room recorded, or not any more."""

@@ -190,6 +190,8 @@ class Participant:
                     await self._company.say(self, message)
                 case signaling.Record():
                     self._company.record(self, message)
+                case signaling.Admit():
+                    self._company.admit(message)
                 case signaling.Leave():
                     self.leave("left")
                 case signaling.Join():

@@ -134,7 +134,8 @@ class Recorded:
 
     async def _begin(self, recorder: Recorder, participant: Participant) -> Recording | None:
         since = self._wall_offset + trio.current_time()
-        recording = Recording(recorder, participant, since, self._people, self._arranging, self._changed)
+        by, name = participant.id, participant.person.name
+        recording = Recording(recorder, by, name, since, self._people, self._arranging, self._changed)
         try:
             await self._keep_word(recorder, "began", participant)  # spec: recorder/logged
         except self._log_errors as error:

@@ -67,20 +67,24 @@ class _Tapped:
 
 
 class Recording:
-    """One recording, from `run` to its end. `changed` is called whenever `message` says something else."""
+    """One recording, from `run` to its end. `changed` is called whenever `message` says something else.
+
+    `by` and `name` are who wanted it, the id and the name.
+    """
 
     def __init__(
         self,
         recorder: Recorder,
-        by: Participant,
+        by: str,
+        name: str,
         since: float,
         people: Mapping[str, Participant],
         arranging: Arranging,
         changed: Callable[[], None],
     ) -> None:
         self.recorder = recorder
-        self.by = by.id
-        self.name = by.person.name
+        self.by = by
+        self.name = name
         self.since = since
         self.ended_by: Participant | None = None
         self.witnesses: dict[str, None] = {}
@@ -163,6 +167,12 @@ class Recording:
         if stream is not None:
             self._count += 1
             self._tapped[key] = _Tapped(track, Tap(track, stream.take, partial(self._fail, key), now), stream)
+
+    def want_keyframe(self, stream: Stream) -> None:
+        """Who reads a stream cannot go on without one."""
+        for tapped in self._tapped.values():
+            if tapped.stream is stream:
+                tapped.tap.want_keyframe(trio.current_time())
 
     def _untap(self, key: tuple[str, str], now: float) -> None:
         tapped = self._tapped.pop(key)

@@ -25,6 +25,7 @@ from meetref.meeting.oneway import OneWay
 from meetref.meeting.participant import Participant
 from meetref.meeting.place import Place
 from meetref.meeting.recorded import Archive, Recorded
+from meetref.meeting.webinar import Stage, Webinar
 from meetref.protocol.answering import Offer
 from meetref.protocol.negotiation import Codec
 from meetref.wire import signaling
@@ -57,7 +58,8 @@ class Room:
         log_errors: tuple[type[Exception], ...],
         read_aside: Callable[[float], None],
         archive: Archive | None,
-        wall_offset: float,
+        stage: Stage | None,
+        place: Place,
     ) -> None:
         self.name = name
         self.people: dict[str, Participant] = {}
@@ -71,8 +73,12 @@ class Room:
         self.minutes = Minutes(name, log)
         self.arranging = Arranging(self.people, self._tell_everybody, read_aside, self.minutes.speaker)
         self.recorded = Recorded(
-            name, self.people, self.arranging, self._tell_everybody, log, log_errors, archive, wall_offset
+            name, self.people, self.arranging, self._tell_everybody, log, log_errors, archive, place.wall_offset
         )
+        self.webinar: Webinar | None = None
+        """Where the room has an audience."""
+        if stage is not None and stage.has(name):
+            self.webinar = Webinar(name, self.people, self.arranging, self._tell_everybody, stage, place.dice)
 
     async def live(self) -> None:
         """Be there until the last person has left."""
@@ -82,6 +88,8 @@ class Room:
             nursery.start_soon(self.arranging.listen, name="listening")
             nursery.start_soon(self.arranging.portion, name="portions")
             nursery.start_soon(self.arranging.gauge, name="quality")
+            if self.webinar is not None:
+                nursery.start_soon(self.webinar.run, name="webinar")
             self.opened.set()
 
     async def hold(
@@ -128,6 +136,10 @@ class Room:
         if self.nursery is not None:
             self.recorded.ask(participant, message, self.nursery)
 
+    def admit(self, message: signaling.Admit) -> None:
+        if self.webinar is not None:
+            self.webinar.admit(message, trio.current_time())
+
     async def catch_up(self, participant: Participant, channel: Channel, resumed: bool, after: int) -> int | None:
         """Tell who is here, and a first page of the chat since `after`; nothing said meanwhile is missed or told twice.
 
@@ -151,6 +163,8 @@ class Room:
                 )
             )
             self.recorded.welcome(participant, resumed=resumed)
+            if self.webinar is not None:
+                self.webinar.welcome(participant)
             for message in messages:
                 participant.tell(message)
             for error in trouble:
@@ -216,7 +230,7 @@ class Rooms:
     """All rooms of this server, and the door to them.
 
     `admit` raises `NotAdmitted`. `log_errors` are what the log raises when it cannot take a message. Without an
-    `archive` nothing can be recorded.
+    `archive` nothing can be recorded, without a `stage` no room has an audience.
     """
 
     def __init__(
@@ -227,6 +241,7 @@ class Rooms:
         log_errors: tuple[type[Exception], ...],
         admit: Callable[[signaling.Join], None] = lambda join: None,
         archive: Archive | None = None,
+        stage: Stage | None = None,
         maximum_rooms: int = 200,
         maximum_people: int = 100,
     ) -> None:
@@ -236,6 +251,7 @@ class Rooms:
         self._log_errors = log_errors
         self.admit = admit
         self._archive = archive
+        self._stage = stage
         self._maximum_rooms = maximum_rooms
         self._maximum_people = maximum_people
         self._nursery: trio.Nursery | None = None
@@ -358,7 +374,8 @@ class Rooms:
                     self._log_errors,
                     self._place.exchange.read_aside,
                     self._archive,
-                    self._place.wall_offset,
+                    self._stage,
+                    self._place,
                 )
                 self.rooms[name] = room
                 assert self._nursery is not None

@@ -142,6 +142,13 @@ class Record(Message, tag="record"):
     way: RecordingWay = "server"
 
 
+class Admit(Message, tag="admit"):
+    """Let somebody in who watches and raised a hand, or say no; `audience` tells everybody whose hands are left."""
+
+    hand: Identity
+    yes: bool
+
+
 class Pong(Message, tag="pong"):
     """The answer to `ping`, with its number."""
 
@@ -160,6 +167,7 @@ ClientMessage = (
     | Look
     | SayChat
     | Record
+    | Admit
     | Pong
 )
 
@@ -309,6 +317,12 @@ class Upload(Message, tag="upload"):
     chunk: int
 
 
+class Audience(Message, tag="audience"):
+    """The room has an audience, which sees and hears everybody; `hands` are those of it who would like to speak."""
+
+    hands: Annotated[dict[Identity, Name], Meta(max_length=50)]
+
+
 class Ping(Message, tag="ping"):
     """Are you there? Sent every few seconds; a client that hears none for `timeout` seconds should reconnect."""
 
@@ -359,27 +373,25 @@ ServerMessage = (
     | Chat
     | Recording
     | Upload
+    | Audience
     | Ping
     | Error
 )
 
-_from_client = msgspec.json.Decoder(ClientMessage)
-_from_server = msgspec.json.Decoder(ServerMessage)
+_from_client: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
+_from_server: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
 M = TypeVar("M")
-
 _encoder = msgspec.json.Encoder()
 
 
 def parse_client(text: str | bytes) -> ClientMessage:
     """What a client said. Raises `Malformed` with words for its author."""
-    message: ClientMessage = _parse(_from_client, text)
-    return message
+    return _parse(_from_client, text)
 
 
 def parse_server(text: str | bytes) -> ServerMessage:
     """What the server said. Raises `Malformed`."""
-    message: ServerMessage = _parse(_from_server, text)
-    return message
+    return _parse(_from_server, text)
 
 
 def serialize(message: ClientMessage | ServerMessage) -> str:

@@ -97,6 +97,20 @@ def test_the_page_agrees_with_the_server_on_numbers() -> None:
     assert f'maxlength: "{longest}"' in MODULES["lobby.js"]
 
 
+def test_the_page_of_the_audience_keeps_the_same_rules() -> None:
+    modules = {path.name: path.read_text() for path in sorted((PAGE / "audience").glob("*.js"))}
+    index = (PAGE / "watch.html").read_text()
+    assert not [name for name, text in modules.items() if not text.startswith("/**\n * ")]
+    forbidden = re.compile(r"\.(inner|outer)HTML|insertAdjacentHTML|document\.write|\beval\(|\bstyle:")
+    assert not [name for name, text in modules.items() if forbidden.search(text)]
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)|https?://", index)
+    announced = set(re.findall(r'href="/page/audience/([a-z]+\.js)"', index)) | {"main.js"}
+    assert announced == set(modules)
+    document = (ROOT / "docs" / "webinar.md").read_text()
+    names = set(re.findall(r'\btest: "([a-z-]+)"', modules["main.js"]))
+    assert not {name for name in names if f"`{name}`" not in document}
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="no program node on the PATH (apt install nodejs)")
 def test_the_modules_that_need_no_browser() -> None:
     result = subprocess.run(

@@ -5,6 +5,7 @@
  * Read next: `session.js`, `stage.js`, `toolbar.js`.
  */
 
+import { AudienceBadge } from "./audience.js";
 import { element, write } from "./elements.js";
 import { icon } from "./icons.js";
 import { copyButton } from "./invite.js";
@@ -35,6 +36,7 @@ export class Meeting {
     this.notices = new Notices();
     this.sounds = new Sounds();
     this.badge = new RecordingBadge(session);
+    this.audience = new AudienceBadge(session);
     this.settings = new Settings(session, () => this.panel.show("connection"));
     this.actions = this.#actions();
     this.toolbar = new Toolbar(session, this.actions);
@@ -65,7 +67,7 @@ export class Meeting {
     );
     this.sharingBar = this.#sharingBar();
     this.alone = this.#alone();
-    const bars = [this.connection, this.badge.root, this.sharingBar, this.enable];
+    const bars = [this.connection, this.badge.root, this.audience.root, this.sharingBar, this.enable];
     const over = element("div", { class: "over-stage" }, ...bars);
     this.middle = element("div", { class: "middle-stage" }, this.stage.root, over, this.alone, this.notices.root);
     this.root = element(
@@ -106,6 +108,7 @@ export class Meeting {
     this.stage.update();
     this.sounds.follow(session.seats.all);
     this.badge.draw();
+    this.audience.draw();
     this.panel.draw();
     this.toolbar.draw(this.panel);
     this.enable.hidden = !this.sounds.blocked;
@@ -144,6 +147,7 @@ export class Meeting {
     session.seats.addEventListener("changed", this.soon);
     session.view.addEventListener("changed", this.soon);
     session.recording.addEventListener("changed", this.soon);
+    session.audience.addEventListener("changed", this.soon);
     panel.addEventListener("changed", () => {
       if (panel.open === "chat") this.notices.clear("chat");
       this.soon();

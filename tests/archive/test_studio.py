@@ -1,0 +1,206 @@
+"""archive/studio: what goes in as packets comes out as parts that FFmpeg plays, cut at the same times."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Iterable
+
+import av
+import numpy as np
+import pytest
+
+from meetref.archive import cue, studio
+from meetref.archive.studio import Studio
+from meetref.archive.window import Format
+from meetref.media.codec.live import Rung
+from meetref.wire import mp4
+from tests.archive.studiosource import all_of, colour_packets, joined, opened, tone_packets
+
+LADDER = (Rung("large", 640, 360, 400_000), Rung("small", 320, 180, 150_000))
+SECONDS = 4.0
+
+
+class Taken:
+    """What a studio said."""
+
+    def __init__(self) -> None:
+        self.formats: dict[str, Format] = {}
+        self.pieces: dict[str, list[cue.Piece]] = defaultdict(list)
+        self.wanted = 0
+
+    def take(self, said: Iterable[cue.FromStudio]) -> None:
+        for message in said:
+            match message:
+                case cue.Began(_, formats):
+                    self.formats = {each["name"]: Format(**each) for each in formats}
+                case cue.Piece():
+                    self.pieces[message.rendition].append(message)
+                case cue.Wanted():
+                    self.wanted += 1
+
+    def file(self, name: str) -> io.BytesIO:
+        return io.BytesIO(self.formats[name].initialization + b"".join(each.octets for each in self.pieces[name]))
+
+    def pictures(self, name: str) -> list[np.ndarray]:
+        with av.open(self.file(name)) as file:
+            return [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
+
+    def samples(self) -> np.ndarray:
+        with av.open(self.file("sound")) as file:
+            return np.concatenate([frame.to_ndarray()[0] for frame in file.decode(audio=0)])
+
+
+def shown(messages: list[cue.ToStudio], packets: list[tuple[float, cue.Packet]], seconds: float = SECONDS) -> Taken:
+    """A whole show, in virtual time."""
+    one, taken = Studio(1e9, LADDER), Taken()
+    for message in messages:
+        one.take(message, 0.0)
+    packets = list(packets)
+    for number in range(int(seconds * studio.FRAME_RATE)):
+        now = number / studio.FRAME_RATE
+        while packets and packets[0][0] <= now:
+            at, packet = packets.pop(0)
+            one.take(packet, at)
+        taken.take(one.frame(now))
+    return taken
+
+
+@pytest.fixture(scope="module")
+def red_and_tone() -> Taken:
+    messages = [
+        joined("a", "Ada", microphone="on", camera="on"),
+        opened(1, "a", "camera"),
+        opened(2, "a", "microphone"),
+    ]
+    return shown(messages, all_of(colour_packets(1, (200, 30, 30), SECONDS), tone_packets(2, 440.0, SECONDS)))
+
+
+def test_a_picture_is_seen_in_every_size(red_and_tone: Taken) -> None:
+    for rung in LADDER:
+        pictures = red_and_tone.pictures(rung.name)
+        assert pictures[-1].shape == (rung.height, rung.width, 3)
+        red, green, blue = pictures[-1][rung.height // 2, rung.width // 2]
+        assert red > 150
+        assert green < 80
+        assert blue < 80
+        early = pictures[0][rung.height // 2, rung.width // 2]
+        assert early[0] < 150  # before the first picture came
+
+
+def test_a_voice_is_heard_without_a_click(red_and_tone: Taken) -> None:
+    samples = red_and_tone.samples()
+    heard = samples[48_000 : 48_000 * 3]
+    spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard))))
+    pitch = np.argmax(spectrum) * 48_000 / len(heard)
+    assert abs(pitch - 440) < 3
+    near = spectrum[int(430 * len(heard) / 48_000) : int(450 * len(heard) / 48_000)]
+    assert (near**2).sum() > 0.98 * (spectrum**2).sum()
+
+
+def test_all_renditions_are_cut_at_the_same_times(red_and_tone: Taken) -> None:
+    counts = {name: len(pieces) for name, pieces in red_and_tone.pieces.items()}
+    assert counts["large"] == counts["small"] == int(SECONDS / 0.32)
+    assert counts["large"] - counts["sound"] in (0, 1)  # AAC comes a packet later
+    for name, pieces in red_and_tone.pieces.items():
+        form = red_and_tone.formats[name]
+        assert {piece.duration * 100 / form.timescale for piece in pieces} == {32.0}
+        assert form.part * 100 == 32 * form.timescale
+        assert form.segment == 8 * form.part
+        at = 0
+        for number, piece in enumerate(pieces):
+            fragment = mp4.parse_fragment(piece.octets)
+            assert (fragment.number, fragment.decode_at) == (number + 1, at)
+            assert piece.ends_segment == (number % 8 == 7)
+            assert piece.is_independent == (name == "sound" or number % 4 == 0)
+            assert [sample.is_sync for sample in fragment.samples[1:]] == [name == "sound"] * (
+                len(fragment.samples) - 1
+            )
+            at += piece.duration
+
+
+def test_the_formats_are_what_was_encoded(red_and_tone: Taken) -> None:
+    assert list(red_and_tone.formats) == ["large", "small", "sound"]
+    assert red_and_tone.formats["large"].codecs.startswith("avc1.42")
+    assert red_and_tone.formats["sound"].codecs == "mp4a.40.2"
+
+
+def test_in_a_hurry_there_are_fewer_pictures_and_parts_are_as_long() -> None:
+    one, taken = Studio(1e9, LADDER), Taken()
+    for message in (joined("a", "Ada", microphone="none", camera="on"), opened(1, "a", "camera")):
+        one.take(message, 0.0)
+    for at, packet in colour_packets(1, (30, 200, 30), 0.5):
+        one.take(packet, at)
+    for number in range(64):
+        taken.take(one.frame(number / 25, hurry=8 <= number < 35))
+    for name in ("large", "small"):
+        fragments = [mp4.parse_fragment(piece.octets) for piece in taken.pieces[name]]
+        assert [len(fragment.samples) for fragment in fragments] == [8, 2, 2, 2, 6, 8, 8, 8]
+        assert {fragment.duration for fragment in fragments} == {8 * studio.FRAME_TICKS}
+        assert [piece.is_independent for piece in taken.pieces[name]] == [True, False, False, False] * 2
+        assert len(taken.pictures(name)) == 44
+    assert taken.pictures("small")[-1][90, 160, 1] > 150
+
+
+def test_a_loss_asks_for_a_keyframe() -> None:
+    packets = [each for number, each in enumerate(colour_packets(1, (30, 200, 30), 3)) if number != 30]
+    messages = [joined("a", "Ada", microphone="none", camera="on"), opened(1, "a", "camera")]
+    assert shown(messages, packets, 3.0).wanted >= 1
+    assert shown(messages, list(colour_packets(1, (30, 200, 30), 1)), 1.0).wanted == 0
+
+
+def test_a_camera_that_is_off_and_who_left_are_not_seen() -> None:
+    one, taken = Studio(1e9, LADDER[1:]), Taken()
+    for message in (joined("a", "Ada", microphone="on", camera="on"), opened(1, "a", "camera")):
+        one.take(message, 0.0)
+    for at, packet in colour_packets(1, (30, 30, 200), 0.5):
+        one.take(packet, at)
+    changes = {25: cue.Note({"event": "devices", "person": "a", "microphone": "on", "camera": "off", "screen": False})}
+    changes[38] = cue.Note({"event": "left", "person": "a"})
+    for number in range(64):
+        if number in changes:
+            one.take(changes[number], number / 25)
+        taken.take(one.frame(number / 25))
+    blue = [picture[90, 100, 2] > 150 for picture in taken.pictures("small")]
+    assert blue[22]
+    assert not blue[30]
+    assert not blue[-1]
+
+
+def test_rubbish_changes_nothing() -> None:
+    one, taken = Studio(1e9, LADDER[1:]), Taken()
+    one.take(opened(1, "a", "camera"), 0.0)
+    one.take(opened(2, "a", "microphone"), 0.0)
+    for stream in (1, 2, 9):
+        for octets in (
+            b"",
+            b"\x80",
+            bytes(12),
+            b"\x80\xc8" + bytes(30),
+            b"\x80\x60" + bytes(30),
+            b"\x80\x6f" + b"\xff" * 40,
+        ):
+            one.take(cue.Packet(stream, octets), 0.0)
+    one.take(cue.Close(9), 0.0)
+    one.take(cue.Note({"event": "unheard of"}), 0.0)
+    for number in range(16):
+        taken.take(one.frame(number / 25))
+    assert len(taken.pieces["small"]) == 2
+
+
+def test_streams_are_bounded() -> None:
+    one = Studio(1e9, LADDER[1:])
+    for number in range(studio.MOST_STREAMS + 5):
+        one.take(opened(number, "a", "microphone"), 0.0)
+    assert len(one._cast._abouts) == studio.MOST_STREAMS
+
+
+def test_messages_survive_any_cut() -> None:
+    said: list[cue.FromStudio] = [cue.Wanted(3), cue.Piece("large", b"x" * 300, 28_800, True, False)]
+    octets = b"".join(map(cue.packed, said))
+    for size in (1, 3, 7, len(octets)):
+        unpacking = cue.Unpacking(cue.FromStudio)
+        found = [each for at in range(0, len(octets), size) for each in unpacking.feed(octets[at : at + size])]
+        assert found == said
+    with pytest.raises(ValueError, match="octets"):
+        list(cue.Unpacking(cue.FromStudio).feed(b"\xff\xff\xff\xff"))

@@ -1,0 +1,162 @@
+"""A webinar as an audience has it: through nginx, in real browsers, with our player, hls.js and dash.js."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+import trio
+
+from tests.archive.playlistrules import change_faults, faults
+from tests.peers.browsers import BROWSERS, Browser, chromium
+from tests.peers.edge import Edge, edge
+from tests.peers.meetings import Served, enter, serve
+from tests.peers.nodebuild import installed
+
+BEGINS_WITHIN = 40.0  # seconds; a machine that is busy begins late
+WATCHING = "window.meetref?.watching()"
+PLAYS = f"{WATCHING}?.state === 'playing' && {WATCHING}.position > {{}}"
+HLS_PAGE = """<!doctype html><video id="v" muted playsinline></video><script src="hls.min.js"></script><script>
+const video = document.getElementById("v"), hls = new Hls({lowLatencyMode: true, enableWorker: false});
+window.errors = []; window.parts = 0;
+hls.on(Hls.Events.ERROR, (_, data) => window.errors.push(data.details + (data.fatal ? " fatal" : "")));
+hls.on(Hls.Events.FRAG_LOADED, (_, data) => { window.parts += data.part ? 1 : 0; });
+hls.loadSource("/watch/demo/index.m3u8"); hls.attachMedia(video); video.play();
+window.told = () => ({at: video.currentTime, height: video.videoHeight, parts: window.parts, latency: hls.latency,
+  fatal: window.errors.filter((each) => each.endsWith("fatal"))});
+</script>"""
+DASH_PAGE = """<!doctype html><video id="v" muted playsinline></video><script src="dash.all.min.js"></script><script>
+const video = document.getElementById("v"), player = dashjs.MediaPlayer().create();
+window.errors = [];
+player.on(dashjs.MediaPlayer.events.ERROR, (event) => window.errors.push(event.error?.message ?? "error"));
+player.initialize(video, "/watch/demo/list.mpd", true);
+window.told = () => ({at: video.currentTime, height: video.videoHeight, fatal: window.errors});
+</script>"""
+
+pytestmark = pytest.mark.slow
+
+
+@asynccontextmanager
+async def on_air(tmp_path: Path, *browsers: str) -> AsyncIterator[tuple[Served, Edge, list[Browser]]]:
+    """A webinar with two robots, an edge, and browsers of these names."""
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serve(tmp_path, "--webinar", "demo", bots=2))
+        front = await stack.enter_async_context(edge(tmp_path, server.url.replace("localhost", "127.0.0.1")))
+        opened = [await stack.enter_async_context(BROWSERS[name]()) for name in browsers]
+        await _begun(front, "index.m3u8")
+        yield server, front, opened
+
+
+async def _begun(front: Edge, name: str) -> str:
+    """Wait until something is there, and fetch it."""
+    with trio.fail_after(BEGINS_WITHIN):
+        while True:
+            try:
+                return await trio.to_thread.run_sync(_fetch, f"{front.url}/watch/demo/{name}")
+            except OSError:
+                await trio.sleep(0.5)
+
+
+def _fetch(url: str) -> str:
+    try:
+        with urlopen(url, timeout=30) as answer:
+            return str(answer.read().decode())
+    except HTTPError as refused:
+        refused.close()
+        raise OSError(f"{url}: {refused.code}") from None
+
+
+async def _plays(browser: Browser, seconds: float) -> dict[str, Any]:
+    """Wait until our page has begun, perhaps at a touch, and has played so long."""
+    await browser.until(f"['playing', 'blocked'].includes({WATCHING}?.state)", limit=BEGINS_WITHIN)
+    if await browser.evaluate(f"{WATCHING}.state") == "blocked":
+        await browser.click("[data-test=watch-play]")
+    begun = (await browser.evaluate(WATCHING))["position"]
+    await browser.until(PLAYS.format(begun + seconds), limit=BEGINS_WITHIN)
+    found: dict[str, Any] = await browser.evaluate(WATCHING)
+    return found
+
+
+@pytest.mark.peer("nginx", "chromium", "chromedriver", "firefox")
+async def test_both_browsers_watch_and_the_origin_is_asked_once_for_each_piece(tmp_path: Path) -> None:
+    async with on_air(tmp_path, "chromium", "firefox") as (_, front, browsers):
+        for browser in browsers:
+            await browser.open(f"{front.url}/watch/demo")
+        for browser in browsers:
+            seen = await _plays(browser, 4.0)
+            assert seen["error"] is None
+            assert seen["height"] in (180, 360, 720)
+            assert seen["latency"] < 10
+        viewers, origin = front.asked()
+        pieces = [address for address in viewers if address.endswith(".m4s")]
+        assert len(pieces) > 20
+        assert {origin[address] for address in pieces} == {1}
+        waited = [address for address in viewers if "_HLS_part" in address]
+        assert {origin[address] for address in waited} == {1}
+        assert any(viewers[address] > 1 for address in pieces)
+
+
+@pytest.mark.peer("nginx", "chromium", "chromedriver", "firefox", "hls-players")
+@pytest.mark.parametrize("name", ["chromium", "firefox"])
+async def test_players_of_others_play_the_same_lists(name: str, tmp_path: Path) -> None:
+    packages = installed("hls_players").parent / "node_modules"
+    async with on_air(tmp_path, name) as (_, front, (browser,)):
+        shutil.copy(packages / "hls.js" / "dist" / "hls.min.js", front.players)
+        shutil.copy(packages / "dashjs" / "dist" / "modern" / "umd" / "dash.all.min.js", front.players)
+        (front.players / "hls.html").write_text(HLS_PAGE)
+        (front.players / "dash.html").write_text(DASH_PAGE)
+        await _begun(front, "list.mpd")
+        for page in ("hls", "dash"):
+            await browser.open(f"{front.url}/players/{page}.html")
+            await browser.until("window.told().height > 0", limit=BEGINS_WITHIN)
+            begun = (await browser.evaluate("window.told()"))["at"]
+            await browser.until(f"window.told().at > {begun + 3}", limit=BEGINS_WITHIN)
+            told = await browser.evaluate("window.told()")
+            assert told["fatal"] == []
+            if page == "hls":
+                assert told["parts"] > 3
+
+
+@pytest.mark.peer("nginx", "ffmpeg")
+async def test_live_playlists_keep_the_rules_and_ffprobe_plays_them(tmp_path: Path) -> None:
+    async with on_air(tmp_path) as (_, front, _browsers):
+        index = await _begun(front, "index.m3u8")
+        address = next(line for line in index.splitlines() if line.endswith("/v360/list.m3u8"))
+        before = await _begun(front, address)
+        for _ in range(8):
+            part = re.findall(r'URI="(\d+)\.(\d+)\.m4s"', before)[-1]  # what is hinted at
+            after = await _begun(front, f"{address}?_HLS_msn={part[0]}&_HLS_part={part[1]}")
+            assert faults(after) == []
+            assert change_faults(before, after) == []
+            assert f"{part[0]}.{part[1]}.m4s" in after.partition("PRELOAD-HINT")[0]
+            before = after
+        await _begun(front, "list.mpd")  # a whole segment is there
+        shown = ["-show_entries", "stream=codec_name,width", "-of", "csv=p=0"]
+        command = ["ffprobe", "-v", "error", "-live_start_index", "0", *shown, f"{front.url}/watch/demo/index.m3u8"]
+        run = await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False)
+        assert run.returncode == 0, run.stderr
+        streams = run.stdout.decode().split()
+        assert {"h264,1280", "h264,640", "h264,320", "aac"} <= {line.rstrip(",") for line in streams}
+
+
+@pytest.mark.peer("nginx", "chromium", "chromedriver")
+async def test_who_raises_a_hand_is_let_in(tmp_path: Path) -> None:
+    async with on_air(tmp_path, "chromium") as (server, front, (viewer,)), chromium() as panelist:
+        await enter(panelist, f"{server.url}/demo?name=Ada&join=now", 1)
+        await panelist.until("document.querySelector('[data-test=audience]')?.offsetHeight > 0")
+        await viewer.open(f"{front.url}/watch/demo")
+        await viewer.until("document.querySelector('[data-test=watch-name]') !== null")
+        await viewer.click("[data-test=watch-name]")
+        await viewer.type("Vera")
+        await viewer.click("[data-test=watch-raise]")
+        await panelist.until("document.querySelector('[data-test=admit]')?.offsetHeight > 0")
+        await panelist.click("[data-test=admit]")
+        await panelist.until("window.meetref.state().people.some((each) => each.name === 'Vera')", limit=BEGINS_WITHIN)
+        assert await panelist.evaluate("document.querySelector('[data-test=admit]') === null")
