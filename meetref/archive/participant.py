@@ -84,6 +84,8 @@ class _Files:
         """End the file that is open."""
         if self._file is not None:
             self._file.close()
+            if self._file.refused:
+                self._told.append(f"{self._file.refused} parts of {self.made[-1].path.name} were damaged and left out.")
             self._file = None
 
 

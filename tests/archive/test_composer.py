@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -305,3 +306,23 @@ def test_progress_only_grows(tmp_path: Path) -> None:
     assert told == sorted(told)
     assert told[-1] == 1.0
     assert all(0 <= done <= 1 for done in told)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nothing_that_strangers_send_breaks_the_film_of_the_others(seed: int, tmp_path: Path) -> None:
+    dice, recorded, mallory = random.Random(seed), meet(tmp_path, [ADA], 2.0), Person("Mallory")
+    recorded.join(0.0, mallory, screen=True)
+    for source, kind in (("camera", "video"), ("screen", "video"), ("microphone", "audio"), ("screen-sound", "audio")):
+        wild = Source(mallory, 90000 if kind == "video" else 48000, 66, steady(), base=dice.getrandbits(32))
+        send = send_pictures if kind == "video" else send_tone
+        send(wild, 0, 2, (lambda at: 99) if kind == "video" else 500)  # type: ignore[operator]
+        for place, (at, packet) in enumerate(wild.packets):
+            changed = bytearray(packet)
+            for _ in range(dice.choice([0, 0, 1, 3])):
+                changed[dice.randrange(min(40, len(changed)))] = dice.randrange(256)
+            cut = dice.randrange(1, len(changed)) if dice.random() < 0.05 else len(changed)
+            wild.packets[place] = at + dice.choice([0, 0, 0.3]), bytes(changed[:cut])
+        recorded.add(source, wild)
+    shown = made(tmp_path, recorded, 2.0)
+    assert shown.loudness(1.5, 400) > 3000
+    assert {"Ada", "Mallory"} == {person["name"] for person in shown.index["people"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -143,3 +144,21 @@ def test_the_same_frames_make_the_same_octets(tmp_path: Path) -> None:
             (tmp_path / codec / name).mkdir(parents=True)
             made.append(written(tmp_path / codec / name, pictures(codec), sounds())[0].path.read_bytes())
         assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("seed", range(6))
+def test_nothing_that_a_stranger_sends_raises(codec: str, seed: int, tmp_path: Path) -> None:
+    dice, told, frames = random.Random(seed), list[str](), list[Frame]()
+    for frame in pictures(codec):
+        data = bytearray(frame.data)
+        for _ in range(dice.randrange(6) if seed else 0):
+            data[dice.randrange(min(60, len(data)))] = dice.randrange(256)
+        if dice.random() < 0.2:
+            data = bytearray(dice.choice([b"x", bytes(data[: dice.randrange(1, 30)]), dice.randbytes(40)]))
+        frames.append(Frame(frame.at, codec, bytes(data), frame.is_key or dice.random() < 0.1))
+    frames[0] = Frame(frames[0].at, codec, frames[0].data, True)
+    said = [Sound(sound.at, dice.choice([sound.data, b"x", dice.randbytes(9)])) for sound in sounds()]
+    made = write_files(tmp_path / "a", lambda: iter(frames), lambda: iter(said), told)
+    assert made
+    assert all(file.path.stat().st_size for file in made)

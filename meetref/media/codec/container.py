@@ -12,6 +12,7 @@ Read next: `archive/participant.py`.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from fractions import Fraction
 from struct import Struct
 from types import TracebackType
@@ -66,6 +67,8 @@ class Container:
         kind = extension_of(codec)
         if kind == "mp4":
             options["movflags"] = "+faststart"
+        self.refused = 0
+        """What FFmpeg did not write, because it is not what it should be."""
         self._pictures: Any = None
         self._sound: Any = None
         self._last: dict[int, int] = {}
@@ -94,17 +97,26 @@ class Container:
         self._put(self._sound, packet, at, SAMPLE_RATE, True)
 
     def _put(self, stream: Any, octets: bytes, at: float, clock: int, is_key: bool) -> None:
-        packet: Any = av.Packet(octets)
+        packet: Any = av.Packet(len(octets))  # with a buffer of its own: FFmpeg keeps it until its turn has come
+        packet.update(octets)
         packet.stream = stream
         packet.time_base = Fraction(1, clock)
         ticks = max(round(at * clock), self._last.get(stream.index, -1) + clock // 1000)  # WebM counts milliseconds
         self._last[stream.index] = packet.pts = packet.dts = ticks
         packet.is_keyframe = is_key
-        self._file.mux(packet)
+        self._try(lambda: self._file.mux(packet))
+
+    def _try(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError:
+            raise
+        except av.error.FFmpegError:  # what strangers send need not be what the header says
+            self.refused += 1
 
     def close(self) -> None:
         """Write what is still to be written; nothing can be put in any more."""
-        self._file.close()
+        self._try(self._file.close)
 
 
 def _described(codec: str, keyframe: bytes) -> Any:

@@ -19,6 +19,7 @@ from meetref.media.codec import MAXIMUM_PIXELS, Picture
 
 DECODERS = {"VP8": "vp8", "VP9": "vp9", "H264": "h264", "AV1": "libdav1d"}
 """FFmpeg's names, by those of SDP."""
+ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}  # before, there never was another one
 LOW_DELAY = 1 << 19  # AV_CODEC_FLAG_LOW_DELAY: a picture comes out as soon as it is in
 
 
@@ -46,7 +47,7 @@ class Decoded:
         """The picture in this size, both even, as planar YUV."""
         size = (height, width) if self._turned % 2 else (width, height)
         frame = self._scaler.reformat(
-            self._frame, *size, format="yuv420p", interpolation=Interpolation.BILINEAR, threads=1
+            self._frame, *size, format="yuv420p", interpolation=Interpolation.BILINEAR, **ONE_THREAD
         )
         picture: Picture = frame.to_ndarray()
         return turned(picture, self._turned)
