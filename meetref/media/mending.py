@@ -24,8 +24,6 @@ USED_FOR = 2.0  # seconds after the last FEC packet for which more is awaited
 REMEMBERED = 64  # pictures whose ends and beginnings are known
 LONGEST_GAP = 48  # numbers between two pictures; as many FEC packets as one group can have
 
-_PADDED = 0x20
-
 
 def mutable_ids(extensions: Mapping[str, int]) -> dict[int, int]:
     """For `fec.without_mutable`, by the header extensions that were agreed on (uri -> id)."""
@@ -47,6 +45,7 @@ class Mending:
         """FEC packets that came."""
         self._recoverer = Recoverer(mutable=mutable)
         self._came_at = -math.inf
+        self._media = ulpfec  # payload type of the newest part of a picture, as soon as there is one
         self._ends: dict[int, tuple[int, int]] = {}
         self._begins: dict[int, tuple[int, int]] = {}
 
@@ -63,20 +62,25 @@ class Mending:
             return [packet]
         inside = red.unwrap_packet(packet)
         if inside[1] & 0x7F != self.ulpfec:
+            self._media = inside[1] & 0x7F
             return [inside, *self._recoverer.receive(inside)]
         self.repairs += 1
         self._came_at = now
         start, end = rtp.payload_bounds(inside)
         parity = fec.parse(inside[start:end])
         computed = self._recoverer.receive_parity(parity, int.from_bytes(inside[8:12]))
-        return [self.open(packet), *computed]  # spec: fec/number-used
+        return [self._as_nothing(inside), *computed]  # spec: fec/number-used
 
     def open(self, packet: bytes) -> bytes:
         """A packet as it is without RED, FEC as nothing; nothing is computed from it. Raises `Malformed`."""
         if packet[1] & 0x7F != self.red:
             return packet
         inside = red.unwrap_packet(packet)
-        return empty(inside, int.from_bytes(inside[2:4])) if inside[1] & 0x7F == self.ulpfec else inside
+        return self._as_nothing(inside) if inside[1] & 0x7F == self.ulpfec else inside
+
+    def _as_nothing(self, packet: bytes) -> bytes:
+        """The number of an FEC packet without content, as if it had been a part of a picture."""
+        return empty(packet[:1] + bytes([self._media]) + packet[2:], int.from_bytes(packet[2:4]))
 
     def between(self, packet: Incoming) -> list[int]:
         """Numbers (extended) that are no part of a picture, as far as this packet of VP8 tells.

@@ -41,22 +41,22 @@ COUNTED = """async () => {
     for (const one of report.values()) {
       if (one.kind !== "video") continue;
       if (one.type === "outbound-rtp") {
-        found.sent += one.packetsSent - one.retransmittedPacketsSent;
+        found.sent += one.packetsSent - (one.retransmittedPacketsSent || 0);
         found.codec = report.get(one.codecId)?.mimeType;
       }
-      if (one.type === "remote-inbound-rtp") found.lost_up += one.packetsLost;
+      if (one.type === "remote-inbound-rtp") found.lost_up += one.packetsLost || 0;
       if (one.type === "inbound-rtp") {
-        found.received += one.packetsReceived;
-        found.lost += one.packetsLost;
-        found.asked += one.nackCount;
+        found.received += one.packetsReceived || 0;
+        found.lost += one.packetsLost || 0;
+        found.asked += one.nackCount || 0;
         found.repeated += one.retransmittedPacketsReceived || 0;
-        found.frames += one.framesDecoded;
+        found.frames += one.framesDecoded || 0;
         found.keyframes += one.keyFramesDecoded || 0;
-        found.plis += one.pliCount;
+        found.plis += one.pliCount || 0;
         found.freezes += one.freezeCount || 0;
         found.frozen += one.totalFreezesDuration || 0;
-        found.delay += one.jitterBufferDelay;
-        found.emitted += one.jitterBufferEmittedCount;
+        found.delay += one.jitterBufferDelay || 0;
+        found.emitted += one.jitterBufferEmittedCount || 0;
       }
     }
   }
