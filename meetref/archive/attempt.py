@@ -74,6 +74,7 @@ class Attempt:
         self._done = 0.0
         self._told_at = 0.0
         self._told_done = 0.0
+        self._trouble: str | None = None
 
     async def make(self, folder: Path) -> None:
         """Compose, store, and say so. Raises `CannotCompose`, `Crashed`."""
@@ -101,7 +102,8 @@ class Attempt:
         said = []
         async for entry in entries(self._log, self._kept.room, "chat", self._kept.began_in, self._kept.ended_in):
             if isinstance(entry.body, dict):
-                said.append({"at": entry.at, "from": entry.body.get("name"), "text": entry.body.get("text")})
+                who, text = (str(entry.body.get(word, "")) for word in ("name", "text"))
+                said.append({"at": entry.at, "from": who, "text": text})
         return said
 
     async def _store(self, made: Path) -> list[File]:
@@ -118,13 +120,15 @@ class Attempt:
         self._told(self._kept.name, self._done, None)
         now = trio.current_time()
         # spec: worker/progress-bounded
-        if now - self._told_at >= TELL_EVERY and self._done - self._told_done >= TELL_STEPS:
+        is_news = self._done - self._told_done >= TELL_STEPS or self._trouble is not None
+        if is_news and now - self._told_at >= TELL_EVERY:
             self._say(None)
 
     def _say(self, trouble: str | None) -> None:
         """Have it noted how far it is, and what is in the way."""
         self._told_at, self._told_done = trio.current_time(), self._done
         self._count += 1
+        self._trouble = trouble
         if trouble is not None:
             self._told(self._kept.name, self._done, trouble)
         body = {"recording": self._kept.name, "what": "progress", "done": round(self._done, 3), "trouble": trouble}
