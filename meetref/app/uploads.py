@@ -29,7 +29,7 @@ from starlette.routing import Route
 from meetref.app.origin import is_same_origin
 from meetref.app.recordings import recording_name
 from meetref.app.whiprequest import Refusal, bearer_token, read_octets
-from meetref.archive.assembling import FILM, INDEX, assemble
+from meetref.archive.assembling import FILM, INDEX, NOTHING, assemble
 from meetref.archive.kept import KIND, room_in
 from meetref.archive.log import EventLog, LogUnavailable
 from meetref.archive.objects import Objects, ObjectsUnavailable
@@ -103,6 +103,7 @@ class Uploads:
 
     async def discard(self, upload: Upload) -> None:
         """Nothing comes of it."""
+        upload.is_over = True
         self.going.pop(upload.told.id, None)
         await self._call(upload.file.discard)
 
@@ -119,7 +120,8 @@ class Uploads:
                     await self._look(trio.current_time())
             finally:
                 for upload in self.going.values():  # the next start assembles them
-                    upload.file.close()
+                    if not upload.turn.locked():  # else a thread is still writing
+                        upload.file.close()
 
     async def _look(self, now: float) -> None:
         gone = [each for each in self.going.values() if now - each.heard_at >= GONE_AFTER and not each.turn.locked()]
@@ -131,9 +133,12 @@ class Uploads:
         if upload.is_over:
             return
         upload.is_over = True
-        del self.going[upload.told.id]
+        self.going.pop(upload.told.id, None)
         if not upload.file.size:
             await self._call(upload.file.discard)
+            name, room = upload.about.recording, upload.about.room
+            body = {"recording": name, "what": "deleted", "way": "browser", "by": "nobody"}
+            self._log.note(room, KIND, f"{name}-deleted", body)
             return
         upload.about.people = sorted(upload.people)
         with suppress(OSError):
@@ -150,17 +155,20 @@ class Uploads:
                 await self._keep(folder)
             except (OSError, ObjectsUnavailable, LogUnavailable) as error:
                 logger.warning("%s is not kept now, but at the next start: %s", folder.name, error)
+            except Exception:  # a mistake of ours costs this recording, and not the server
+                logger.exception("keeping %s failed", folder.name)
 
     async def _keep(self, folder: Path) -> None:
         """Assemble an upload, store what comes of it, and say so: then it is a recording like others."""
         about = await self._call(partial(read_about, folder))
-        body: dict[str, object] = {"recording": folder.name, "way": "browser", "people": about.people or [about.person]}
+        body: dict[str, object] = {"people": about.people or [about.person]}
         if await self._assemble(folder):
             body |= {"what": "composed", "prefix": f"{folder.name}/browser", "files": await self._store(folder)}
         else:
             body |= {"what": "failed", "trouble": UNPLAYABLE}
         room = room_in(folder.name)
         if room is not None:
+            body |= {"recording": folder.name, "way": "browser"}
             await self._log.append(room, KIND, f"{folder.name}-{body['what']}", body)  # spec: recorder/upload-kept
         await self._call(partial(clear, folder))
         logger.info("%s: %s", folder.name, body["what"])
@@ -170,7 +178,7 @@ class Uploads:
             return assemble(folder)
         command = [sys.executable, "-m", "meetref.archive.assembling", str(folder)]
         done = await trio.run_process(command, check=False, capture_stderr=True)
-        if done.returncode not in (0, 1) or done.stderr.strip():
+        if done.returncode not in (0, NOTHING):
             raise OSError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
         return done.returncode == 0
 

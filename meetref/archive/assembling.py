@@ -25,6 +25,7 @@ from meetref.media.codec.remux import Unreadable, remux
 FILM = "browser.webm"
 INDEX = "index.json"
 DAMAGED = "browser.webm.unreadable"
+NOTHING = 3  # how the program ends where nothing can be played
 PIECE = 2**20  # octets that are read at a time
 
 
@@ -84,4 +85,4 @@ def _write_safely(path: Path, draft: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if assemble(Path(sys.argv[1])) else 1)
+    sys.exit(0 if assemble(Path(sys.argv[1])) else NOTHING)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from meetref.archive.kept import began_in, room_in
 from meetref.archive.segment import sync_folder
 
 PART = "browser.webm.part"
@@ -86,7 +87,7 @@ def read_about(folder: Path) -> About:
     try:
         return msgspec.json.decode((folder / ABOUT).read_bytes(), type=About)
     except (OSError, msgspec.MsgspecError, UnicodeError):
-        return About(folder.name, "", 0.0, "", "")
+        return About(folder.name, room_in(folder.name) or "", began_in(folder.name) or 0.0, "", "")
 
 
 def clear(folder: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from io import BytesIO
 from pathlib import Path
 from random import Random
@@ -11,7 +13,7 @@ import av
 import msgspec
 import pytest
 
-from meetref.archive.assembling import DAMAGED, FILM, INDEX, assemble
+from meetref.archive.assembling import DAMAGED, FILM, INDEX, NOTHING, assemble
 from meetref.archive.upload import About, UploadFile, clear, leftovers
 from tests.archive.webm import duration_of, played, streamed
 
@@ -86,3 +88,10 @@ def test_done_again_after_a_crash_it_does_the_same(tmp_path: Path) -> None:
     assert msgspec.json.decode((folder / INDEX).read_bytes())["duration"] == msgspec.json.decode(first)["duration"]
     clear(folder)
     assert {path.name for path in folder.iterdir()} == {FILM, INDEX}
+
+
+def test_the_program_says_by_its_exit_code_what_became_of_it(tmp_path: Path) -> None:
+    for octets, code in ((WHOLE, 0), (b"no film", NOTHING)):
+        folder = uploaded(tmp_path / str(code), octets)
+        done = subprocess.run([sys.executable, "-m", "meetref.archive.assembling", str(folder)], check=False)
+        assert done.returncode == code
