@@ -45,6 +45,8 @@ class Trial:
     def __init__(self, cluster: Cluster, began_at: float) -> None:
         self.cluster = cluster
         self.began_at = began_at
+        self.is_slowed = False
+        """Whether what it found is the capacity: it came more slowly than it left."""
         self._ended_at = math.inf
         self._octets = self._packets = 0
         self._came: list[tuple[int, float, float]] = []  # size, when it left, when it came
@@ -98,4 +100,5 @@ class Trial:
         if came_bps > MOST_RATIO * 8 * octets / sent_for:  # with the last burst, which may be large where it was late
             return None
         # spec: bandwidth/probe-result
-        return UTILIZATION * came_bps if came_bps < UNSATURATED * sent_bps else min(sent_bps, came_bps)
+        self.is_slowed = came_bps < UNSATURATED * sent_bps
+        return UTILIZATION * came_bps if self.is_slowed else min(sent_bps, came_bps)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 
 from meetref.media.losscount import LossCount, bounds
-from meetref.media.lossexperiment import LESS, Experiment
+from meetref.media.lossexperiment import ENOUGH_LESS, LESS, Experiment
 
 LOW_LOSS, HIGH_LOSS = 0.02, 0.1
 WINDOW = 0.5  # seconds for which packets are counted, at least, and
@@ -109,7 +109,7 @@ class LossRate:
         is_little = LESS * sent_bps < LITTLE_BPS
         may_be_foreign = lossy.loss <= MOST_FOREIGN
         if may_be_foreign and self._is_time_to_try(lossy, now) and (is_high or not is_little):
-            self._try(lossy, estimate_bps, now)
+            self._try(lossy, sent_bps, estimate_bps, now)
         elif may_be_foreign and is_little and (not is_high or sent_bps < MORE * self._stuck_bps):
             self._rise(window, estimate_bps, now)  # spec: bandwidth/little-that-is-lost
         elif is_high and now - self._decreased_at >= DECREASE_PAUSE + self.round_trip_time:
@@ -140,12 +140,15 @@ class LossRate:
             self._patience = PATIENCE
         return now - self._lossy_since >= self._patience and self.ours(lossy.least_loss) > LOW_LOSS
 
-    def _try(self, lossy: LossCount, estimate_bps: float, now: float) -> None:
+    def _try(self, lossy: LossCount, sent_bps: float, estimate_bps: float, now: float) -> None:
+        if estimate_bps < ENOUGH_LESS * sent_bps:  # for the sake of delay less is sent anyway: see first what that does
+            self._lossy, self._lossy_since = None, math.inf
+            return
         self._experiment = Experiment(
             lossy, foreign_loss=self.foreign_loss, ceiling_bps=self.ceiling_bps,
             round_trip_time=self.round_trip_time, now=now,
         )  # fmt: skip
-        self.ceiling_bps = LESS * min(self.ceiling_bps, estimate_bps, lossy.sent_bps(now))
+        self.ceiling_bps = LESS * min(self.ceiling_bps, estimate_bps, sent_bps)
 
     def _go_on(self, experiment: Experiment, window: LossCount, now: float) -> None:
         match experiment.on_window(window, now):

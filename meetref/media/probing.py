@@ -87,7 +87,9 @@ class Prober:
             self.sending = self.sending and bool(self._trials)
         for trial in self._trials:
             rate = trial.on_reports(reports)
-            found = found if rate is None else rate
+            # What came as fast as it left, if late, says that there is so much, not that there is no more.
+            if rate is not None and (trial.is_slowed or rate > self._target_bps):  # spec: bandwidth/probe-believed
+                found = rate
         return found
 
     def on_estimate(self, estimator: Estimator, now: float) -> None:

@@ -213,6 +213,18 @@ def test_a_line_that_becomes_thin_meanwhile_is_not_taken_for_a_lossy_one() -> No
     assert rate.ceiling_bps < 600_000
 
 
+@pytest.mark.spec("bandwidth/foreign-loss")
+def test_no_experiment_while_delay_lets_less_be_sent_anyway() -> None:
+    """A queue ran over, and the estimate is below what was sent then: nothing more need be left out."""
+    rate = LossRate()
+    for tenth in range(60):
+        estimate = 1_000_000 if tenth < 25 else 400_000
+        packets = estimate // 80_000
+        lost = (tenth % 2 == 0) if tenth < 25 else 0
+        rate.on_counts(packets - lost, lost, packets * OCTETS, 400_000, tenth / 10)
+        assert rate.next_timeout() == math.inf
+
+
 def test_what_a_probe_found_is_no_longer_forbidden() -> None:
     rate = LossRate()
     rate.ceiling_bps = 100_000

@@ -213,6 +213,22 @@ def test_what_a_cluster_found_comes_out_of_the_reports() -> None:
     assert prober.on_reports(reports, 5.0) is None
 
 
+@pytest.mark.spec("bandwidth/probe-believed")
+def test_a_probe_that_left_late_does_not_lower_the_estimate() -> None:
+    """On a busy machine its packets leave too slowly: that they came so says nothing of the way."""
+    for capacity, found in ((20_000_000, None), (300_000, 0.95 * 300_000)):
+        prober = Prober(1_000_000, maximum_bps=20e6)
+        prober.begin(0.0)
+        reports: list[PacketReport] = []
+        free_at = 0.0
+        for at, count in ((0.0, 2), (0.03, 4)):
+            prober.on_sent(count * 1000, count, at)
+            for _ in range(count):
+                free_at = max(at, free_at) + 1000 * 8 / capacity
+                reports.append((len(reports), 1000, at, 50 + free_at))
+        assert prober.on_reports(reports, 0.3) == (found and pytest.approx(found, rel=0.01))
+
+
 steps = st.lists(
     st.tuples(
         st.floats(0, 3),
