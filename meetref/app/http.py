@@ -4,8 +4,8 @@
     /recordings       what was recorded (`app/shelf` has its data)
     /page/...         its files            /api/rooms/..., /api/tree, /metrics    here, or with the admin token
     /whip/...  and  /whep/...              rooms for programs that speak HTTP (`app/whip`)
-    /api/uploads/...                       recordings that come from browsers (`app/uploads`)
     /watch/ROOM/...                        what the audience of a webinar sees (`app/watch`)
+    /api/uploads/...                       recordings that come from browsers (`app/uploads`)
 
 Stands above Starlette and Hypercorn; `app/door` hands it connections, `app/server` the callables behind `/api`.
 Source: docs/architecture.md (what outside programs may rely on); Content Security Policy level 3.

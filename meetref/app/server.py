@@ -230,8 +230,8 @@ async def open_server(network: Network, settings: Settings) -> AsyncIterator[Ser
         relay = MeetingRelay(network, port, settings, _accepting(network, settings.listen), http_port)
         exchange.relay = relay.server.receive_batch
         handshakes = Places(total=settings.maximum_handshakes, per_source=settings.maximum_handshakes_per_source)
-        uploads = _uploads(network, settings, log)
         shows = Shows(settings.webinars, network.dice)
+        uploads = _uploads(network, settings, log)
         rooms = Rooms(
             _place(network, settings, exchange, handshakes, http_port, relay.ice_servers),
             log,

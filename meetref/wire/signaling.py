@@ -304,6 +304,12 @@ class Recording(Message, tag="recording"):
     others: Annotated[tuple[OwnRecording, ...], Meta(max_length=MAXIMUM_OWN_RECORDINGS)] = ()
 
 
+class Audience(Message, tag="audience"):
+    """The room has an audience, which sees and hears everybody; `hands` are those of it who would like to speak."""
+
+    hands: Annotated[dict[Identity, Name], Meta(max_length=50)]
+
+
 class Upload(Message, tag="upload"):
     """Where `recording`, that of one's browser, goes: octets to `/api/uploads/ID`, with `token` as the bearer's.
 
@@ -315,12 +321,6 @@ class Upload(Message, tag="upload"):
     token: Identity
     maximum: int
     chunk: int
-
-
-class Audience(Message, tag="audience"):
-    """The room has an audience, which sees and hears everybody; `hands` are those of it who would like to speak."""
-
-    hands: Annotated[dict[Identity, Name], Meta(max_length=50)]
 
 
 class Ping(Message, tag="ping"):
@@ -372,26 +372,29 @@ ServerMessage = (
     | Quality
     | Chat
     | Recording
-    | Upload
     | Audience
+    | Upload
     | Ping
     | Error
 )
 
-_from_client: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
-_from_server: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
+_from_client = msgspec.json.Decoder(ClientMessage)
+_from_server = msgspec.json.Decoder(ServerMessage)
 M = TypeVar("M")
+
 _encoder = msgspec.json.Encoder()
 
 
 def parse_client(text: str | bytes) -> ClientMessage:
     """What a client said. Raises `Malformed` with words for its author."""
-    return _parse(_from_client, text)
+    message: ClientMessage = _parse(_from_client, text)
+    return message
 
 
 def parse_server(text: str | bytes) -> ServerMessage:
     """What the server said. Raises `Malformed`."""
-    return _parse(_from_server, text)
+    message: ServerMessage = _parse(_from_server, text)
+    return message
 
 
 def serialize(message: ClientMessage | ServerMessage) -> str:

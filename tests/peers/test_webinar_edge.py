@@ -15,7 +15,7 @@ import pytest
 import trio
 
 from tests.archive.playlistrules import change_faults, faults
-from tests.peers.browsers import BROWSERS, Browser, chromium
+from tests.peers.browsers import BROWSERS, Browser, BrowserError, chromium
 from tests.peers.edge import Edge, edge
 from tests.peers.meetings import Served, enter, serve
 from tests.peers.nodebuild import installed
@@ -82,6 +82,17 @@ async def _plays(browser: Browser, seconds: float) -> dict[str, Any]:
     await browser.until(PLAYS.format(begun + seconds), limit=BEGINS_WITHIN)
     found: dict[str, Any] = await browser.evaluate(WATCHING)
     return found
+
+
+async def _comes(browser: Browser, selector: str) -> None:
+    """Wait for something on the page that this one goes to."""
+    with trio.fail_after(BEGINS_WITHIN):
+        while True:
+            try:
+                await browser.until(f"document.querySelector('{selector}')?.offsetHeight > 0", limit=BEGINS_WITHIN)
+                return
+            except BrowserError:  # it was just going
+                await trio.sleep(0.2)
 
 
 @pytest.mark.peer("nginx", "chromium", "chromedriver", "firefox")
@@ -158,5 +169,7 @@ async def test_who_raises_a_hand_is_let_in(tmp_path: Path) -> None:
         await viewer.click("[data-test=watch-raise]")
         await panelist.until("document.querySelector('[data-test=admit]')?.offsetHeight > 0")
         await panelist.click("[data-test=admit]")
+        await _comes(viewer, "[data-test=join]")  # of the lobby: devices are chosen first
+        await viewer.click("[data-test=join]")
         await panelist.until("window.meetref.state().people.some((each) => each.name === 'Vera')", limit=BEGINS_WITHIN)
         assert await panelist.evaluate("document.querySelector('[data-test=admit]') === null")

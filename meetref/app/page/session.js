@@ -3,7 +3,8 @@
  *
  * It joins signaling, the two peer connections, the person's devices and the chat, and knows nothing of the DOM. When
  * the WebSocket breaks, media goes on and only signaling comes back; when the server has forgotten us, both
- * connections are built anew under a new identity. Leaves out: everything visible. Read next: `meeting.js`.
+ * connections are built anew under a new identity.
+ * Leaves out: everything visible. Read next: `meeting.js`, `state.js`.
  */
 
 import { Audience } from "./audience.js";
@@ -39,7 +40,8 @@ export class Session extends EventTarget {
     this.seats = new Seats();
     this.view = new View({ send: (message) => this.send(message), layout: recall("layout", "grid") });
     this.sharing = new Sharing();
-    Object.assign(this, { recording: new Recording(this), audience: new Audience(this) });
+    this.recording = new Recording(this);
+    this.audience = new Audience(this);
     this.listener = new Listener(this);
     this.pulse = new Pulse();
     this.iceServers = null; // not known before the server lets us in
@@ -184,8 +186,8 @@ export class Session extends EventTarget {
       quality: () => this.view.rate(message),
       chat: () => this.chat.receive(message),
       recording: () => this.recording.receive(message),
-      upload: () => this.recording.own.receive(message),
       audience: () => this.audience.receive(message),
+      upload: () => this.recording.own.receive(message),
       error: () => this.#error(message),
     }[message.type];
     act?.(); // an unknown type is from a newer server, and not for us

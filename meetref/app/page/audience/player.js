@@ -1,7 +1,7 @@
 /**
  * Plays the show of a room through Media Source: two tracks, kept some two seconds behind the studio.
  *
- * States: `waiting` (it has not begun), `playing`, `blocked` (the browser wants a touch first), `over`, `failed`.
+ * States: `waiting` (it has not begun), `playing`, `blocked` (the browser wants a touch first), `over`, `lost`, `failed`.
  * Where there is no Media Source the browser plays HLS itself; Chromium says "maybe" of that and cannot.
  * Events: `changed`. Leaves out: what it looks like (`main.js`). Read next: `pace.js`, `track.js`.
  */
@@ -36,15 +36,17 @@ export class Player extends EventTarget {
     for (;;) {
       const index = await this.#index();
       if (index === null) {
-        if (this.state !== "over") this.#be("waiting");
+        if (this.state === "playing") this.#be("waiting");
         await pause(LOOK_AGAIN);
         continue;
       }
-      await this.#setClock();
+      await this.#setClock().catch(() => {}); // then latency is told by this machine's own clock
       await this.#play(index).catch((error) => {
-        this.error = String(error.message ?? error);
-        if (!(error instanceof Over)) this.#be("failed");
-        else this.#be("over");
+        if (error instanceof Over) this.#be({ ended: "over", another: "waiting", lost: "lost" }[error.message]);
+        else {
+          this.error = String(error.message ?? error);
+          this.#be("failed");
+        }
       });
       await pause(LOOK_AGAIN);
     }
@@ -58,14 +60,18 @@ export class Player extends EventTarget {
   async #index() {
     try {
       const answer = await fetch(new URL("index.m3u8", this.base));
-      if (!answer.ok) return null;
+      if (!answer.ok) {
+        if (this.state === "lost") this.#be("waiting");
+        return null;
+      }
       const index = readIndex(await answer.text());
       const run = index.sound;
       if (run === this.finished) return null; // this show is over, and listed for a while
       this.current = run;
       return index;
     } catch {
-      return null; // the network is away
+      this.#be("lost");
+      return null;
     }
   }
 
@@ -126,7 +132,7 @@ export class Player extends EventTarget {
       video.currentTime = ranges.start(ranges.length - 1);
       return;
     }
-    if (this.state === "waiting" || this.state === "over" || this.state === "failed") {
+    if (this.state !== "playing" && this.state !== "blocked") {
       video.currentTime = Math.max(video.currentTime, end - LATENCY + 0.5);
       this.#start();
     }

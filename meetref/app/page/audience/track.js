@@ -11,9 +11,13 @@ import { beginning, isAtOrBehind, readList } from "./listing.js";
 const BACK = 1.2; // seconds from the end at which it begins
 const KEPT = 20; // seconds behind what is shown
 const AGAIN = 500; // milliseconds after a failure
+const MOST_FAILURES = 10; // in a row
 
-/** The show is over for good, or another run has begun. */
+/** The show has `ended`, there is `another` one, or the server is `lost`. */
 export class Over extends Error {}
+
+/** What came is nothing that this browser plays. */
+export class Unplayable extends Error {}
 
 export class Track {
   /** `choose` gives the address of the list to load from now; `loaded` is told octets and seconds. */
@@ -28,7 +32,7 @@ export class Track {
     this.failures = 0;
   }
 
-  /** Load until the end; throws `Over`. */
+  /** Load until the end; throws `Over` and `Unplayable`. */
   async run(video, from = null) {
     this.video = video;
     this.from = from;
@@ -37,9 +41,9 @@ export class Track {
         await this.#step();
         this.failures = 0;
       } catch (error) {
-        if (error instanceof Over || this.signal.aborted) throw error;
+        if (error instanceof Over || error instanceof Unplayable || this.signal.aborted) throw error;
         this.failures += 1;
-        if (this.failures > 20) throw new Over("the server cannot be reached");
+        if (this.failures > MOST_FAILURES) throw new Over("lost");
         await new Promise((resolve) => setTimeout(resolve, AGAIN));
       }
     }
@@ -81,7 +85,7 @@ export class Track {
       url.searchParams.set("_HLS_part", next.place);
     }
     const answer = await fetch(url, { signal: this.signal });
-    if (answer.status === 404) throw new Over("another run");
+    if (answer.status === 404) throw new Over("another");
     if (!answer.ok) throw new Error(`list: ${answer.status}`);
     return readList(await answer.text());
   }
@@ -119,6 +123,6 @@ export class Track {
 function settled(buffer) {
   return new Promise((resolve, reject) => {
     buffer.addEventListener("updateend", resolve, { once: true });
-    buffer.addEventListener("error", () => reject(new Error("what came cannot be played")), { once: true });
+    buffer.addEventListener("error", () => reject(new Unplayable("What came is no picture.")), { once: true });
   });
 }
