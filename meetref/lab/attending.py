@@ -144,12 +144,15 @@ def _receiving(attributes: tuple[sdp.Attribute, ...]) -> tuple[sdp.Attribute, ..
 
 
 class Attendant:
-    """Somebody in a room of ours: *down* always, *up* for the one who publishes."""
+    """Somebody in a room of ours: *down* always, *up* for the one who publishes. With `records` it is recorded."""
 
-    def __init__(self, down: Connection, up: Connection | None, name: str) -> None:
+    def __init__(self, down: Connection, up: Connection | None, name: str, *, records: bool = False) -> None:
         self.down = down
         self.up = up
         self.name = name
+        self.recorded = trio.Event()
+        if not records:
+            self.recorded.set()
 
     async def attend(
         self,
@@ -167,6 +170,8 @@ class Attendant:
             if self.up is not None:
                 nursery.start_soon(self.up.run, name="up")
                 channel.send(signaling.UpOffer(connection=1, number=1, sdp=self.up.offer(), tracks={"0": "camera"}))
+            if not self.recorded.is_set():
+                channel.send(signaling.Record(on=True))
             nursery.start_soon(self._report_ready, task_status, name="ready")
             while True:
                 self._hear(await channel.receive(), channel.send)
@@ -177,6 +182,8 @@ class Attendant:
                 self.up.take_answer(answer)
             case signaling.DownOffer(sdp=offer, number=number):
                 say(signaling.DownAnswer(number=number, sdp=self.down.answer(offer, number)))
+            case signaling.Recording(on=True):
+                self.recorded.set()
             case signaling.Error(message=sentence):
                 raise ChannelClosed(False, sentence)
 
@@ -184,4 +191,5 @@ class Attendant:
         await self.down.connected.wait()
         if self.up is not None:
             await self.up.connected.wait()
+        await self.recorded.wait()
         task_status.started()

@@ -30,14 +30,15 @@ class OurDoor:
 
     host = HERE
 
-    def __init__(self, child: Child, server: Address, audience: Audience) -> None:
+    def __init__(self, child: Child, server: Address, audience: Audience, records: bool) -> None:
         self.child = child
         self._server = server
         self._audience = audience
+        self._records = records
 
     async def publish(self, connection: Connection, *, task_status: trio.TaskStatus[None]) -> None:
         """With a *down* connection as everybody has it, though nobody is to be seen there."""
-        attendant = Attendant(self._audience.connection(), connection, "Publisher")
+        attendant = Attendant(self._audience.connection(), connection, "Publisher", records=self._records)
         await attendant.attend(self._audience.network, self._server, ROOM, task_status=task_status)
 
     async def watch(self, connection: Connection, number: int, *, task_status: trio.TaskStatus[None]) -> None:
@@ -47,13 +48,19 @@ class OurDoor:
 
 @asynccontextmanager
 async def open_meeting(
-    legs: Legs, shape: Shape, viewers: int, dice: random.Random, profile: Path | None = None
+    legs: Legs,
+    shape: Shape,
+    viewers: int,
+    dice: random.Random,
+    profile: Path | None = None,
+    recordings: Path | None = None,
 ) -> AsyncIterator[Contestant]:
-    """Run our server with this load, and write its `profile` there. Raises `ChildFailed`."""
-    arguments = () if profile is None else (str(profile),)
+    """Run our server with this load, and write its `profile` there, and its `recordings`. Raises `ChildFailed`."""
+    arguments = [] if profile is None else ["--profile", str(profile)]
+    arguments += [] if recordings is None else ["--recordings", str(recordings)]
     async with open_child("server", "meetref.lab.served", *arguments) as child:
         audience = Audience(legs)
-        door = OurDoor(child, Address(HERE, (await child.hear())["port"]), audience)
+        door = OurDoor(child, Address(HERE, (await child.hear())["port"]), audience, recordings is not None)
         async with open_audience(audience, door, shape, viewers, dice) as contestant:
             contestant.tells_parts = True
             yield contestant

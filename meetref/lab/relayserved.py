@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from ipaddress import ip_network
+from pathlib import Path
 
 import trio
 
@@ -41,4 +42,4 @@ async def serve_lab() -> None:
 
 
 if __name__ == "__main__":
-    run_measured(serve_lab)
+    run_measured(serve_lab, Path(sys.argv[1]) if len(sys.argv) > 1 else None)

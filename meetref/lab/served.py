@@ -1,15 +1,17 @@
-"""The server under measurement, in a process of its own: `python -m meetref.lab.served [PROFILE]`.
+"""The server under measurement, in a process of its own: `python -m meetref.lab.served`.
 
 It is the server of `meetref serve --bots 0` on loopback, with the event log in memory, and with room for the viewers of
 a large load, who all come from one address. Standard output has lines of JSON: its port when it is ready, what its
 tasks took so far for each line on standard input, and what its sockets did when it ends, as standard input does.
-Stands on `app/server`. With the name of a file as argument, a profile (`python -m pstats FILE`) is written there.
-Specification: none. Leaves out: options of the server; what is measured is what everybody gets.
+Stands on `app/server`. With `--profile FILE` a profile (`python -m pstats FILE`) is written there, with `--recordings
+FOLDER` meetings are recorded there, on a thread, for whoever asks.
+Specification: none. Leaves out: other options of the server; what is measured is what everybody gets.
 Read next: `lab/forwarding.py`.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import cProfile
 import json
@@ -17,6 +19,8 @@ import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 
 import trio
 
@@ -31,9 +35,9 @@ KINDS = {"udp": "packets", "portions": "bandwidth", "clock": "timers"}
 """Tasks of the server: what comes by UDP and leaves, what viewers tell of bandwidth, deadlines of connections."""
 
 
-async def serve() -> None:
+async def serve(recordings: Path | None) -> None:
     """Serve until standard input ends."""
-    settings = Settings(port=0, inline_log=True, maximum_people=MAXIMUM_PEOPLE)
+    settings = Settings(port=0, inline_log=recordings is None, recordings=recordings, maximum_people=MAXIMUM_PEOPLE)
     clock = TaskClock(KINDS)
     trio.lowlevel.add_instrument(clock)
     async with (
@@ -57,17 +61,26 @@ def tell_totals(sockets: Iterable[DatagramSocket]) -> None:
         print(json.dumps(totals), flush=True)
 
 
-def run_measured(serve: Callable[[], Awaitable[None]]) -> None:
-    """Run until ended; where the command line names a file, profile it and write what was found there."""
-    if len(sys.argv) < 2:
+def run_measured(serve: Callable[[], Awaitable[None]], file: Path | None) -> None:
+    """Run until ended; with a `file`, profile it and write there what was found."""
+    if file is None:
         trio.run(serve)
         return
     profile = cProfile.Profile()
     try:
         profile.runcall(trio.run, serve)
     finally:
-        profile.dump_stats(sys.argv[1])
+        profile.dump_stats(file)
+
+
+def main() -> None:
+    """Serve as the command line says."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--profile", type=Path)
+    parser.add_argument("--recordings", type=Path)
+    arguments = parser.parse_args()
+    run_measured(partial(serve, arguments.recordings), arguments.profile)
 
 
 if __name__ == "__main__":
-    run_measured(serve)
+    main()
