@@ -21,6 +21,7 @@ from meetref.wire import av1, h264, rtp, vp9
 from meetref.wire import dependencydescriptor as dd
 from tests.media.layered import MTU, PATTERN, Decoder, Picture, drawn
 from tests.media.layered import OPTIONS as VPX
+from tests.wire.bitstreams import open_encoder
 
 PICTURES = 120
 KEYFRAME_EVERY = 20
@@ -80,6 +81,7 @@ def coded(codec: str, rid: str) -> tuple[Coded, ...]:
     if codec != "AV1":  # with low delay SVT-AV1 keeps no rate
         encoder.bit_rate = 160_000
     encoder.thread_count, encoder.options = 1, options
+    open_encoder(encoder)
     frames = list[bytes]()
     for number, frame in enumerate(drawn(width, height, PICTURES)):
         if codec != "AV1":

@@ -5,7 +5,10 @@ Used by `tests/wire/test_{vp9,h264,av1}_streams.py`. PyAV does both ends; what i
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -23,6 +26,23 @@ OPTIONS: dict[str, dict[str, str]] = {
 }
 
 
+def open_encoder(context: Any) -> None:
+    """Open an encoder, and have what it has made of this process's threads undone.
+
+    SVT-AV1, where it may, makes its threads and the one that opens it real-time (SCHED_FIFO, 99). Every program that is
+    begun from there is so, too, and on a small machine nothing else runs any more: browsers, other tests, the shell.
+    """
+    context.open()
+    make_ordinary()
+
+
+def make_ordinary() -> None:
+    """No thread of this process is real-time any more."""
+    for thread in Path("/proc/self/task").glob("*"):
+        with suppress(ProcessLookupError):
+            os.sched_setscheduler(int(thread.name), os.SCHED_OTHER, os.sched_param(0))
+
+
 def picture(number: int) -> NDArray[np.uint8]:
     """A picture with enough in it for several packets."""
     dice = np.random.default_rng(number)
@@ -37,6 +57,7 @@ def encoded(codec: str, count: int = 12) -> list[Any]:
     context.width, context.height, context.pix_fmt = WIDTH, HEIGHT, "yuv420p"
     context.framerate, context.time_base = Fraction(30), Fraction(1, 30)
     context.gop_size, context.thread_count, context.options = KEYFRAME_EVERY, 1, dict(OPTIONS[codec])
+    open_encoder(context)
     made = []
     for number in range(count):
         frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24").reformat(format="yuv420p")
@@ -64,6 +85,7 @@ def packets_of_ffmpeg(codec: str, frames: list[Any]) -> list[rtp.Packet]:
         for frame in frames:
             frame.stream = stream
             container.mux(frame)
+            make_ordinary()  # the first one opens an encoder, though it encodes nothing
     return [rtp.parse(packet) for packet in sink.packets if not 192 <= packet[1] <= 223]
 
 
