@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trio
 
-from meetref.archive.journal import read
+from meetref.archive.journal import Journal, read
 from tests.peers.browsers import Browser, chromium, firefox
 from tests.peers.meetings import enter, sees, serve, state
 from tests.peers.test_page_reach import AT_REST
@@ -44,6 +45,17 @@ async def hears_of_it(browser: Browser) -> None:
     await browser.until("window.meetref.state().recording?.announced === 'heard'")
 
 
+async def closed(recordings: Path) -> list[Journal]:
+    """All journals, once they are ended: the badge goes at once, and the disk has still to do then."""
+    with trio.fail_after(20):
+        while True:
+            paths = await trio.to_thread.run_sync(lambda: list(recordings.glob("*/*.mrj")))
+            journals = [read(path.read_bytes()) for path in paths]
+            if journals and all(journal.is_closed for journal in journals):
+                return journals
+            await trio.sleep(0.1)
+
+
 @pytest.mark.peer("chromium", "chromedriver", "firefox")
 @pytest.mark.slow
 async def test_everybody_sees_and_hears_that_it_runs(tmp_path: Path) -> None:
@@ -68,8 +80,8 @@ async def test_everybody_sees_and_hears_that_it_runs(tmp_path: Path) -> None:
             await press(cora, "stop-recording")
             for browser in (ada, ben, cora):
                 await no_badge(browser)
-        journals = [read(path.read_bytes()) for path in (tmp_path / "data" / "recordings").glob("*/*.mrj")]
-        assert all(journal.is_closed and journal.damage is None for journal in journals)
+        journals = await closed(tmp_path / "data" / "recordings")
+        assert all(journal.damage is None for journal in journals)
         recorded = {
             (journal.header["name"], journal.header["source"]): len(journal.records)
             for journal in journals
