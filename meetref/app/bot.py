@@ -25,7 +25,7 @@ import trio
 from meetref.app import frames
 from meetref.app.certificates import make_client_tls
 from meetref.app.client import open_client
-from meetref.app.command import CommandFailed, Exit
+from meetref.app.command import CommandFailed, Exit, first_error
 from meetref.app.http import check_room_name
 from meetref.app.keylog import open_key_log
 from meetref.app.onlooker import NAME as RECORDER
@@ -272,9 +272,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         trio.run(until_terminated, _run, arguments)
     except* ChannelClosed as closed:
-        raise CommandFailed(f"the server does not let the bots in: {_first(closed)}") from None
+        raise CommandFailed(f"the server does not let the bots in: {first_error(closed)}") from None
     except* CannotRecord as refused:
-        raise CommandFailed(f"nothing is recorded: {_first(refused)}") from None
+        raise CommandFailed(f"nothing is recorded: {first_error(refused)}") from None
     except* OSError:  # Trio tells of a refused connection by this one, which has no number
         raise CommandFailed(
             f"nobody answers at {arguments.server} port {arguments.port}; is the server running (make meet)?"
@@ -318,9 +318,3 @@ async def _run(arguments: argparse.Namespace) -> None:
         )
         with trio.move_on_after(arguments.seconds if arguments.seconds is not None else float("inf")):
             await be_bots(KernelNetwork(), server, arguments.room, behaviours)
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

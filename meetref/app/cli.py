@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import cast
 
 import meetref
-from meetref.app.command import Command, CommandFailed, Exit
+from meetref.app.command import Command, CommandFailed, Exit, first_error
 
 COMMANDS = {
     "serve": "start the server: the page, signaling and media",
@@ -52,12 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except* BrokenPipeError:
         code = _reader_left()
     except* CommandFailed as group:
-        failure = cast(CommandFailed, _first(group))
+        failure = cast(CommandFailed, first_error(group))
         code = _report(str(failure), failure.code)
     except* Exception as group:
         if show_traceback:
             traceback.print_exception(group)
-        code = _report(_sentence(_first(group)) + ("" if show_traceback else " (--traceback shows more)"))
+        code = _report(_sentence(first_error(group)) + ("" if show_traceback else " (--traceback shows more)"))
     return code
 
 
@@ -120,13 +120,6 @@ def _reader_left() -> int:
     """Whoever read our output has enough (`| head`): let the interpreter's last flush go nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return Exit.DONE
-
-
-def _first(error: BaseException) -> BaseException:
-    """The first single error inside groups of groups."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def _sentence(error: BaseException) -> str:

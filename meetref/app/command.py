@@ -46,3 +46,10 @@ def print_json(value: Any) -> None:
     """Write `value` as the one JSON document on standard output."""
     json.dump(value, sys.stdout, indent=2, sort_keys=True, ensure_ascii=False)
     sys.stdout.write("\n")
+
+
+def first_error(error: BaseException) -> BaseException:
+    """The first single error inside groups of groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

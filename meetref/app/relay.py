@@ -19,7 +19,7 @@ from pathlib import Path
 import trio
 
 from meetref.app.certificates import load_tls, make_self_signed_tls
-from meetref.app.command import CommandFailed, Exit
+from meetref.app.command import CommandFailed, Exit, first_error
 from meetref.app.relayaccounts import JoinedAccounts, read_ports, read_users
 from meetref.app.relaydoor import RelayDoor
 from meetref.app.stopping import until_terminated
@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         trio.run(until_terminated, _relay, network, settings)
     except* OSError as errors:
-        raise CommandFailed(f"the relay cannot start: {_first(errors)}") from None
+        raise CommandFailed(f"the relay cannot start: {first_error(errors)}") from None
     return Exit.DONE
 
 
@@ -227,9 +227,3 @@ def _address(option: str, text: str) -> str:
 
 def _wrong(sentence: str) -> CommandFailed:
     return CommandFailed(sentence, Exit.WRONG_COMMAND_LINE)
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -24,7 +24,7 @@ import trio
 from meetref.app.bot import MAXIMUM_COUNT, be_bots, behaviours_of
 from meetref.app.certificates import make_client_tls
 from meetref.app.collector import relax_collector
-from meetref.app.command import CommandFailed, Exit
+from meetref.app.command import CommandFailed, Exit, first_error
 from meetref.app.http import check_room_name
 from meetref.app.keeping import Keeping, add_keeping_arguments, objects_at, read_days
 from meetref.app.keylog import both, open_key_log
@@ -107,10 +107,10 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         trio.run(until_terminated, _serve, network, settings, arguments)
     except* OSError as errors:
-        raise _explain(_first(errors)) from None
+        raise _explain(first_error(errors)) from None
     except* LogUnavailable as errors:
         where = f"at {arguments.log}" if arguments.log else f"in {arguments.data}"
-        raise CommandFailed(f"the event log {where} cannot be used: {_first(errors)}") from None
+        raise CommandFailed(f"the event log {where} cannot be used: {first_error(errors)}") from None
     return Exit.DONE
 
 
@@ -196,7 +196,7 @@ async def _demonstrate(network: KernelNetwork, settings: Settings, server: Serve
         tls = make_client_tls(insecure=True) if settings.tls is not None else None  # the server is this very process
         await be_bots(network, here, DEMO_ROOM, behaviours_of(count, tls=tls))
     except* ChannelClosed as closed:
-        logging.getLogger("meetref.bots").warning("the demo's bots cannot join: %s", _first(closed))
+        logging.getLogger("meetref.bots").warning("the demo's bots cannot join: %s", first_error(closed))
 
 
 def _url(server: Server, settings: Settings) -> str:
@@ -246,9 +246,3 @@ def _codecs(text: str) -> tuple[str, ...]:
     if unknown:
         raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(sorted(known))}")
     return names
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

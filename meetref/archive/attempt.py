@@ -20,10 +20,11 @@ from typing import Any, TypeVar
 import msgspec
 import trio
 
-from meetref.archive.composecommand import CannotCompose, NoRoom
+from meetref.archive.composecommand import NoRoom
 from meetref.archive.kept import KIND, PROGRESS, File, Kept, entries
 from meetref.archive.log import EventLog, LogUnavailable
 from meetref.archive.objects import Objects, ObjectsUnavailable, is_key
+from meetref.archive.reading import CannotCompose
 
 logger = logging.getLogger("meetref.worker")
 

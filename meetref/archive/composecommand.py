@@ -3,7 +3,7 @@
 A process, so that neither FFmpeg's appetite for the processor (it runs with the lowest priority but nine) nor a crash
 of it touches a meeting: what the composer reads came from strangers. It says a JSON object in each line: how far it is
 (`done`), and at last that it is `composed`, or why it cannot be (`failed`; with `full` because of a disk).
-Stands above nothing of ours; `archive/worker` calls it. Source: docs/keeping.md.
+Stands on nothing of ours but a word for what cannot be; `archive/worker` calls it. Source: docs/keeping.md.
 Leaves out: what the command does; it is `meetref compose`, and tests have a small one of their own.
 Read next: `archive/worker.py`.
 """
@@ -22,16 +22,14 @@ from typing import Any
 
 import trio
 
+from meetref.archive.reading import CannotCompose
+
 logger = logging.getLogger("meetref.archive")
 
 NICENESS = 10
 SILENT_FOR = 600.0  # seconds without a word, after which it hangs
 MAXIMUM_LINE = 64 * 1024  # octets
 LAST_WORDS = 20  # lines of what it said on standard error
-
-
-class CannotCompose(Exception):
-    """It will never be: the recording is at fault. The text is a sentence for people."""
 
 
 class NoRoom(Exception):

@@ -20,12 +20,13 @@ from typing import Any
 import trio
 
 from meetref.archive.attempt import Attempt, Told, Workshop, insist
-from meetref.archive.composecommand import CannotCompose, Crashed
+from meetref.archive.composecommand import Crashed
 from meetref.archive.journal import read
 from meetref.archive.keeper import erase
 from meetref.archive.kept import KIND, Kept, read_kept, read_progress
 from meetref.archive.log import Entry, EventLog, LogUnavailable, Share
 from meetref.archive.objects import ObjectsUnavailable
+from meetref.archive.reading import CannotCompose
 from meetref.archive.recorder import MANIFEST
 from meetref.wire.reader import Malformed
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import trio
 
-from meetref.app.command import CommandFailed, Exit
+from meetref.app.command import CommandFailed, Exit, first_error
 from meetref.lab.bare import open_floor
 from meetref.lab.child import ChildFailed
 from meetref.lab.contest import Contestant, measure_in_turns
@@ -176,9 +176,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         results = trio.run(run_plan, plan, partial(print, flush=True))
     except* ChildFailed as failed:
-        raise CommandFailed(str(_first(failed))) from None
+        raise CommandFailed(str(first_error(failed))) from None
     except* ChannelClosed as lost:
-        raise CommandFailed(f"somebody lost our server: {_first(lost)}") from None
+        raise CommandFailed(f"somebody lost our server: {first_error(lost)}") from None
     print(verdict(results))
     if arguments.json is not None:
         report_of(plan, results, " ".join(["meetref", "lab", "forwarding", *sys.argv[3:]])).write(arguments.json)
@@ -189,9 +189,3 @@ def allow_many_sockets() -> None:
     """As many as this process, and the servers that it starts, may have at all: a viewer is two."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

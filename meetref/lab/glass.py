@@ -20,7 +20,7 @@ from statistics import median, quantiles
 
 import trio
 
-from meetref.app.command import CommandFailed, Exit
+from meetref.app.command import CommandFailed, Exit, first_error
 from meetref.lab.browser import Browser, BrowserError, chromium
 from meetref.lab.child import ChildFailed, open_child
 from meetref.lab.report import Report
@@ -201,14 +201,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         through, direct = trio.run(run_plan, plan)
     except* (ChildFailed, BrowserError) as failed:
-        raise CommandFailed(str(_first(failed))) from None
+        raise CommandFailed(str(first_error(failed))) from None
     show(through, direct)
     if arguments.json is not None:
         report_of(plan, through, direct, " ".join(["meetref", "lab", "glass", *sys.argv[3:]])).write(arguments.json)
     return Exit.DONE
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

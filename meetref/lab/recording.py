@@ -22,7 +22,7 @@ from statistics import median
 
 import trio
 
-from meetref.app.command import CommandFailed, Exit
+from meetref.app.command import CommandFailed, Exit, first_error
 from meetref.lab import crash
 from meetref.lab.child import ChildFailed
 from meetref.lab.composing import PEOPLE, make_recording, measure
@@ -198,9 +198,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         costs = trio.run(run_plan, plan, partial(print, flush=True))
     except* ChildFailed as failed:
-        raise CommandFailed(str(_first(failed))) from None
+        raise CommandFailed(str(first_error(failed))) from None
     except* ChannelClosed as lost:
-        raise CommandFailed(f"somebody lost our server: {_first(lost)}") from None
+        raise CommandFailed(f"somebody lost our server: {first_error(lost)}") from None
     figures = figures_of(costs, compose(plan), crash.rests(plan.kills, plan.seed))
     print(*verdict(figures), sep="\n")
     if arguments.json is not None:
@@ -218,9 +218,3 @@ def run(arguments: argparse.Namespace) -> int:
         )
         report.write(arguments.json)
     return Exit.DONE
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -19,7 +19,7 @@ from statistics import median
 
 import trio
 
-from meetref.app.command import CommandFailed, Exit
+from meetref.app.command import CommandFailed, Exit, first_error
 from meetref.lab import coturn
 from meetref.lab.child import Child, ChildFailed, open_child
 from meetref.lab.leg import HERE
@@ -262,14 +262,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         results = trio.run(run_plan, plan)
     except* ChildFailed as failed:
-        raise CommandFailed(str(_first(failed))) from None
+        raise CommandFailed(str(first_error(failed))) from None
     show(results, plan)
     if arguments.json is not None:
         report_of(plan, results, " ".join(["meetref", "lab", "relay", *sys.argv[3:]])).write(arguments.json)
     return Exit.DONE
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

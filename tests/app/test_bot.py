@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from meetref.app import bot
 from meetref.app.bot import Behaviour, be_bot, be_bots, behaviours_of, ticks
-from meetref.app.command import CommandFailed
+from meetref.app.command import CommandFailed, first_error
 from meetref.meeting.channel import ChannelClosed
 from meetref.meeting.room import NotAdmitted
 from meetref.net.network import KernelNetwork
@@ -83,7 +83,7 @@ async def test_bots_bring_their_token(autojump_clock: MockClock) -> None:
         for token in (None, "closed"):
             with pytest.raises(ExceptionGroup) as refused:
                 await be_bots(host, scene.address, "demo", behaviours_of(2, receive_only=True, token=token))
-            first = bot._first(refused.value)
+            first = first_error(refused.value)
             assert isinstance(first, ChannelClosed)
             assert first.why == "This room needs a token."
         async with trio.open_nursery() as robots:

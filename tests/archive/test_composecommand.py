@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from meetref.archive.composecommand import NICENESS, CannotCompose, Crashed, NoRoom, compose_by_command
+from meetref.archive.composecommand import NICENESS, Crashed, NoRoom, compose_by_command
+from meetref.archive.reading import CannotCompose
 from tests.archive import fakecomposer
 
 COMMAND = (sys.executable, "-S", str(Path(fakecomposer.__file__)))

@@ -14,10 +14,11 @@ import trio.testing
 
 from meetref.archive import attempt as attempt_module
 from meetref.archive import worker as worker_module
-from meetref.archive.composecommand import CannotCompose, Crashed, NoRoom
+from meetref.archive.composecommand import Crashed, NoRoom
 from meetref.archive.kept import KIND, PROGRESS, read_progress
 from meetref.archive.log import LogUnavailable, open_log
 from meetref.archive.objects import ObjectsUnavailable, open_objects
+from meetref.archive.reading import CannotCompose
 from meetref.archive.share import FileMember
 from meetref.archive.worker import MAXIMUM_CRASHES, Worker
 from tests.archive.workshop import ROOM, Composer, Fate, Killed, Shop, done, name_of, record, recorded, say, troubled

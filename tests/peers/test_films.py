@@ -22,9 +22,7 @@ from tests.peers.meetings import serve
 from tests.peers.test_page_recording import press
 from tests.peers.test_page_sound import CLAPPER, measure
 
-TOGETHER = 0.080
-"""Seconds that a browser's flash and beep may be apart in the film. Ours are half of them, which is tried without a
-browser in tests/archive/test_composer.py; the rest is what Chromium's own devices and this page's clock may be off."""
+TOGETHER = 0.040  # seconds
 CODECS = {"VP8": None, "VP9": VP9, "H264": H264, "AV1": AV1}
 
 

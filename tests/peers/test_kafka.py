@@ -27,6 +27,8 @@ from tests.app.writers import Disturbing, check, write
 from tests.peers.kafkabroker import Broker
 
 pytestmark = pytest.mark.peer("kafka")
+KEPT = {"objects", "passes.key", "recordings", "scratch"}
+"""What a server has in its folder beside a log that is elsewhere."""
 LIMIT = 240.0  # seconds for a whole test: Java starts in some of them
 PATIENCE = 2.0  # seconds with a broker that will not answer
 
@@ -120,7 +122,8 @@ async def test_what_was_acknowledged_outlives_the_broker(
             assert not any(writer.breaks for writer in writers)
             assert "meetref.log the event log's Kafka broker: " in server.log
             assert "|FAIL|" not in server.log, "librdkafka speaks on stderr"
-        assert "events.sqlite" not in os.listdir(tmp_path / "data"), "the log is nowhere else"
+        assert sorted(os.listdir(tmp_path)) == ["data", "server.log"]
+        assert set(os.listdir(tmp_path / "data")) <= KEPT, "the log is nowhere else"
 
 
 @pytest.mark.spec("log/unavailable-told", "log/read-while-away", "log/stored-once")
