@@ -27,8 +27,6 @@ from meetref.wire import signaling
 
 logger = logging.getLogger("meetref.meeting")
 
-LOG_WITHIN = 5.0  # seconds for the last word in the event log
-
 
 @dataclass(slots=True, frozen=True)
 class Archive:
@@ -137,7 +135,7 @@ class Recorded:
         by, name = participant.id, participant.person.name
         recording = Recording(recorder, by, name, since, self._people, self._arranging, self._changed)
         try:
-            await self._keep_word(recorder, "began", participant)  # spec: recorder/logged
+            await self._log.append(*self._word(recorder, "began", participant))  # spec: recorder/logged
         except self._log_errors as error:
             refuse(participant, "recording-unavailable", f"It cannot be said in the room's log: {error}.")
             return None
@@ -151,11 +149,8 @@ class Recorded:
         finally:
             if self.recording is recording:
                 self._over(recording, None)
-            with trio.move_on_after(LOG_WITHIN, shield=True):
-                try:
-                    await self._keep_word(recording.recorder, "ended", recording.ended_by, recording)
-                except self._log_errors as error:
-                    logger.warning("the end of a recording is not in the log of %s: %s", self._room, error)
+            # Not appended: what has ended it, a full disk, may keep the log from taking anything for a while, too.
+            self._log.note(*self._word(recording.recorder, "ended", recording.ended_by, recording))
 
     def _over(self, recording: Recording, by: Participant | None) -> None:
         """Say that it is over, and who wanted it."""
@@ -165,16 +160,17 @@ class Recorded:
         over = signaling.Recording(on=False, by=who[0], name=who[1], trouble=recording.trouble, recording=at)
         self._tell(self.message(over))
 
-    async def _keep_word(
+    def _word(
         self, recorder: Recorder, what: str, by: Participant | None, over: Recording | None = None
-    ) -> None:
+    ) -> tuple[str, str, str, dict[str, object]]:
+        """What the log is to keep of it: room, kind, key, body."""
         trouble = over.trouble if over is not None else None
         body: dict[str, object] = {"recording": recorder.name, "what": what, "way": "server", "trouble": trouble}
         if over is not None:
             body["people"] = list(over.witnesses)
         if by is not None:
             body |= {"person": by.id, "name": by.person.name}
-        await self._log.append(self._room, KIND, f"{recorder.name}-{what}", body)
+        return self._room, KIND, f"{recorder.name}-{what}", body
 
     def _changed(self) -> None:
         if self.recording is not None:

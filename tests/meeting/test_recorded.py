@@ -104,7 +104,7 @@ class Shelf:
 
 
 class KeptLog:
-    """The room's log; `entries` are those about recordings, and with `refuses` it takes none of them."""
+    """The room's log; `entries` are those about recordings, and with `refuses` it takes none but what is noted."""
 
     def __init__(self, real: Any) -> None:
         self._real = real
@@ -117,6 +117,11 @@ class KeptLog:
         if kind == "recording":
             self.entries.append({"key": key, **body})
         return await self._real.append(room, kind, key, body)
+
+    def note(self, room: str, kind: str, key: str, body: dict[str, Any]) -> None:
+        if kind == "recording":
+            self.entries.append({"key": key, **body})
+        self._real.note(room, kind, key, body)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
@@ -322,10 +327,11 @@ async def test_nothing_is_recorded_that_the_log_does_not_keep(autojump_clock: Mo
         log.refuses = False
         alice.says(ON)
         await wait_all_tasks_blocked()
-        log.refuses = True  # its end is told all the same
+        log.refuses = True  # its end is told all the same, and kept as soon as the log can
         alice.says(STOP)
         await wait_all_tasks_blocked()
         assert told(alice) == [(True, "alice", None), (False, "alice", None)]
+        assert [entry["what"] for entry in log.entries] == ["began", "ended"]
 
 
 @pytest.mark.spec("recorder/disk-full")
