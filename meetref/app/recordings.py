@@ -16,18 +16,22 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from time import gmtime, strftime
+from typing import TypeVar
 
 import trio
 
+from meetref.archive.kept import read_kept, room_in
 from meetref.archive.log import EventLog, LogUnavailable
 from meetref.archive.recorder import CannotRecord, Recorder, open_recorder
-from meetref.archive.recovery import Healed, recover
+from meetref.archive.recovery import ending, recover
 from meetref.meeting.ownrecordings import KIND, Deliveries
 from meetref.meeting.recorded import Archive
 from meetref.net.network import Network
 from meetref.wire import signaling
 
 logger = logging.getLogger("meetref.recordings")
+
+T = TypeVar("T")
 
 
 def make_archive(
@@ -63,23 +67,39 @@ def open_recording(
 
 
 async def recover_recordings(folder: Path, log: EventLog, *, inline: bool) -> None:
-    """Heal what a crash left open, and say so in the rooms' logs."""
-    heal = partial(recover, folder)
-    for healed in heal() if inline else await trio.to_thread.run_sync(heal):
-        logger.info("recovered the recording %s: %d journals, %d octets cut", healed.name, healed.journals, healed.cut)
-        await _keep_word(healed, log)
+    """Heal what a crash left open, and have the rooms' logs say of every recording that it is over."""
+
+    async def call(work: Callable[[], T]) -> T:
+        return work() if inline else await trio.to_thread.run_sync(work)
+
+    healed = await call(partial(recover, folder))
+    for one in healed:
+        logger.info("recovered the recording %s: %d journals, %d octets cut", one.name, one.journals, one.cut)
+    unsaid = await _unsaid(await call(partial(_names, folder)), log)
+    for name in dict.fromkeys([*(one.name for one in healed), *unsaid]):
+        room, said = room_in(name), await call(partial(ending, folder / name))
+        if room is not None and said is not None:
+            await _say(log, room, f"{name}-{said['what']}", said)  # spec: recorder/end-said-later
 
 
-async def _keep_word(healed: Healed, log: EventLog) -> None:
-    body = {
-        "recording": healed.name,
-        "what": "recovered",
-        "journals": healed.journals,
-        "cut": healed.cut,
-        "unreadable": healed.unreadable,
-        "people": healed.people,
-    }
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+async def _unsaid(names: set[str], log: EventLog) -> list[str]:
+    """Those whose end no log has: the disk was full, or the server was killed just before it was said."""
+    found = []
     try:
-        await log.append(str(healed.header.get("room", "")), KIND, f"{healed.name}-recovered", body)
-    except (LogUnavailable, ValueError) as error:
-        logger.warning("the recovery of %s is not in the room's log: %s", healed.name, error)
+        for room in sorted({room for name in names if (room := room_in(name)) is not None}):
+            kept = (await read_kept(log, room)).values()
+            found += [each.name for each in kept if each.state == "recording" and each.name in names]
+    except LogUnavailable as error:
+        logger.warning("the log does not tell which recordings are over: %s", error)
+    return found
+
+
+async def _say(log: EventLog, room: str, key: str, body: dict[str, object]) -> None:
+    try:
+        await log.append(room, KIND, key, body)
+    except LogUnavailable:
+        log.note(room, KIND, key, body)  # as soon as it can

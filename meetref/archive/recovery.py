@@ -3,7 +3,7 @@
 Called at the start of a server, before anybody records. A recording whose manifest is ended is complete and not looked
 at; in others the journals that the manifest names as complete are not read again. Healing what is healed changes
 nothing, so a crash in here does no harm either.
-Stands on `archive/journal`; `app/server` calls it. Specification: docs/journal.md ("Healing"), spec/recorder.toml.
+Stands on `archive/journal`; `app/recordings` calls it. Specification: docs/journal.md ("Healing"), spec/recorder.toml.
 Leaves out: files that are no journals of ours, or of a later version; they stay as they are and are told.
 Read next: `archive/journal.py`.
 """
@@ -31,17 +31,12 @@ MAXIMUM_WITNESSES = 10_000  # as many as the meeting floor remembers
 
 @dataclass(slots=True)
 class Healed:
-    """What was done for one recording. `cut` is how many octets were no whole record; `unreadable` are file names.
-
-    `people` are those who were there.
-    """
+    """What was done for one recording. `cut` is how many octets were no whole record; `unreadable` are file names."""
 
     name: str
-    header: dict[str, Any]
     journals: int = 0
     cut: int = 0
     unreadable: list[str] = field(default_factory=list)
-    people: list[str] = field(default_factory=list)
 
 
 def recover(root: Path) -> list[Healed]:
@@ -72,6 +67,24 @@ def events_of(manifest: Journal) -> Iterator[tuple[int, Event]]:
             continue
 
 
+def ending(folder: Path) -> Event | None:
+    """What the event log has to say of the end of a recording, by its manifest; None while that is open."""
+    try:
+        manifest = read((folder / MANIFEST).read_bytes())
+    except (OSError, Malformed):
+        return None
+    if not manifest.is_closed:
+        return None
+    events = [event for _, event in events_of(manifest)]
+    came = (str(event.get("person")) for event in events if event.get("event") == "joined")
+    people = list(dict.fromkeys(came))[:MAXIMUM_WITNESSES]  # spec: recorder/witnesses
+    said: Event = {"recording": folder.name, "people": people}
+    if events and events[-1].get("event") == "recovered":
+        return {**said, "what": "recovered", **{key: events[-1].get(key) for key in ("journals", "cut", "unreadable")}}
+    troubles = [event.get("what") for event in events if event.get("event") == "trouble"]
+    return {**said, "what": "ended", "way": "server", "trouble": troubles[-1] if troubles else None}
+
+
 def _recover_one(folder: Path) -> Healed | None:
     path = folder / MANIFEST
     try:
@@ -89,9 +102,7 @@ def _recover_one(folder: Path) -> Healed | None:
     (folder / "reserve").unlink(missing_ok=True)
     events = [event for _, event in events_of(manifest)]
     complete = {str(event.get("file")) for event in events if event.get("event") == "journal"}
-    healed = Healed(folder.name, manifest.header)
-    came = (str(event.get("person")) for event in events if event.get("event") == "joined")
-    healed.people = list(dict.fromkeys(came))[:MAXIMUM_WITNESSES]  # spec: recorder/witnesses
+    healed = Healed(folder.name)
     last = max((record.at for record in manifest.records), default=0)
     for journal in sorted(folder.glob("*.mrj")):
         if journal != path and journal.name not in complete:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import resource
 import shutil
+import sqlite3
 import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, closing
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -19,9 +20,11 @@ import trio
 
 from meetref.app.bot import Behaviour, hum_light, show_light
 from meetref.app.client import Client, open_client
+from meetref.app.recordings import recover_recordings
 from meetref.archive.journal import Journal, read
-from meetref.archive.log import open_log
-from meetref.archive.recorder import FULL, MANIFEST, SYNC_EVERY
+from meetref.archive.kept import read_kept
+from meetref.archive.log import EventLog, open_log
+from meetref.archive.recorder import FULL, MANIFEST, SYNC_EVERY, open_recorder
 from meetref.archive.recovery import events_of, recover
 from meetref.net.network import KernelNetwork
 from meetref.wire import signaling
@@ -201,6 +204,59 @@ async def test_a_disk_that_takes_no_more_ends_the_recording_and_not_the_meeting(
         found = journals(tmp_path / "data" / "recordings")
         assert all(len(journal.records) > 10 for each in found.values() for journal in each)
         assert [entry["trouble"] for entry in await logged(server)] == [None, FULL]
+
+
+NAME = "20261128T102345Z-algebra-9fe37c"
+
+
+async def made(root: Path, log: EventLog) -> Path:
+    """A recording that has ended, with trouble, and of whose end the log has nothing."""
+    body = {"recording": NAME, "what": "began", "way": "server"}
+    await log.append("algebra", "recording", f"{NAME}-began", body)
+    about = {"recording": NAME, "room": "algebra"}
+    async with open_recorder(root / NAME, about, wall_clock=time.time, inline=True) as recorder:
+        recorder.note({"event": "joined", "person": "p1"}, trio.current_time())
+        recorder.note({"event": "trouble", "what": FULL}, trio.current_time())
+    return root / NAME
+
+
+@pytest.mark.spec("recorder/end-said-later")
+async def test_an_end_that_the_log_does_not_have_is_said_at_the_next_start(tmp_path: Path) -> None:
+    async with open_log(":memory:", inline=True) as log:
+        await made(tmp_path, log)
+        (tmp_path / NAME.replace("algebra", "geometry")).mkdir()  # of which no log says that it began
+        for _ in range(2):
+            await recover_recordings(tmp_path, log, inline=True)
+            _, ended = [entry.body for entry in await log.read("algebra")]
+            assert ended == {"recording": NAME, "what": "ended", "way": "server", "people": ["p1"], "trouble": FULL}
+            assert (await read_kept(log, "algebra"))[NAME].state == "waiting"
+        assert await log.read("geometry") == []
+
+
+@pytest.mark.spec("recorder/end-said-later")
+async def test_a_crash_between_healing_and_saying_so_costs_no_film(tmp_path: Path) -> None:
+    async with open_log(":memory:", inline=True) as log:
+        manifest = await made(tmp_path, log) / MANIFEST
+        manifest.write_bytes(manifest.read_bytes()[:-1])
+        recover(tmp_path)  # and here the server was killed
+        await recover_recordings(tmp_path, log, inline=True)
+        assert [entry.key for entry in await log.read("algebra")] == [f"{NAME}-began", f"{NAME}-recovered"]
+
+
+@pytest.mark.spec("recorder/end-said-later")
+async def test_a_log_that_takes_nothing_at_the_start_is_told_later(tmp_path: Path) -> None:
+    async with open_log(tmp_path / "log", busy_for=0.0) as log:
+        await made(tmp_path / "recordings", log)
+        with closing(sqlite3.connect(tmp_path / "log", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            await recover_recordings(tmp_path / "recordings", log, inline=True)
+            assert len(await log.read("algebra")) == 1
+            other.execute("ROLLBACK")
+        with trio.fail_after(30):
+            async with aclosing(log.follow("algebra", 1)) as news:
+                async for entry in news:
+                    assert entry.key == f"{NAME}-ended"
+                    break
 
 
 @pytest.mark.slow
