@@ -1,12 +1,12 @@
 """One stream of a live meeting, from its packets to what is seen or heard of it now.
 
 Packets wait in a jitter buffer until they are in order and their time has come; then pictures are decoded, and sounds
-are put into a voice where the sender's clock says. When a publisher goes over to another encoding its packets are
-another lane's, of the same name: it begins with a keyframe.
-Stands on `media/jitter`, `assembly`, `mixing` and `codec`; `archive/studio` has the lanes of a meeting.
+are put into a voice, both for the moment that is right for all of this person. When a publisher goes over to another
+encoding its packets are another lane's, of the same name: it begins with a keyframe.
+Stands on `archive/unison`, `media/jitter`, `assembly`, `mixing` and `codec`; `archive/studio` has them all.
 Specification: RFC 3550 section 5.1; docs/recording.md for what is told of a stream.
-Leaves out: sound that was lost, which is silence; lips are as near to sound as two jitter buffers are.
-Read next: `archive/studio.py`.
+Leaves out: sound that was lost, which is silence.
+Read next: `archive/unison.py`, `archive/studio.py`.
 """
 
 from __future__ import annotations
@@ -15,17 +15,16 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
+from meetref.archive.unison import Unison
 from meetref.media.assembly import Assembly
 from meetref.media.codec import SAMPLE_RATE, SoundDecoder
 from meetref.media.codec.pictures import DECODERS, Decoded, PictureDecoder
 from meetref.media.jitter import Gap, JitterBuffer
 from meetref.media.mixing import Voice
 from meetref.media.redundancy import numbered
-from meetref.media.sequence import difference
 from meetref.wire import rtp
 
-AHEAD: Final = 0.06  # seconds between a packet's turn and when it is seen or heard: a picture's time, and some more
-WANDERING: Final = 0.15  # seconds by which a sound may be off before its clock is taken anew
+PICTURE_CLOCK: Final = 90_000  # of all codecs that browsers have
 KEYFRAME_EVERY: Final = 1.0  # seconds between two wishes for one
 PATIENCE: Final = 0.5  # seconds for packets that were asked for again
 MOST_PICTURES: Final = 30  # decoded ones that wait
@@ -40,12 +39,12 @@ def codec_names(about: Mapping[str, Any]) -> dict[int, str]:
 class SoundLane:
     """The voice of one stream; its time counts from the beginning of the mix."""
 
-    def __init__(self, about: Mapping[str, Any], voice: Voice) -> None:
+    def __init__(self, about: Mapping[str, Any], voice: Voice, unison: Unison) -> None:
         self._names = codec_names(about)
         self._voice = voice
+        self._unison = unison
         self._buffer: JitterBuffer[rtp.Packet] = JitterBuffer(SAMPLE_RATE)
         self._decoder = SoundDecoder()
-        self._clock: tuple[int, float] | None = None  # a timestamp, and when it is heard
 
     def take(self, packet: rtp.Packet, now: float) -> None:
         """A packet; sound that is said twice counts once. Raises `Malformed`."""
@@ -62,28 +61,19 @@ class SoundLane:
             if not isinstance(item, Gap):
                 samples = self._decoder.decode(item.payload)
                 if len(samples):
-                    self._voice.put(self._heard_at(item.timestamp, now), samples)
-
-    def _heard_at(self, timestamp: int, now: float) -> float:
-        """By the sender's clock, as long as that stays near to ours."""
-        if self._clock is not None:
-            known, at = self._clock
-            at += difference(timestamp, known, 32) / SAMPLE_RATE
-            if abs(at - (now + AHEAD)) < WANDERING and at * SAMPLE_RATE >= self._voice.at:
-                self._clock = timestamp, at
-                return at
-        self._clock = timestamp, now + AHEAD
-        return now + AHEAD
+                    self._voice.put(self._unison.shown_at(item.ssrc, item.timestamp, self._buffer, now), samples)
 
 
 class PictureLane:
     """The pictures of one encoding. `wants_keyframe` says that nothing can be decoded until one comes."""
 
-    def __init__(self, codec: str, clock_rate: int = 90_000) -> None:
+    def __init__(self, codec: str, ssrc: int, unison: Unison) -> None:
         self.wants_keyframe = False
         self.newest: Decoded | None = None
         """What is to be seen now."""
-        self._buffer: JitterBuffer[rtp.Packet] = JitterBuffer(clock_rate, patience=PATIENCE)
+        self._ssrc = ssrc
+        self._unison = unison
+        self._buffer: JitterBuffer[rtp.Packet] = JitterBuffer(PICTURE_CLOCK, patience=PATIENCE)
         self._assembly = Assembly(codec)
         self._assembly.on_frame = self._decode
         self._decoder = PictureDecoder(codec)
@@ -95,8 +85,8 @@ class PictureLane:
         """A packet."""
         self._buffer.insert(packet.sequence, packet.timestamp, packet, now)
 
-    def play(self, now: float) -> bool:
-        """Decode what is due; whether there is another picture to be seen."""
+    def play(self, now: float, shown_at: float) -> bool:
+        """Decode what is due; whether there is another picture to be seen at a moment, which may be an earlier one."""
         self._now = now
         for item in self._buffer.release(now):
             if isinstance(item, Gap):
@@ -106,7 +96,7 @@ class PictureLane:
             if not self._assembly.playing and now >= self._asked_at + KEYFRAME_EVERY:
                 self._asked_at, self.wants_keyframe = now, True
         changed = False
-        while self._waiting and self._waiting[0][0] <= now:
+        while self._waiting and self._waiting[0][0] <= shown_at:
             self.newest = self._waiting.popleft()[1]
             changed = True
         return changed
@@ -114,7 +104,8 @@ class PictureLane:
     def _decode(self, frame: bytes, timestamp: int) -> None:
         decoded = self._decoder.decode(frame)
         if decoded is not None:
-            self._waiting.append((self._now + AHEAD, decoded))
+            shown_at = self._unison.shown_at(self._ssrc, timestamp, self._buffer, self._now)
+            self._waiting.append((shown_at, decoded))
 
 
 class PictureStream:
@@ -122,8 +113,9 @@ class PictureStream:
 
     MOST: Final = 4  # encodings; the one that was used longest ago makes room
 
-    def __init__(self, about: Mapping[str, Any]) -> None:
+    def __init__(self, about: Mapping[str, Any], unison: Unison) -> None:
         self._names = codec_names(about)
+        self._unison = unison
         self._lanes: dict[tuple[int, int], PictureLane] = {}
         self._shown: PictureLane | None = None
 
@@ -133,17 +125,17 @@ class PictureStream:
         if codec not in DECODERS:
             return
         key = packet.ssrc, packet.payload_type
-        lane = self._lanes.pop(key, None) or PictureLane(codec)
+        lane = self._lanes.pop(key, None) or PictureLane(codec, packet.ssrc, self._unison)
         self._lanes[key] = lane  # the last one is the newest
         while len(self._lanes) > self.MOST:
             del self._lanes[next(iter(self._lanes))]
         lane.take(packet, now)
 
-    def play(self, now: float) -> Decoded | None:
-        """The picture that is to be seen from now on, if it is another one."""
+    def play(self, now: float, shown_at: float) -> Decoded | None:
+        """The picture that is to be seen from a moment on, if it is another one."""
         shown = None
         for lane in list(self._lanes.values()):
-            if lane.play(now):
+            if lane.play(now, shown_at):
                 shown = lane.newest
         return shown
 

@@ -14,12 +14,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from meetref.archive import cue
-from meetref.archive.lane import PictureStream, SoundLane
+from meetref.archive.lane import PICTURE_CLOCK, PictureStream, SoundLane
+from meetref.archive.unison import Unison
 from meetref.media.codec import SAMPLE_RATE
 from meetref.media.codec.live import AAC_CODEC, AAC_SAMPLES, LadderEncoder, LiveSound, Rung
 from meetref.media.mixing import Voice, mixed
 from meetref.media.scene import Scene, Tile
-from meetref.wire import mp4, rtp
+from meetref.wire import mp4, rtcp, rtp
 from meetref.wire.h264 import KEY_SLICE, PICTURE_PARAMETERS, SEQUENCE_PARAMETERS, SLICE, TYPE, byte_stream_units
 from meetref.wire.multiplex import is_rtcp
 from meetref.wire.reader import Malformed
@@ -65,8 +66,8 @@ class Studio:
 
     def frame(self, now: float, *, hurry: bool = False) -> Iterator[cue.FromStudio]:
         """The next picture, and the sound that goes with it. In a `hurry` one of four is made, and lasts for all."""
-        yield from self._cast.play(now)
         number, self._count = self._count, self._count + 1
+        yield from self._cast.play(now, (number + 0.5) / FRAME_RATE)  # nobody is seen more than half a picture late
         if hurry and number % MADE_IN_A_HURRY:
             for cutter in self._cutters.values():
                 yield from cutter.lengthen()
@@ -136,6 +137,7 @@ class Cast:
         self._pictures: dict[int, PictureStream] = {}
         self._sounds: dict[int, SoundLane] = {}
         self._voices: dict[int, Voice] = {}
+        self._unisons: dict[str, Unison] = {}
         self._at = 0  # samples of the mix so far
 
     def take(self, message: cue.ToStudio, now: float) -> None:
@@ -157,12 +159,13 @@ class Cast:
         if len(self._abouts) >= MOST_STREAMS:
             return
         self._abouts[stream] = about
+        unison = self._unisons.setdefault(str(about["person"]), Unison())
         if about["kind"] == "audio":
             voice = self._voices[stream] = Voice()
             voice.at = self._at
-            self._sounds[stream] = SoundLane(about, voice)
+            self._sounds[stream] = SoundLane(about, voice, unison)
         else:
-            self._pictures[stream] = PictureStream(about)
+            self._pictures[stream] = PictureStream(about, unison)
 
     def _close(self, stream: int) -> None:
         about = self._abouts.pop(stream, None)
@@ -170,15 +173,27 @@ class Cast:
             self._scene.show(_key(about), None)
         self._sounds.pop(stream, None)
         self._voices.pop(stream, None)
+        if about is not None and all(each["person"] != about["person"] for each in self._abouts.values()):
+            self._unisons.pop(str(about["person"]), None)
 
     def _take_packet(self, stream: int, octets: bytes, now: float) -> None:
         if is_rtcp(octets):
+            self._take_control(stream, octets, now)
             return
         packet = rtp.parse(octets)
         if stream in self._pictures:
             self._pictures[stream].take(packet, now)
         elif stream in self._sounds:
             self._sounds[stream].take(packet, now)
+
+    def _take_control(self, stream: int, octets: bytes, now: float) -> None:
+        about = self._abouts.get(stream)
+        if about is None:
+            return
+        clock_rate = SAMPLE_RATE if about["kind"] == "audio" else PICTURE_CLOCK
+        for packet in rtcp.parse(octets):
+            if isinstance(packet, rtcp.SenderReport):
+                self._unisons[str(about["person"])].report(packet, clock_rate, now)
 
     def _note(self, event: dict[str, Any]) -> None:
         person = event.get("person")
@@ -191,10 +206,10 @@ class Cast:
             if known.get("camera") != "on":
                 self._scene.show((str(person), "camera"), None)
 
-    def play(self, now: float) -> Iterator[cue.Wanted]:
-        """Take what is due from all streams."""
+    def play(self, now: float, shown_at: float) -> Iterator[cue.Wanted]:
+        """Take what is due from all streams, for a picture of the moment `shown_at`: when late, before `now`."""
         for stream, pictures in self._pictures.items():
-            shown = pictures.play(now)
+            shown = pictures.play(now, shown_at)
             if shown is not None:
                 self._scene.show(_key(self._abouts[stream]), shown)
             if pictures.wants_keyframe():

@@ -152,6 +152,10 @@ class JitterBuffer(Generic[Item]):
         """From the sender's clock to ours, by the fastest packet."""
         return min(self._fastest, self._fastest_before)
 
+    def came_at(self, timestamp: int) -> float:
+        """When a packet with this timestamp would have come, as fast as the fastest; not before there was one."""
+        return self._origin + self._media_at + difference(timestamp, self._timestamp, 32) / self.clock_rate
+
     def _hold(self, index: int, held: _Held[Item]) -> None:
         if len(self._held) >= self.capacity:
             self.overflowed += 1  # spec: jitter/bounded

@@ -5,17 +5,21 @@ Read next: tests/archive/test_studio.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from meetref.archive import cue
 from meetref.media.codec import SoundEncoder, VideoEncoder, packetize
 from meetref.wire import rtp
+from tests.media import layered, layeredformats
 
+NUMBERS = {"VP8": 96, "H264": 102, "VP9": 98, "AV1": 45}
 CODECS = {
-    "video": {"96": {"name": "VP8", "clock_rate": 90_000, "channels": None}},
+    "video": {str(n): {"name": name, "clock_rate": 90_000, "channels": None} for name, n in NUMBERS.items()},
     "audio": {"111": {"name": "opus", "clock_rate": 48_000, "channels": 2}},
 }
 SIZE = (320, 180)
@@ -42,6 +46,27 @@ def colour_packets(stream: int, colour: tuple[int, int, int], seconds: float) ->
             packet = rtp.Packet(96, sequence, 1000 + number * 3600, 7, payload, marker=place == len(payloads) - 1)
             sequence += 1
             yield number / 25, cue.Packet(stream, rtp.serialize(packet))
+
+
+def coded_packets(
+    stream: int, codec: str, numbers: range, delay: Callable[[float], float | None]
+) -> Iterator[tuple[float, cue.Packet]]:
+    """Pictures of a codec's moving source (`tests/media/layered`), 30 a second; each number is a thirtieth's."""
+    source: Any = layered.Stream("h", 7, 0, 0, numbers[0], 0)
+    if codec != "VP8":
+        source = layeredformats.Stream(codec, "h", 7, 0, 0, numbers[0], 0)
+    for number in numbers:
+        for _, data in source.packets(number):
+            packet = replace(rtp.parse(data), payload_type=NUMBERS[codec], timestamp=number * 3000, extensions={})
+            on_the_way = delay(number / 30)
+            if on_the_way is not None:
+                yield number / 30 + on_the_way, cue.Packet(stream, rtp.serialize(packet))
+
+
+def coded_picture(codec: str, number: int) -> NDArray[np.uint8]:
+    """What such a picture shows, planar."""
+    coded = layered.coded("h") if codec == "VP8" else layeredformats.coded(codec, "h")
+    return coded[number].shows
 
 
 def tone_packets(stream: int, pitch: float, seconds: float) -> Iterator[tuple[float, cue.Packet]]:

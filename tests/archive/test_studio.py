@@ -15,8 +15,18 @@ from meetref.archive.studio import Studio
 from meetref.archive.window import Format
 from meetref.media.codec.live import Rung
 from meetref.wire import mp4
-from tests.archive.studiosource import all_of, colour_packets, joined, opened, tone_packets
+from tests.archive.recorded import Person, Source, jittery, send_pictures, send_tone
+from tests.archive.studiosource import (
+    all_of,
+    coded_packets,
+    coded_picture,
+    colour_packets,
+    joined,
+    opened,
+    tone_packets,
+)
 
+TOGETHER = 0.040  # seconds
 LADDER = (Rung("large", 640, 360, 400_000), Rung("small", 320, 180, 150_000))
 SECONDS = 4.0
 
@@ -51,14 +61,20 @@ class Taken:
             return np.concatenate([frame.to_ndarray()[0] for frame in file.decode(audio=0)])
 
 
-def shown(messages: list[cue.ToStudio], packets: list[tuple[float, cue.Packet]], seconds: float = SECONDS) -> Taken:
-    """A whole show, in virtual time."""
+def shown(
+    messages: list[cue.ToStudio],
+    packets: list[tuple[float, cue.Packet]],
+    seconds: float = SECONDS,
+    *,
+    behind: float = 0.0,
+) -> Taken:
+    """A whole show, in virtual time; each picture is made so many seconds after its turn."""
     one, taken = Studio(1e9, LADDER), Taken()
     for message in messages:
         one.take(message, 0.0)
     packets = list(packets)
     for number in range(int(seconds * studio.FRAME_RATE)):
-        now = number / studio.FRAME_RATE
+        now = number / studio.FRAME_RATE + behind
         while packets and packets[0][0] <= now:
             at, packet = packets.pop(0)
             one.take(packet, at)
@@ -123,6 +139,76 @@ def test_the_formats_are_what_was_encoded(red_and_tone: Taken) -> None:
     assert list(red_and_tone.formats) == ["large", "small", "sound"]
     assert red_and_tone.formats["large"].codecs.startswith("avc1.42")
     assert red_and_tone.formats["sound"].codecs == "mp4a.40.2"
+
+
+def onsets(taken: Taken) -> tuple[np.ndarray, np.ndarray]:
+    """When it gets bright, and when it gets loud."""
+    lumas = np.array([picture[60:120, 130:190].mean() for picture in taken.pictures("small")])
+    seen = (np.flatnonzero((lumas[1:] > 130) & (lumas[:-1] <= 130)) + 1) / studio.FRAME_RATE
+    samples = np.abs(taken.samples())
+    loud = samples[: len(samples) // 96 * 96].reshape(-1, 96).max(axis=1) > 0.05
+    heard = [at for at in np.flatnonzero(loud) if not loud[max(0, at - 100) : at].any()]  # after a fifth of a second
+    return seen, np.array(heard) * 0.002
+
+
+@pytest.mark.spec("composer/lips-together")
+@pytest.mark.parametrize(
+    ("pictures", "sounds"), [((0.25, 0.4), (0.02, 0.1)), ((0.02, 0.06), (0.2, 0.3)), ((0.02, 0.03), (0.02, 0.03))]
+)
+@pytest.mark.parametrize("behind", [0.0, 0.3])
+def test_a_flash_and_a_beep_are_together(
+    pictures: tuple[float, float], sounds: tuple[float, float], behind: float
+) -> None:
+    """Sound and pictures go over networks of their own; the studio may be late itself."""
+    ada = Person("Ada", off=1000.0, skew=100e-6)
+    camera, microphone = Source(ada, 90_000, 1, jittery(1, *pictures)), Source(ada, 48_000, 2, jittery(2, *sounds))
+    flashes = [1.0, 2.2, 3.4]
+    is_on = lambda at: any(begins <= at < begins + 0.4 for begins in flashes)  # noqa: E731
+    send_pictures(camera, 0, 4.2, lambda at: 220 if is_on(at + 0.001) else 40, frame_rate=30, keyframe_every=15)
+    send_tone(microphone, 0, 4.2, 1000, sounds=is_on)
+    messages = [
+        joined("a", "Ada", microphone="on", camera="on"),
+        opened(1, "a", "camera"),
+        opened(2, "a", "microphone"),
+    ]
+    packets = all_of(
+        ((at, cue.Packet(1, octets)) for at, octets in camera.packets),
+        ((at, cue.Packet(2, octets)) for at, octets in microphone.packets),
+    )
+    seen, heard = onsets(shown(messages, packets, 5.2, behind=behind))
+    assert len(seen) == len(heard) == len(flashes), (seen, heard)
+    assert np.abs(heard - seen).max() < TOGETHER, (seen, heard)
+    assert np.abs(seen - np.array(flashes)).max() < max(pictures[1], sounds[1]) + behind + 0.2
+
+
+def brightness(pictures: list[np.ndarray]) -> np.ndarray:
+    """Of the middle of the only tile, in each picture."""
+    grey = np.array([0.299, 0.587, 0.114])
+    return np.array([(picture[20:140, 60:260] @ grey).mean() * 219 / 255 + 16 for picture in pictures])
+
+
+def wrong_by(heights: np.ndarray, codecs: dict[int, str], late: float) -> float:
+    """How far off the show's brightness is, on the average, where each picture is shown so late."""
+    expected = []
+    for place in range(10, len(heights)):
+        number = int((place / studio.FRAME_RATE - late) * 30 + 0.5)
+        codec = codecs[max(begins for begins in codecs if begins <= number)]
+        expected.append(coded_picture(codec, number)[12:42, 15:80].mean())
+    return float(np.abs(heights[10:] - expected).mean())
+
+
+@pytest.mark.parametrize("codecs", [{0: "VP8"}, {0: "H264"}, {0: "VP9"}, {0: "AV1"}, {0: "VP8", 20: "H264", 40: "AV1"}])
+def test_panelists_are_seen_whatever_their_codec(codecs: dict[int, str]) -> None:
+    """Each picture in its turn, from packets that come out of their turn; a codec may follow another."""
+    messages = [joined("a", "Ada", microphone="none", camera="on"), opened(1, "a", "camera")]
+    ends = [*list(codecs)[1:], 60]
+    parts = [
+        coded_packets(1, codec, range(begins, end), jittery(3))
+        for (begins, codec), end in zip(codecs.items(), ends, strict=True)
+    ]
+    taken = shown(messages, all_of(*parts), 2.0)
+    heights = brightness(taken.pictures("small"))
+    assert min(wrong_by(heights, codecs, late) for late in np.arange(0.06, 0.3, 0.02)) < 6
 
 
 def test_in_a_hurry_there_are_fewer_pictures_and_parts_are_as_long() -> None:
