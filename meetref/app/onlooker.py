@@ -140,6 +140,8 @@ class Onlooker:
                 self._note_people(now)
             case signaling.Speaker(person=person):
                 self._recorder.note({"event": "speaker", "person": person}, now)
+            case signaling.Caption(by=by, text=text, person=person, name=name):
+                self._recorder.note({"event": "caption", "by": by, "person": person, "name": name, "text": text}, now)
 
     # --- who sits where -------------------------------------------------------------------------------
 

@@ -34,6 +34,9 @@ class Company(Protocol):
 
     async def say(self, participant: Participant, message: signaling.SayChat) -> None: ...
 
+    def caption(self, participant: Participant, message: signaling.WriteCaption) -> None:
+        """Somebody writes down what is being said."""
+
     def admit(self, message: signaling.Admit) -> None:
         """Somebody in the room answers who would like to come in."""
 

@@ -188,6 +188,8 @@ class Participant:
                     self._company.arrange_for(self)
                 case signaling.SayChat():
                     await self._company.say(self, message)
+                case signaling.WriteCaption():
+                    self._company.caption(self, message)
                 case signaling.Record():
                     self._company.record(self, message)
                 case signaling.Admit():

@@ -22,7 +22,7 @@ from meetref.meeting.arranging import Arranging
 from meetref.meeting.chat import Log
 from meetref.meeting.ownrecordings import KIND, Deliveries, OwnRecordings, refuse
 from meetref.meeting.participant import Participant
-from meetref.meeting.recording import Recorder, Recording
+from meetref.meeting.recording import Event, Recorder, Recording
 from meetref.wire import signaling
 
 logger = logging.getLogger("meetref.meeting")
@@ -94,6 +94,11 @@ class Recorded:
     def left(self, participant: Participant) -> None:
         """Somebody is gone, and with them what they recorded for themselves."""
         self._own.end(participant)
+
+    def note(self, event: Event, now: float) -> None:
+        """Something happened, for the recording that runs."""
+        if self.recording is not None:
+            self.recording.note(event, now)
 
     def ask(self, participant: Participant, message: signaling.Record, nursery: trio.Nursery) -> None:
         """Somebody wants to record the room, or not any more. `nursery` is the room's."""

@@ -119,6 +119,10 @@ class Recording:
                 self._let_go(trio.current_time())
                 nursery.cancel_scope.cancel()
 
+    def note(self, event: Event, now: float) -> None:
+        """Something happened that cannot be seen by looking."""
+        self.recorder.note(event, now)
+
     def finish(self) -> None:
         """End it: from now on nothing is taken."""
         self._is_over = True

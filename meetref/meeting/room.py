@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 import trio
 
 from meetref.meeting.arranging import Arranging
+from meetref.meeting.captions import Captions
 from meetref.meeting.channel import Channel, ChannelClosed
 from meetref.meeting.chat import Chat, Log
 from meetref.meeting.company import Way
@@ -79,6 +80,8 @@ class Room:
         """Where the room has an audience."""
         if stage is not None and stage.has(name):
             self.webinar = Webinar(name, self.people, self.arranging, self._tell_everybody, stage, place.dice)
+        keepers = [self.recorded.note, *([self.webinar.note] if self.webinar is not None else [])]
+        self.captions = Captions(name, self.people, self._tell_everybody, log, keepers)
 
     async def live(self) -> None:
         """Be there until the last person has left."""
@@ -106,6 +109,7 @@ class Room:
             del self.people[participant.id]
             self._tell_everybody(signaling.PersonLeft(id=participant.id, reason=participant.reason))
             self.recorded.left(participant)
+            self.captions.left(participant.id)
             self.arranging.leave(participant)
             self.minutes.left(participant.id, participant.reason)
             if not self.people and self.nursery is not None:
@@ -131,6 +135,11 @@ class Room:
             return
         if not is_new:
             participant.tell(stored)
+
+    def caption(self, participant: Participant, message: signaling.WriteCaption) -> None:
+        refusal = self.captions.write(participant, message, trio.current_time())
+        if refusal is not None:
+            participant.tell(refusal)
 
     def record(self, participant: Participant, message: signaling.Record) -> None:
         if self.nursery is not None:

@@ -20,7 +20,7 @@ import trio
 
 from meetref.meeting.arranging import Arranging
 from meetref.meeting.participant import Participant
-from meetref.meeting.recording import Recorder, Recording, Stream
+from meetref.meeting.recording import Event, Recorder, Recording, Stream
 from meetref.wire import signaling
 
 logger = logging.getLogger("meetref.meeting")
@@ -81,6 +81,7 @@ class Webinar:
         self._stage = stage
         self._dice = dice
         self._hands: dict[str, Hand] = {}
+        self._recording: Recording | None = None
 
     async def run(self) -> None:
         """Be on the air until cancelled; a show that ends by itself is followed by another."""
@@ -99,7 +100,13 @@ class Webinar:
         async with self._stage.open(self._room) as broadcast:
             recording = Recording(broadcast, "", "", 0.0, self._people, self._arranging, lambda: None)
             broadcast.keyframe_wanted = recording.want_keyframe
+            self._recording = recording
             await recording.run()
+
+    def note(self, event: Event, now: float) -> None:
+        """Something happened, for the show that is on the air; before the first, or between two, for nobody."""
+        if self._recording is not None:
+            self._recording.note(event, now)
 
     def welcome(self, participant: Participant) -> None:
         """Tell somebody who comes that there is an audience, and whose hands are up."""

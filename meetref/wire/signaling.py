@@ -37,6 +37,7 @@ from meetref.wire.signalingvalues import Source as Source
 
 MAXIMUM_MESSAGE_SIZE = 256 * 1024  # octets; an SDP with 25 seats has about 60,000
 MAXIMUM_CHAT_LENGTH = 4000  # characters
+MAXIMUM_CAPTION_LENGTH = 300  # characters
 
 # --- what a client says ---------------------------------------------------------------------------
 
@@ -113,6 +114,16 @@ class SayChat(Message, tag="say"):
     text: Annotated[str, Meta(min_length=1, max_length=MAXIMUM_CHAT_LENGTH)]
 
 
+class WriteCaption(Message, tag="write-caption"):
+    """A line of what is being said, written down for everybody; `caption` tells it to all, its writer too.
+
+    `person` is whose words they are, somebody in the room. Line ends and double blanks become single ones.
+    """
+
+    text: Annotated[str, Meta(min_length=1, max_length=MAXIMUM_CAPTION_LENGTH)]
+    person: Identity | None = None
+
+
 class Look(Message, tag="look"):
     """What the client shows now; the server seats people accordingly. Without it: a grid with room for all.
 
@@ -166,6 +177,7 @@ ClientMessage = (
     | Devices
     | Look
     | SayChat
+    | WriteCaption
     | Record
     | Admit
     | Pong
@@ -285,6 +297,18 @@ class Chat(Message, tag="chat"):
     """Seconds since 1970 by the server's clock."""
 
 
+class Caption(Message, tag="caption"):
+    """A line of what is being said. `by` wrote it; `person` and `name` are whose words they are, if that is known.
+
+    Who comes later is not told it again.
+    """
+
+    by: Identity
+    text: str
+    person: Identity | None = None
+    name: Name | None = None
+
+
 class Recording(Message, tag="recording"):
     """Whether the room is being recorded. Told to everybody before it begins and when it ends, and to who comes later.
 
@@ -340,7 +364,7 @@ class Error(Message, tag="error"):
     code: Literal[
         "malformed",  # not JSON, an unknown type, or a wrong field
         "too-large",
-        "too-fast",  # more messages in a short time than a person makes
+        "too-fast",  # more messages, or captions, in a short time than a person makes
         "not-joined",
         "already-joined",
         "not-allowed",  # * the token is missing, wrong or expired
@@ -371,6 +395,7 @@ ServerMessage = (
     | Speaker
     | Quality
     | Chat
+    | Caption
     | Recording
     | Audience
     | Upload

@@ -199,3 +199,25 @@ def test_the_same_seed_makes_the_same_recording(tmp_path: Path) -> None:
     first, second = contents(tmp_path / "first"), contents(tmp_path / "second")
     assert len(first) == 5
     assert first == second
+
+
+@pytest.mark.spec("captions/kept")
+async def test_captions_are_in_the_recording_at_the_time_when_they_came(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with meeting(17, recordings=tmp_path) as scene:
+        alice, bob = await scene.join("alice"), await scene.join("bob")
+        assert alice.identity is not None
+        one = alice.identity.participant
+        await trio.sleep(2)
+        bob.say(signaling.WriteCaption(text="before it began"))
+        await trio.sleep(0.5)
+        began = await begin(scene, alice)
+        await trio.sleep(3)
+        bob.say(signaling.WriteCaption(text="good morning", person=one))
+        at = trio.current_time() - began
+        await trio.sleep(3)
+        await end(alice)
+    [(noted_at, caption)] = [(at, event) for at, event in events(tmp_path) if event["event"] == "caption"]
+    assert noted_at == pytest.approx(at, abs=0.3)
+    assert (caption["person"], caption["name"], caption["text"]) == (one, "alice", "good morning")

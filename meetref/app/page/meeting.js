@@ -6,6 +6,8 @@
  */
 
 import { AudienceBadge } from "./audience.js";
+import { CaptionView } from "./captionview.js";
+import { CaptionWriter } from "./captionwriter.js";
 import { element, write } from "./elements.js";
 import { icon } from "./icons.js";
 import { copyButton } from "./invite.js";
@@ -37,6 +39,8 @@ export class Meeting {
     this.sounds = new Sounds();
     this.badge = new RecordingBadge(session);
     this.audience = new AudienceBadge(session);
+    this.captions = new CaptionView(session);
+    this.writer = new CaptionWriter(session);
     this.settings = new Settings(session, () => this.panel.show("connection"));
     this.actions = this.#actions();
     this.toolbar = new Toolbar(session, this.actions);
@@ -69,7 +73,8 @@ export class Meeting {
     this.alone = this.#alone();
     const bars = [this.connection, this.badge.root, this.audience.root, this.sharingBar, this.enable];
     const over = element("div", { class: "over-stage" }, ...bars);
-    this.middle = element("div", { class: "middle-stage" }, this.stage.root, over, this.alone, this.notices.root);
+    const under = element("div", { class: "under-stage" }, this.captions.root, this.writer.root);
+    this.middle = element("div", { class: "middle-stage" }, this.stage.root, over, this.alone, under, this.notices.root);
     this.root = element(
       "div",
       { class: "meeting" },
@@ -109,11 +114,14 @@ export class Meeting {
     this.sounds.follow(session.seats.all);
     this.badge.draw();
     this.audience.draw();
+    this.captions.draw();
+    this.writer.draw();
     this.panel.draw();
     this.toolbar.draw(this.panel);
     this.enable.hidden = !this.sounds.blocked;
     this.sharingBar.hidden = !session.sharing.active;
-    this.alone.hidden = session.connection !== "connected" || session.people.size !== 1 || session.sharing.active;
+    const busy = session.people.size !== 1 || session.sharing.active || session.captions.known;
+    this.alone.hidden = session.connection !== "connected" || busy;
     const calm = session.connection === "connected";
     write(this.words, [WORDS[session.connection], session.reason].filter(Boolean).join(" "));
     this.connection.classList.toggle("calm", calm);
@@ -132,6 +140,11 @@ export class Meeting {
       chat: () => panel.toggle("chat"),
       people: () => panel.toggle("people"),
       settings: () => settings.show(),
+      "captions-toggle": () => {
+        if (!session.captions.known) return;
+        session.captions.toggle();
+        remember("captions", session.captions.shown ? "" : "hidden");
+      },
       layout: () => {
         session.view.toggle();
         remember("layout", session.view.layout);
@@ -148,6 +161,10 @@ export class Meeting {
     session.view.addEventListener("changed", this.soon);
     session.recording.addEventListener("changed", this.soon);
     session.audience.addEventListener("changed", this.soon);
+    session.captions.addEventListener("changed", this.soon);
+    session.captions.addEventListener("hidden", () =>
+      this.notices.show("Captions are being written. Press t, or their button, to read them.", "trouble"),
+    );
     panel.addEventListener("changed", () => {
       if (panel.open === "chat") this.notices.clear("chat");
       this.soon();
@@ -170,6 +187,7 @@ export class Meeting {
       c: actions.chat,
       p: actions.people,
       l: actions.layout,
+      t: actions["captions-toggle"],
       x: () => panel.toggle("xray"),
       PageUp: () => session.view.turn(-1),
       PageDown: () => session.view.turn(1),

@@ -8,6 +8,7 @@
  */
 
 import { Audience } from "./audience.js";
+import { Captions } from "./captions.js";
 import { Down, Healer, Up } from "./connections.js";
 import { Conversation } from "./conversation.js";
 import { Listener } from "./listener.js";
@@ -19,7 +20,7 @@ import { Seats } from "./seats.js";
 import { Sharing } from "./sharing.js";
 import { keepVisit } from "./shelf.js";
 import { Signaling } from "./signaling.js";
-import { connectionWords, ending, lostWords } from "./trouble.js";
+import { connectionWords, ending, foundWords, lostWords } from "./trouble.js";
 import { View } from "./view.js";
 
 const BEAT = 50; // milliseconds
@@ -37,6 +38,7 @@ export class Session extends EventTarget {
     this.healers = {};
     this.told = null;
     this.chat = new Conversation({ send: (message) => this.send(message) });
+    this.captions = new Captions({ send: (message) => this.send(message), shown: recall("captions") !== "hidden" });
     this.seats = new Seats();
     this.view = new View({ send: (message) => this.send(message), layout: recall("layout", "grid") });
     this.sharing = new Sharing();
@@ -117,10 +119,7 @@ export class Session extends EventTarget {
     signaling.addEventListener("refused", () => this.#assess());
     devices.addEventListener("changed", (this.onDevices = () => this.#tell()));
     devices.addEventListener("lost", (this.onLost = ({ detail }) => this.notice(lostWords(detail), "trouble")));
-    devices.addEventListener(
-      "found",
-      (this.onFound = ({ detail }) => this.notice(`A ${detail.kind} was connected. Turn it on when you like.`)),
-    );
+    devices.addEventListener("found", (this.onFound = ({ detail }) => this.notice(foundWords(detail))));
     sharing.addEventListener("changed", () => this.#shared());
     sharing.addEventListener("trouble", ({ detail }) => this.notice(detail, "trouble"));
     this.onNetwork = healBy(this.pulse, this);
@@ -185,6 +184,7 @@ export class Session extends EventTarget {
       speaker: () => this.view.hear(message),
       quality: () => this.view.rate(message),
       chat: () => this.chat.receive(message),
+      caption: () => this.captions.receive(message),
       recording: () => this.recording.receive(message),
       audience: () => this.audience.receive(message),
       upload: () => this.recording.own.receive(message),

@@ -1,6 +1,6 @@
 /**
- * The settings of a running meeting: devices, recording, and in a sentence for each direction how sound and picture
- * travel.
+ * The settings of a running meeting: devices, recording, captions, and in a sentence for each direction how sound and
+ * picture travel.
  *
  * Leaves out: everything else about the two connections, to which a button leads (`paths.js`).
  * Read next: `pickers.js`, `pairs.js`.
@@ -44,6 +44,7 @@ export class Settings {
       element("h3", {}, "Devices"),
       this.pickers.root,
       this.#recording(),
+      this.#captions(),
       element("h3", {}, "Connection"),
       this.facts,
       this.#details(showConnection),
@@ -130,6 +131,25 @@ export class Settings {
       this.record,
       this.recordHereNote,
       this.recordHere,
+    );
+  }
+
+  #captions() {
+    const begin = () => {
+      this.root.close();
+      this.session.captions.beWriting(true);
+    };
+    return element(
+      "section",
+      { class: "recording" },
+      element("h3", {}, "Captions"),
+      element("p", {}, "Write down what is said. Everybody here reads it at once; a recording keeps it."),
+      element(
+        "button",
+        { class: "button", type: "button", test: "write-captions", on: { click: begin } },
+        icon("captions"),
+        "Write captions",
+      ),
     );
   }
 

@@ -22,6 +22,7 @@ const EMPTY = {
   view: null,
   people: [],
   chat: [],
+  captions: { shown: true, writing: false, lines: [] },
   transports: [],
 };
 
@@ -47,6 +48,7 @@ export function describe(session, sound, announced = null) {
       text,
       sent_at,
     })),
+    captions: describeCaptions(session.captions),
     transports: ["up", "down"].map((direction) =>
       transport(direction, session[direction].pc, session.listener.reports[direction]),
     ),
@@ -59,6 +61,10 @@ function describeRecording(now, announced) {
   const { by, name, since, trouble } = now.on ? now : OFF;
   const others = now.others.filter(({ over }) => !over).map((one) => ({ ...one }));
   return { by, name, since, trouble, announced, others };
+}
+
+function describeCaptions({ shown, writing, lines }) {
+  return { shown, writing, lines: lines.map(({ by, person, name, text }) => ({ by, person, name, text })) };
 }
 
 function describeView({ layout, pinned, seated, speaker, recent }, seats) {

@@ -1,5 +1,6 @@
 /**
- * The buttons of a meeting, in reach of a thumb: microphone, camera, screen, layout, chat, people, settings, leave.
+ * The buttons of a meeting, in reach of a thumb: microphone, camera, screen, layout, chat, people, settings, leave; and
+ * that of the captions, as soon as there are any.
  *
  * Every button says in words what it does now, shows its key in the tooltip, and has one fixed place; on a phone that of
  * the layout is at the top, beside the name of the room.
@@ -25,6 +26,7 @@ export class Toolbar {
       "div",
       { class: "side" },
       button("layout", "focus"),
+      button("captions-toggle", "captions"),
       button("chat", "chat"),
       button("people", "people"),
       button("settings", "settings"),
@@ -63,6 +65,10 @@ export class Toolbar {
     }
     const grid = session.view.layout === "grid";
     this.#label("layout", grid ? "Show who speaks large" : "Show everybody alike", "l", grid ? "focus" : "grid");
+    const { shown, known } = session.captions;
+    this.buttons["captions-toggle"].hidden = !known;
+    this.#label("captions-toggle", `${shown ? "Hide" : "Show"} captions`, "t", shown ? "captions" : "captions-off");
+    attribute(this.buttons["captions-toggle"], "aria-pressed", String(shown));
     for (const page of ["chat", "people"]) {
       this.buttons[page].classList.toggle("active", panel.open === page);
       attribute(this.buttons[page], "aria-expanded", String(panel.open === page));

@@ -106,6 +106,11 @@ export function lostWords({ kind, label, replaced }) {
   return `${what} was unplugged. Connect a ${kind} and turn it on.`;
 }
 
+/** That a device is there again. */
+export function foundWords({ kind }) {
+  return `A ${kind} was connected. Turn it on when you like.`;
+}
+
 /**
  * What to call the connection, and why: `[connection, reason]`.
  *
