@@ -18,13 +18,14 @@ import tempfile
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from PIL import Image
 
+from meetref.archive import captions
 from meetref.archive.film import FRAME_RATE, HEIGHT, WIDTH, Progress, make_film
 from meetref.archive.frames import Frame, Sound, pictures_of, sounds_of
 from meetref.archive.participant import write_files
@@ -40,7 +41,7 @@ INDEX = "index.json"
 LONGEST = 86_400.0  # seconds of a recording: a day
 POSTER_QUALITY = 85
 READING_FOR = 5.0  # seconds for which a line of chat stands in the picture
-MOST_CHAT = 100_000  # lines
+MOST_LINES = 100_000  # of chat, and of captions
 TYPES = {
     ".mp4": "video/mp4",
     ".webm": "video/webm",
@@ -74,7 +75,7 @@ class _Entry(msgspec.Struct, omit_defaults=True):
 def read_chat(octets: bytes) -> list[Line]:
     """Lines of chat from JSON. Raises `CannotCompose`."""
     try:
-        return msgspec.json.decode(octets, type=list[Line])[:MOST_CHAT]
+        return msgspec.json.decode(octets, type=list[Line])[:MOST_LINES]
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise CannotCompose(f"The chat is not a list of lines with at, from and text: {error}.") from None
 
@@ -204,16 +205,17 @@ class _Composing:
             webvtt.Cue(line["at"], line["at"] + READING_FOR, line["text"], line["from"])
             for line in self._said(duration)
         ]
-        captions = [
-            webvtt.Cue(at, at + READING_FOR, str(event.get("text", "")), str(event.get("name", "?")))
-            for at, event in self._recording.events
-            if event.get("event") == "caption"
-        ]
-        for name, cues in (("chat", chat), ("captions", captions)):
+        for name, cues in (("chat", chat), ("captions", self._captions())):
             if cues:
                 path = self._folder / f"{name}.vtt"
                 path.write_text(webvtt.serialize(cues), encoding="utf-8")
                 self._add(path, name)
+
+    def _captions(self) -> list[webvtt.Cue]:
+        """What was written down during the recording."""
+        noted = ((at, event) for at, event in self._recording.events if event.get("event") == captions.KIND)
+        lines = [captions.cue_of(at, event) for at, event in islice(noted, MOST_LINES)]  # spec: captions/film
+        return list(captions.one_by_one(lines))
 
     def _said(self, duration: float) -> list[dict[str, Any]]:
         """The lines of chat that were written during the recording, in its time."""
@@ -255,6 +257,10 @@ class _Composing:
                 for chapter in chapters_of(recording, duration)
             ],
             "chat": self._said(duration),
+            "captions": [
+                {"begins": cue.begins, "ends": cue.ends, "name": cue.voice, "text": cue.text}
+                for cue in self._captions()
+            ],
             "files": msgspec.to_builtins(self._files),
             "told": recording.told,
         }

@@ -32,13 +32,17 @@ class Cue:
     voice: str | None = None
 
 
-def serialize(cues: Iterable[Cue]) -> str:
-    """The file; cues in the order in which they begin. Lines without words in a text are left away."""
+def serialize(cues: Iterable[Cue], header: str = "") -> str:
+    """The file; cues in the order in which they begin. Lines without words in a text are left away.
+
+    `header` is a line of metadata.
+    """
     blocks = [
         f"{_time(cue.begins)} --> {_time(max(cue.ends, cue.begins + 0.001))}\n{_payload(cue)}\n"
         for cue in sorted(cues, key=lambda cue: cue.begins)
     ]
-    return "\n".join(["WEBVTT\n", *blocks])
+    head = f"WEBVTT\n{header}\n" if header else "WEBVTT\n"
+    return "\n".join([head, *blocks]) if blocks or not header else head + "\n"
 
 
 def parse(text: str) -> list[Cue]:

@@ -231,11 +231,20 @@ def test_the_index_tells_all(tmp_path: Path) -> None:
         assert poster.size == (WIDTH, HEIGHT)
 
 
+@pytest.mark.spec("captions/film")
 def test_captions_are_subtitles(tmp_path: Path) -> None:
     recorded = meet(tmp_path, [ADA], 1.0)
-    recorded.note(0.5, "caption", person=ADA.id, name="Ada", text="good morning")
+    recorded.note(0.5, "caption", by="ben", person=ADA.id, name="Ada", text="good morning")
+    recorded.note(0.9, "caption", by="ben", person=None, name=None, text="1 < 2")
     shown = made(tmp_path, recorded, 1.0)
-    assert webvtt.parse((shown.folder / "captions.vtt").read_text()) == [webvtt.Cue(0.5, 5.5, "good morning", "Ada")]
+    assert webvtt.parse((shown.folder / "captions.vtt").read_text()) == [
+        webvtt.Cue(0.5, 2.0, "good morning", "Ada"),
+        webvtt.Cue(0.9, 5.9, "1 < 2"),
+    ]
+    assert shown.index["captions"] == [
+        {"begins": 0.5, "ends": 2.0, "name": "Ada", "text": "good morning"},
+        {"begins": 0.9, "ends": 5.9, "name": None, "text": "1 < 2"},
+    ]
 
 
 @pytest.mark.spec("composer/deterministic")

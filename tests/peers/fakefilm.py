@@ -1,4 +1,4 @@
-"""A composer for tests that makes a real film of eight seconds out of nothing, with chapters and the room's chat.
+"""A composer for tests that makes a film of eight seconds out of nothing, with chapters, captions and the room's chat.
 
     python fakefilm.py FOLDER --out DIR --chat FILE --json
 Each second of the picture has a grey of its own, so that a test can read in it which second is shown.
@@ -32,13 +32,18 @@ def main() -> None:
     said = [{**each, "at": 1.0 + number} for number, each in enumerate(json.loads(chat.read_bytes()))]
     chapters = [{"begins": at, "person": person, "name": name} for at, person, name in CHAPTERS]
     people = [{"person": "p1", "name": "Ada", "files": ["01-ada-1.mp4"]}, {"person": "p2", "name": "Ben", "files": []}]
-    index = {"recording": folder.name, "room": "algebra", "began_at": time.time(), "duration": float(SECONDS)}
-    (part / "index.json").write_text(json.dumps({**index, "people": people, "chapters": chapters, "chat": said}))
+    index: dict[str, object] = {"recording": folder.name, "room": "algebra", "began_at": time.time()}
+    index |= {"duration": float(SECONDS), "people": people, "chapters": chapters, "chat": said, "captions": CAPTIONS}
+    (part / "index.json").write_text(json.dumps(index))
     part.rename(into)
     say({"composed": str(into)})
 
 
 CHAPTERS = ((0.0, "p1", "Ada"), (3.0, "p2", "Ben"), (6.0, "p1", "Ada"))
+CAPTIONS = [
+    {"begins": 1.0, "ends": 2.0, "name": "Ada", "text": "Is 1 < 2?"},
+    {"begins": 5.0, "ends": 7.0, "name": None, "text": "somebody laughs"},
+]
 
 
 def film(path: Path, seconds: int = SECONDS) -> None:

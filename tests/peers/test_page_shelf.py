@@ -92,6 +92,14 @@ async def test_from_the_meeting_to_the_film_and_to_somebody_with_a_link(tmp_path
         assert await text(ada, "chat-found") == "2 of 3"
         await ada.evaluate("[...document.querySelectorAll('[data-test=chat-line]')][2].click()")
         await ada.until(f"Math.abs({one('player')}.currentTime - 3) < 1.5")
+        await ada.click("[data-test=captions-search]")
+        await ada.type("laughs")
+        assert await text(ada, "captions-found") == "1 of 2"
+        await ada.evaluate("[...document.querySelectorAll('[data-test=captions-line]')][1].click()")
+        shown = f"[...{one('player')}.textTracks[0].activeCues].map((each) => each.getCueAsHTML().textContent).join()"
+        await ada.until(f"{shown} === 'somebody laughs'")
+        await ada.evaluate("[...document.querySelectorAll('[data-test=captions-line]')][0].click()")
+        await ada.until(f"{shown} === 'Ada: Is 1 < 2?'")
         assert await ada.evaluate("document.cookie") == "", "no script can read it"
 
         before = link.rpartition("/")[2]

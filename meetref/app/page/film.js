@@ -2,10 +2,11 @@
  * One recording: the film with its chapters, the chat beside it, its files, and what its owner may do with it.
  *
  * The film's address expires: when it does while somebody watches, a new one is asked for, and it goes on there.
- * Read next: `filmchat.js`, `ownership.js`.
+ * Read next: `filmchat.js`, `filmcaptions.js`, `ownership.js`.
  */
 
 import { attribute, element } from "./elements.js";
+import { showCaptions } from "./filmcaptions.js";
 import { FilmChat } from "./filmchat.js";
 import { clock, fileName, lastBefore, moment, size, spokenTime } from "./filmwords.js";
 import { icon } from "./icons.js";
@@ -75,15 +76,26 @@ export class Film {
     });
     this.loadedAt = Date.now();
     this.video.addEventListener("error", () => this.#renew());
-    this.chat = new FilmChat(this.index.chat ?? [], { jump: (at) => this.#jump(at) });
+    this.words = this.#words();
     const spoken = (this.index.chapters ?? []).map(({ begins, name }) => ({ at: begins, name }));
     const chapters = this.#chapters(spoken);
     this.video.addEventListener("timeupdate", () => this.#follow());
     this.place.append(
       element("div", { class: "film-main" }, this.video, chapters, this.#files(recording)),
-      this.chat.root,
+      element("div", { class: "film-words" }, ...this.words.map(({ root }) => root)),
     );
     this.#follow();
+  }
+
+  /** What was written down, if anything was, and the chat. */
+  #words() {
+    const jump = (at) => this.#jump(at);
+    const captions = this.index.captions ?? [];
+    const chat = new FilmChat(this.index.chat ?? [], { jump });
+    if (!captions.length) return [chat];
+    showCaptions(this.video, captions);
+    const lines = captions.map(({ begins, name, text }) => ({ at: begins, from: name, text }));
+    return [new FilmChat(lines, { jump, kind: "captions" }), chat];
   }
 
   #chapters(chapters) {
@@ -136,7 +148,7 @@ export class Film {
 
   /** A file of one person is called by the name of the person. */
   #described(name) {
-    const known = { "chat.vtt": "The chat, as subtitles", "captions.vtt": "Subtitles", "poster.jpg": "A picture" };
+    const known = { "chat.vtt": "The chat, as subtitles", "captions.vtt": "The captions, as subtitles", "poster.jpg": "A picture" };
     const whose = (this.index.people ?? []).find(({ files }) => files?.includes(name));
     const holds = (this.index.files ?? []).find((file) => file.name === name)?.holds;
     if (!whose) return known[name] ?? name;
@@ -157,7 +169,7 @@ export class Film {
     const now = this.video.currentTime;
     const current = lastBefore(this.chapters, now);
     for (const [number, button] of this.buttons.entries()) attribute(button, "aria-current", number === current);
-    this.chat.follow(now);
+    for (const words of this.words) words.follow(now);
   }
 
   async #renew() {

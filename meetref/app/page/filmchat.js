@@ -1,5 +1,6 @@
 /**
- * The chat beside the film: it follows the time, can be searched, and a click leads to the moment.
+ * Words beside the film, of the chat or of the captions: they follow the time, can be searched, and a click leads to the
+ * moment.
  *
  * Read next: `film.js`.
  */
@@ -8,38 +9,39 @@ import { attribute, element, write } from "./elements.js";
 import { clock, hasWords, lastBefore, spokenTime } from "./filmwords.js";
 
 export class FilmChat {
-  /** `messages` are `{at, from, text}` in order; `jump(at)` goes to a moment. */
-  constructor(messages, { jump }) {
+  /** `messages` are `{at, from, text}` in order; `jump(at)` goes to a moment. `kind` is `chat` or `captions`. */
+  constructor(messages, { jump, kind = "chat" }) {
     this.messages = messages;
+    const title = { chat: "Chat", captions: "Captions" }[kind];
     this.current = null;
     this.input = element("input", {
       class: "field-text",
       type: "search",
-      test: "chat-search",
-      placeholder: "Search the chat",
-      "aria-label": "Search the chat",
+      test: `${kind}-search`,
+      placeholder: `Search the ${kind}`,
+      "aria-label": `Search the ${kind}`,
       on: { input: () => this.search() },
     });
-    this.found = element("p", { class: "aside", test: "chat-found", role: "status" });
+    this.found = element("p", { class: "aside", test: `${kind}-found`, role: "status" });
     this.lines = messages.map(({ at, from, text }) =>
       element(
         "li",
         {},
         element(
           "button",
-          { class: "chat-line", type: "button", test: "chat-line", on: { click: () => jump(at) } },
+          { class: "chat-line", type: "button", test: `${kind}-line`, on: { click: () => jump(at) } },
           element("span", { class: "time", "aria-hidden": "true" }, clock(at)),
-          element("span", { class: "chat-from" }, from),
+          from === null ? null : element("span", { class: "chat-from" }, from),
           element("span", { class: "hidden-words" }, ` at ${spokenTime(at)}: `),
           element("span", { class: "chat-text" }, text),
         ),
       ),
     );
-    this.list = element("ol", { class: "chat-lines", test: "chat-lines" }, ...this.lines);
+    this.list = element("ol", { class: "chat-lines", test: `${kind}-lines` }, ...this.lines);
     this.root = element(
       "section",
-      { class: "film-chat", "aria-labelledby": "chat-title" },
-      element("h2", { id: "chat-title" }, "Chat"),
+      { class: "film-chat", "aria-labelledby": `${kind}-title` },
+      element("h2", { id: `${kind}-title` }, title),
       messages.length ? this.input : element("p", { class: "aside", test: "no-chat" }, "Nobody wrote anything."),
       this.found,
       this.list,

@@ -64,7 +64,7 @@ export function lastBefore(things, at) {
 
 /** Whether what was written has all of these words, in any order, whatever their case. */
 export function hasWords(message, wanted) {
-  const text = `${message.from} ${message.text}`.toLowerCase();
+  const text = `${message.from ?? ""} ${message.text}`.toLowerCase();
   return wanted
     .toLowerCase()
     .split(/\s+/u)
