@@ -41,6 +41,7 @@ from meetref.wire.signalingvalues import NAME_PATTERN
 
 PLAYLIST: Final = "application/vnd.apple.mpegurl"
 DESCRIPTION: Final = "application/dash+xml"
+MEDIA_TYPES: Final = {"sound": "audio/mp4", "captions": "text/vtt; charset=utf-8"}  # others are pictures
 FOR_EVER: Final = "public, max-age=3600, immutable"
 SHORT: Final = "public, max-age=1"
 WAITED: Final = "public, max-age=18"  # six target durations: a playlist that was waited for is asked for by name
@@ -117,7 +118,7 @@ class _Door:
             return _sentence(503, "What was waited for did not come; try again.")
         if octets is None:
             return _sentence(404, "There is no such piece; perhaps it is too old.")
-        media_type = "audio/mp4" if params["rendition"] == "sound" else "video/mp4"
+        media_type = MEDIA_TYPES.get(params["rendition"], "video/mp4")
         return Response(octets, media_type=media_type, headers={"Cache-Control": FOR_EVER, **ANYWHERE})
 
     def _show(self, request: Request) -> Show | None:

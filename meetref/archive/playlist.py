@@ -3,7 +3,7 @@
 Pure functions of values: no clock, no network. A `Playlist` is one rendition at one moment; its last segment may still
 be growing, then only its parts are listed. Times count in ticks of the rendition's timescale, so that nothing drifts.
 Specification: HTTP Live Streaming 2nd Edition (draft-pantos-hls-rfc8216bis-22) sections 4.4, 6.2 and appendix B.1.
-Leaves out: encryption, date ranges, byte ranges, and captions, of which there are none yet.
+Leaves out: encryption, date ranges, byte ranges, and languages of sound and captions.
 Read next: `archive/reload.py`, what a request for a playlist is answered; `archive/dash.py`, the same for DASH.
 """
 
@@ -18,6 +18,7 @@ HOLD_BACK: Final = 3  # target durations from the end at which a player stays, u
 SKIP_UNTIL: Final = 6  # target durations from the end; what is older may be skipped in an update
 PARTS_FOR: Final = 3  # target durations from the end; of what is older no parts are listed
 SHORTEST_PART: Final = 0.85  # of a part's target
+TRANSCRIBES: Final = "public.accessibility.transcribes-spoken-dialog"
 FORBIDDEN: Final = frozenset('"\r\n')  # in a quoted string
 
 
@@ -66,7 +67,8 @@ class Playlist:
     """One rendition at one moment.
 
     Durations in its fields are seconds. `breaks_before` counts the breaks that have left the list; `hint` is the part
-    that comes next. `part_target` is 0 where there are no parts. Raises `ValueError` for what no playlist may be.
+    that comes next. `part_target` is 0 where there are no parts, `initialization` is empty where each segment has its
+    own, as captions do. Raises `ValueError` for what no playlist may be.
     """
 
     timescale: int
@@ -154,7 +156,7 @@ def media_playlist(playlist: Playlist, *, skip: bool = False) -> str:
         lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{playlist.breaks_before}")
     if skipped:
         lines.append(f"#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}")  # spec: playlist/delta-update
-    else:
+    elif playlist.initialization:
         lines.append(f"#EXT-X-MAP:URI={_quoted(playlist.initialization)}")  # spec: playlist/map
     parts_from = _from_end(playlist, PARTS_FOR)
     for place, segment in enumerate(playlist.segments[skipped:], skipped):
@@ -227,8 +229,8 @@ def _skippable(playlist: Playlist) -> int:
 # --- all renditions ---------------------------------------------------------------------------------
 
 
-def multivariant_playlist(variants: Sequence[Variant], sound: str | None = None) -> str:
-    """The list of all renditions, the best first; `sound` is the playlist of the sound that goes with each.
+def multivariant_playlist(variants: Sequence[Variant], sound: str | None = None, captions: str | None = None) -> str:
+    """The list of all renditions, the best first; `sound` and `captions` are playlists that go with each.
 
     Every segment of theirs begins with a picture that needs no other. Raises `ValueError` where there is none.
     """
@@ -240,6 +242,10 @@ def multivariant_playlist(variants: Sequence[Variant], sound: str | None = None)
         name = 'NAME="Meeting",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="1"'
         lines.append(f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="sound",{name},URI={_quoted(sound)}')
         group = ',AUDIO="sound"'
+    if captions is not None:  # spec: playlist/captions-offered
+        name = f'NAME="Captions",DEFAULT=NO,AUTOSELECT=YES,CHARACTERISTICS="{TRANSCRIBES}"'
+        lines.append(f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="captions",{name},URI={_quoted(captions)}')
+        group += ',SUBTITLES="captions"'
     for variant in variants:  # spec: playlist/variants
         rates = f"BANDWIDTH={variant.peak_bps},AVERAGE-BANDWIDTH={variant.average_bps}"
         look = f"RESOLUTION={variant.width}x{variant.height},FRAME-RATE={variant.frame_rate:.3f}"

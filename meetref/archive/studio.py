@@ -5,7 +5,7 @@ so that both clocks divide them: a part is 0.32 s, eight pictures at 25 a second
 and sound are cut at the same times, to the tick, and for ever.
 Stands on `archive/lane` and `media/scene`; pure but for the codecs. `archive/studioprocess` gives it its time.
 Specification: docs/webinar.md; ISO/IEC 23000-19 for what a part is.
-Leaves out: more sound than mono, and captions, of which there are none yet. Read next: `archive/window.py`.
+Captions are cut into segments at the same times. Leaves out: more sound than mono. Read next: `archive/window.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from meetref.archive import cue
+from meetref.archive import captions, cue
 from meetref.archive.lane import PICTURE_CLOCK, PictureStream, SoundLane
 from meetref.archive.unison import Unison
 from meetref.media.codec import SAMPLE_RATE
@@ -29,11 +29,13 @@ FRAME_RATE: Final = 25
 FRAMES_PER_PART: Final = 8
 PACKETS_PER_PART: Final = 15
 PARTS_PER_SEGMENT: Final = 8
+FRAMES_PER_SEGMENT: Final = FRAMES_PER_PART * PARTS_PER_SEGMENT
 PARTS_PER_KEYFRAME: Final = 4  # a keyframe every 1.28 s: so often a viewer can go over to another size
 VIDEO_CLOCK: Final = 90_000
 FRAME_TICKS: Final = VIDEO_CLOCK // FRAME_RATE
 SAMPLES_PER_FRAME: Final = SAMPLE_RATE // FRAME_RATE
 SOUND: Final = "sound"
+CAPTIONS: Final = "captions"
 SOUND_BPS: Final = 64_000
 LADDER: Final = (
     Rung("v720", 1280, 720, 1_500_000),
@@ -58,11 +60,15 @@ class Studio:
         self._began_at = began_at
         self._cutters: dict[str, Cutter] = {}
         self._count = 0
+        self._captions = captions.Segments()
         self._sound_cutter = Cutter(SOUND, PACKETS_PER_PART * AAC_SAMPLES, AAC_SAMPLES)
 
     def take(self, message: cue.ToStudio, now: float) -> None:
         """Something that the server says."""
-        self._cast.take(message, now)
+        if isinstance(message, cue.Note) and message.event.get("event") == captions.KIND:
+            self._captions.take(message.event, self._count / FRAME_RATE)
+        else:
+            self._cast.take(message, now)
 
     def frame(self, now: float, *, hurry: bool = False) -> Iterator[cue.FromStudio]:
         """The next picture, and the sound that goes with it. In a `hurry` one of four is made, and lasts for all."""
@@ -81,6 +87,9 @@ class Studio:
             yield from pieces
         for packet in self._sound.encode(self._cast.mixed(SAMPLES_PER_FRAME)):
             yield from self._sound_cutter.add(packet, is_key=True)
+        if self._count % FRAMES_PER_SEGMENT == 0:  # spec: playlist/captions-whole
+            octets = self._captions.cut(self._count / FRAME_RATE)
+            yield cue.Piece(CAPTIONS, octets, FRAMES_PER_SEGMENT * FRAME_TICKS, True, True)
 
     def _picture_pieces(self, encoded: Sequence[bytes], keyframe: bool) -> Iterator[cue.FromStudio]:
         for rung, stream in zip(self._ladder.rungs, encoded, strict=True):
@@ -94,7 +103,7 @@ class Studio:
 
     def _began(self) -> cue.Began:
         formats = [_picture_format(rung, self._cutters[rung.name].configuration) for rung in self._ladder.rungs]
-        return cue.Began(self._began_at, [*formats, _sound_format(self._sound.configuration)])
+        return cue.Began(self._began_at, [*formats, _sound_format(self._sound.configuration), _captions_format()])
 
 
 class Cutter:
@@ -265,4 +274,16 @@ def _sound_format(configuration: bytes) -> dict[str, Any]:
         "codecs": AAC_CODEC,
         "average_bps": SOUND_BPS,
         "initialization": mp4.initialization(mp4.Sound(SAMPLE_RATE, 1, configuration), SAMPLE_RATE),
+    }
+
+
+def _captions_format() -> dict[str, Any]:
+    return {
+        "name": CAPTIONS,
+        "timescale": VIDEO_CLOCK,
+        "part": 0,
+        "segment": FRAMES_PER_SEGMENT * FRAME_TICKS,
+        "codecs": "",
+        "average_bps": 0,
+        "initialization": b"",
     }

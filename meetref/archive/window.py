@@ -26,7 +26,7 @@ KEPT: Final = 2 * LISTED + 2  # segments that can still be loaded: their own len
 PATIENCE: Final = 3  # target durations that a request waits at most
 INITIALIZATION: Final = "init.mp4"
 LIST: Final = "list.m3u8"
-_PIECE = re.compile(r"(\d{1,12})(?:\.(\d{1,4}))?\.m4s\Z")
+_PIECE = re.compile(r"(\d{1,12})(?:\.(\d{1,4}))?\.(m4s|vtt)\Z")
 
 
 class TooLate(Exception):
@@ -35,9 +35,10 @@ class TooLate(Exception):
 
 @dataclass(slots=True, frozen=True)
 class Format:
-    """What a rendition is, and its initialization segment; `size` is that of the picture, None for sound.
+    """What a rendition is, and its initialization segment; `size` is that of the picture, None for sound and captions.
 
-    Its parts last `part` ticks of `timescale`, its segments `segment`, except for the last of a stream.
+    Its parts last `part` ticks of `timescale`, its segments `segment`, except for the last of a stream. Captions come
+    in whole segments, without parts and without an initialization: there `part` is 0.
     """
 
     name: str
@@ -49,6 +50,15 @@ class Format:
     initialization: bytes
     size: tuple[int, int] | None = None
     frame_rate: int = 0
+
+    @property
+    def is_captions(self) -> bool:
+        return self.part == 0
+
+    @property
+    def suffix(self) -> str:
+        """What the name of a piece ends with."""
+        return "vtt" if self.is_captions else "m4s"
 
 
 @dataclass(slots=True)
@@ -90,12 +100,14 @@ class Rendition:
             self._begin_segment()
         kept = self._kept[-1]
         segment = kept.segment
-        part = Part(f"{segment.number}.{len(kept.octets)}.m4s", duration, is_independent)
+        part = Part(f"{segment.number}.{len(kept.octets)}.{self.form.suffix}", duration, is_independent)
         kept.octets.append(octets)
         self._at += duration
         kept.segment = replace(segment, parts=(*segment.parts, part))
         if ends_segment:
             kept.segment = replace(kept.segment, duration=kept.segment.length)
+        if self.form.is_captions:
+            kept.segment = replace(kept.segment, parts=())  # spec: playlist/captions-whole
         self._wake()
 
     def end(self) -> None:
@@ -109,7 +121,7 @@ class Rendition:
     def _begin_segment(self) -> None:
         number = self._kept[-1].segment.number + 1 if self._kept else 0
         began = self._began_at + self._at / self.form.timescale
-        self._kept.append(_Kept(Segment(number, f"{number}.m4s", None, began), self._at))
+        self._kept.append(_Kept(Segment(number, f"{number}.{self.form.suffix}", None, began), self._at))
         del self._kept[:-KEPT]
 
     def _wake(self) -> None:
@@ -128,9 +140,9 @@ class Rendition:
             self.target_duration,
             target,
             3 * target,
-            INITIALIZATION,
+            INITIALIZATION if form.initialization else "",
             tuple(each.segment for each in kept),
-            hint=None if self.has_ended else following,
+            hint=None if self.has_ended or form.is_captions else following,
             reports=reports,
             has_ended=self.has_ended,
         )
@@ -144,9 +156,9 @@ class Rendition:
     def piece(self, name: str) -> bytes | None:
         """The octets of the initialization, of a segment that is whole or of a part; None where there is no such."""
         if name == INITIALIZATION:
-            return self.form.initialization
+            return self.form.initialization or None
         found = _PIECE.match(name)
-        kept = self._find(int(found[1])) if found else None
+        kept = self._find(int(found[1])) if found and found[3] == self.form.suffix else None
         if kept is None or found is None:
             return None
         if found[2] is None:
@@ -160,7 +172,10 @@ class Rendition:
 
 
 class Show:
-    """One run: its renditions by name, pictures first and the best before others, sound last. `name` is unguessable."""
+    """One run: its renditions by name, pictures first and the best before others, then sound, then captions.
+
+    `name` is unguessable.
+    """
 
     def __init__(self, name: str, formats: Sequence[Format], began_at: float) -> None:
         self.name = name
@@ -193,8 +208,12 @@ class Show:
 
     def _reports(self, name: str) -> tuple[Report, ...]:
         others = [each for each in self.renditions if each != name]
-        edges = [(each, self.renditions[each].edge) for each in others]
-        return tuple(Report(f"../{each}/{LIST}", number, part) for each, (number, part) in edges if part >= 0)
+        edges = [(self.renditions[each].form, self.renditions[each].edge) for each in others]
+        return tuple(
+            Report(f"../{form.name}/{LIST}", number, None if form.is_captions else part)
+            for form, (number, part) in edges
+            if part >= 0
+        )
 
     async def piece_of(self, name: str, piece: str) -> bytes | None:
         """A piece of a rendition; the part that comes next is waited for. None where there is no such.
@@ -213,17 +232,21 @@ class Show:
     def all_renditions(self, address: Callable[[str, str], str]) -> str:
         """The list of all; `address` makes an address of a rendition's name and a file's."""
         forms = [rendition.form for rendition in self.renditions.values()]
-        sound = next((form for form in forms if form.size is None), None)
+        sound = next((form for form in forms if form.size is None and not form.is_captions), None)
         variants = [_variant(form, sound, address) for form in forms if form.size is not None]
-        return multivariant_playlist(variants, address(sound.name, LIST) if sound is not None else None)
+        lists = [address(form.name, LIST) for form in forms if form.is_captions]
+        return multivariant_playlist(
+            variants, address(sound.name, LIST) if sound is not None else None, lists[0] if lists else None
+        )
 
     def description(self, now: float, address: Callable[[str, str], str], time_source: str) -> str:
-        """The same for DASH. Raises `ValueError` before each rendition has a whole segment."""
+        """The same for DASH, without captions. Raises `ValueError` before each rendition has a whole segment."""
         media = address("$RepresentationID$", "$Number$.m4s")
         beginning = address("$RepresentationID$", INITIALIZATION)
-        targets = [rendition.target_duration for rendition in self.renditions.values()]
+        renditions = [each for each in self.renditions.values() if not each.form.is_captions]
+        targets = [rendition.target_duration for rendition in renditions]
         presentation = dash.Presentation(self.began_at, now, 2.0 * max(targets), beginning, media, time_source)
-        return dash.description(presentation, [_represented(each) for each in self.renditions.values()])
+        return dash.description(presentation, [_represented(each) for each in renditions])
 
 
 def _variant(form: Format, sound: Format | None, address: Callable[[str, str], str]) -> Variant:

@@ -116,7 +116,8 @@ def _head_faults(playlist: ReadPlaylist) -> Iterator[str]:
     version = int(playlist.heads.get("EXT-X-VERSION", "1"))
     if version != (9 if playlist.skipped else 6):
         yield f"version {version}"
-    if not playlist.skipped and "EXT-X-MAP" not in playlist.heads:
+    is_captions = all(segment.uri.endswith(".vtt") for segment in playlist.segments)
+    if not playlist.skipped and not is_captions and "EXT-X-MAP" not in playlist.heads:
         yield "no initialization segment"
     control = attributes(playlist.heads["EXT-X-SERVER-CONTROL"])
     if control.get("CAN-BLOCK-RELOAD") != "YES":
@@ -181,7 +182,7 @@ def change_faults(before: str, after: str) -> list[str]:
     old, new = read(before), read(after)
     found = []
     for name in ("EXT-X-TARGETDURATION", "EXT-X-PART-INF", "EXT-X-SERVER-CONTROL"):
-        if old.heads[name] != new.heads[name]:
+        if old.heads.get(name) != new.heads.get(name):
             found.append(f"{name} changed")
     known = {segment.number: segment for segment in old.segments if segment.uri}
     for segment in new.segments:

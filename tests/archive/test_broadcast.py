@@ -39,7 +39,7 @@ async def test_a_studio_makes_a_show_and_ends_with_its_pipe() -> None:
             stream.take(b"\x80" + bytes(20), 0.0)
             await began.wait()
             (show,) = shows
-            assert list(show.renditions) == ["v720", "v360", "v180", "sound"]
+            assert list(show.renditions) == ["v720", "v360", "v180", "sound", "captions"]
             part = await show.piece_of("v180", "0.0.m4s")
             assert part is not None
             assert part[4:8] == b"moof"

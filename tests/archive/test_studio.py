@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from meetref.archive import cue, studio
+from meetref.archive.captions import MOST_IN_A_SEGMENT, Segments
 from meetref.archive.studio import Studio
 from meetref.archive.window import Format
 from meetref.media.codec.live import Rung
-from meetref.wire import mp4
+from meetref.wire import mp4, webvtt
 from tests.archive.recorded import Person, Source, jittery, send_pictures, send_tone
 from tests.archive.studiosource import (
     all_of,
@@ -120,6 +121,8 @@ def test_all_renditions_are_cut_at_the_same_times(red_and_tone: Taken) -> None:
     assert counts["large"] - counts["sound"] in (0, 1)  # AAC comes a packet later
     for name, pieces in red_and_tone.pieces.items():
         form = red_and_tone.formats[name]
+        if form.is_captions:
+            continue
         assert {piece.duration * 100 / form.timescale for piece in pieces} == {32.0}
         assert form.part * 100 == 32 * form.timescale
         assert form.segment == 8 * form.part
@@ -135,8 +138,38 @@ def test_all_renditions_are_cut_at_the_same_times(red_and_tone: Taken) -> None:
             at += piece.duration
 
 
+@pytest.mark.spec("playlist/captions-segment", "playlist/captions-times", "playlist/captions-whole")
+def test_captions_come_in_segments_that_end_with_those_of_the_picture() -> None:
+    rungs = (Rung("tiny", 64, 36, 50_000),)
+    made, taken = Studio(1e9, rungs), Taken()
+    lines = {10: "good morning", 60: "and welcome", 70: "to all"}
+    for number in range(192):
+        if number in lines:
+            made.take(cue.Note({"event": "caption", "by": "b", "name": "Ada", "text": lines[number]}), number / 25)
+        taken.take(made.frame(number / 25))
+    segments = taken.pieces["captions"]
+    assert [piece.duration for piece in segments] == [230_400] * 3
+    assert all(piece.ends_segment for piece in segments)
+    assert sum(piece.duration for piece in taken.pieces["tiny"]) == 3 * 230_400
+    texts = [piece.octets.decode() for piece in segments]
+    head = "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0\n\n"
+    assert all(text.startswith(head) for text in texts)
+    first, second, third = (webvtt.Cue(0.4, 2.4, "Ada: good morning"), webvtt.Cue(2.4, 7.4, "Ada: and welcome"),
+                            webvtt.Cue(2.8, 7.8, "Ada: to all"))  # fmt: skip
+    assert list(map(webvtt.parse, texts)) == [[first, second], [second, third], [second, third]]
+
+
+@pytest.mark.spec("playlist/captions-segment")
+def test_a_segment_without_captions_says_so() -> None:
+    segments = Segments()
+    assert segments.cut(2.56).decode() == "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0\n\n"
+    for number in range(3 * MOST_IN_A_SEGMENT):
+        segments.take({"text": f"line {number}"}, 3.0)
+    assert len(webvtt.parse(segments.cut(5.12).decode())) == MOST_IN_A_SEGMENT
+
+
 def test_the_formats_are_what_was_encoded(red_and_tone: Taken) -> None:
-    assert list(red_and_tone.formats) == ["large", "small", "sound"]
+    assert list(red_and_tone.formats) == ["large", "small", "sound", "captions"]
     assert red_and_tone.formats["large"].codecs.startswith("avc1.42")
     assert red_and_tone.formats["sound"].codecs == "mp4a.40.2"
 

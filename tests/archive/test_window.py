@@ -51,6 +51,35 @@ async def test_every_playlist_of_a_long_stream_keeps_the_rules() -> None:
     assert playlist.segments[-1].number == 39
 
 
+CAPTIONS = Format("captions", 90_000, 0, 230_400, "", 0, b"")
+
+
+@pytest.mark.spec("playlist/captions-whole", "playlist/captions-offered")
+async def test_captions_are_listed_in_whole_segments_beside_the_others() -> None:
+    stream = Show("secret", [PICTURE, SOUND, CAPTIONS], 1e9)
+    before = ""
+    for number in range(20):
+        feed(stream, range(8 * number, 8 * number + 8))
+        text = f"WEBVTT\n\n{number}".encode()
+        stream.renditions["captions"].add(text, 230_400, is_independent=True, ends_segment=True)
+        after = await listed(stream, "captions")
+        assert faults(after) == []
+        assert not before or change_faults(before, after) == []
+        assert not {"EXT-X-PART", "EXT-X-MAP", "PRELOAD-HINT"} & set(after.replace(":", "\n#").split("\n#"))
+        assert await stream.piece_of("captions", f"{number}.vtt") == text
+        before = after
+    picture, words = (read(await listed(stream, name)) for name in ("v720", "captions"))
+    assert [each.dated for each in words.segments] == [each.dated for each in picture.segments]
+    assert await stream.piece_of("captions", "19.m4s") is None
+    assert await stream.piece_of("captions", "init.mp4") is None
+    assert await stream.list_of("captions", Directives(19)) == before
+    assert 'captions/list.m3u8",LAST-MSN=19\n' in await listed(stream)
+    index = stream.all_renditions(lambda rendition, file: f"{rendition}/{file}")
+    assert 'TYPE=SUBTITLES,GROUP-ID="captions"' in index
+    assert 'AUDIO="sound",SUBTITLES="captions"\nv720/list.m3u8' in index
+    assert "captions" not in stream.description(1e9, lambda rendition, file: f"{rendition}/{file}", "time")
+
+
 async def test_what_is_listed_can_be_loaded_and_memory_is_bounded() -> None:
     stream = show()
     feed(stream, range(8 * 60 + 3))

@@ -22,7 +22,7 @@ from tests.vectors.test_playlist import playlist_of
 PATIENCE = 60.0
 HOW = {
     "media": "read: the same segments, parts, dates, hint and reports, and what is skipped",
-    "multivariant": "read: the same renditions, codecs, bit rates and sound",
+    "multivariant": "read: the same renditions, codecs, bit rates, sound and captions",
 }
 DASH = {"dash": "read what archive/dash writes: the same addresses, times and durations"}
 
@@ -87,7 +87,8 @@ def _expected(given: Case, listed: Found) -> Found:
 
 def _expected_variants(given: Case) -> Found:
     names = ("uri", "width", "height", "codecs", "peak_bps")
-    return {"variants": [[each[name] for name in names] for each in given["variants"]], "sound": given["sound"]}
+    variants = [[each[name] for name in names] for each in given["variants"]]
+    return {"variants": variants, "sound": given["sound"], "captions": given.get("captions")}
 
 
 def _compare(case: Case, found: Found, wanted: Found) -> None:
@@ -103,15 +104,16 @@ def _ask_m3u8(operation: str, case: Case) -> None:
     data = m3u8.loads(case["out"]["text"]).data
     if operation == "multivariant":
         variants = [_m3u8_variant(each) for each in data["playlists"]]
-        sound = data["media"][0]["uri"] if data["media"] else None
-        _compare(case, {"variants": variants, "sound": sound}, _expected_variants(case["in"]))
+        beside = {each["type"]: each["uri"] for each in data["media"]}
+        read = {"variants": variants, "sound": beside.get("AUDIO"), "captions": beside.get("SUBTITLES")}
+        _compare(case, read, _expected_variants(case["in"]))
         return
     found = {
         "sequence": data["media_sequence"],
         "target": data["targetduration"],
         "part_target": data["part_inf"].get("part_target", 0.0),
         "hint": data.get("preload_hint", {}).get("uri"),
-        "reports": [[each["uri"], each["last_msn"], each["last_part"]] for each in data["rendition_reports"]],
+        "reports": [[each["uri"], each["last_msn"], each.get("last_part")] for each in data["rendition_reports"]],
         "breaks": [bool(each.get("discontinuity")) for each in data["segments"]],
         "skipped": data["skip"].get("skipped_segments", 0),
         "ended": data["is_endlist"],
@@ -144,9 +146,8 @@ def _ask_videojs(operation: str, cases: list[Case]) -> None:
 def _check_videojs(operation: str, case: Case, read: Any) -> None:
     if operation == "multivariant":
         variants = [_videojs_variant(each) for each in read["playlists"]]
-        groups = read.get("mediaGroups", {}).get("AUDIO", {})
-        sound = next((each["uri"] for group in groups.values() for each in group.values()), None)
-        _compare(case, {"variants": variants, "sound": sound}, _expected_variants(case["in"]))
+        found = {"variants": variants, "sound": _beside(read, "AUDIO"), "captions": _beside(read, "SUBTITLES")}
+        _compare(case, found, _expected_variants(case["in"]))
         return
     growing = read.get("preloadSegment", {})
     hints = growing.get("preloadHints", [])
@@ -156,13 +157,18 @@ def _check_videojs(operation: str, case: Case, read: Any) -> None:
         "target": read["targetDuration"],
         "part_target": read.get("partTargetDuration", 0.0),
         "hint": hints[0]["uri"] if hints else None,
-        "reports": [[each["uri"], each["lastMsn"], each["lastPart"]] for each in read.get("renditionReports", [])],
+        "reports": [[each["uri"], each["lastMsn"], each.get("lastPart")] for each in read.get("renditionReports", [])],
         "breaks": [bool(each.get("discontinuity")) for each in segments],
         "skipped": read.get("skip", {}).get("skippedSegments", 0),
         "ended": read.get("endList", False),
         "segments": [_videojs_segment(each) for each in segments],
     }
     _compare(case, found, _expected(case["in"], found))
+
+
+def _beside(read: Found, kind: str) -> str | None:
+    groups = read.get("mediaGroups", {}).get(kind, {})
+    return next((each["uri"] for group in groups.values() for each in group.values()), None)
 
 
 def _videojs_segment(read: Found) -> Found:

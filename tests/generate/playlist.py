@@ -112,6 +112,19 @@ def _add_beginnings(cases: Cases) -> None:
     head = [*HEAD[:3], CONTROL.removesuffix(",PART-HOLD-BACK=0.96000")]
     out = text(head, "#EXT-X-MEDIA-SEQUENCE:0", MAP, lines_of(0, parts=False), lines_of(1, parts=False))
     cases.valid("segments without parts", "hold-back blocking-offered", {"playlist": given}, out)
+    words = [{**each, "uri": f"{number}.vtt"} for number, each in enumerate(plain)]
+    reports = [{"uri": "../v720/list.m3u8", "segment": 2, "part": 1}]
+    given = playlist(*words, part_target=0.0, part_hold_back=0.0, initialization="", reports=reports)
+    told = '#EXT-X-RENDITION-REPORT:URI="../v720/list.m3u8",LAST-MSN=2,LAST-PART=1'
+    lines = [line.replace("m4s", "vtt") for number in range(2) for line in lines_of(number, parts=False)]
+    out = text(head, "#EXT-X-MEDIA-SEQUENCE:0", lines, told)
+    cases.valid("captions: each segment begins with its own header", "map captions-whole", {"playlist": given}, out)
+    reports = [{"uri": "../captions/list.m3u8", "segment": 0, "part": None}]
+    given = playlist(segment(0), segment(1, 3), hint="1.3.m4s", reports=reports)
+    told = '#EXT-X-RENDITION-REPORT:URI="../captions/list.m3u8",LAST-MSN=0'
+    lines = [*lines_of(0, parts=True), date(1), *part_lines(1, 3), hint, told]
+    out = text(HEAD, "#EXT-X-MEDIA-SEQUENCE:0", MAP, lines)
+    cases.valid("a report of captions, which have no parts", "rendition-report", {"playlist": given}, out)
 
 
 def _add_windows(cases: Cases) -> None:
@@ -229,6 +242,12 @@ def _multivariant() -> dict[str, Any]:
     reqs = "variants codecs one-sound independent-segments"
     cases.valid("three pictures and their sound", reqs, given, text(head, sound, lines(',AUDIO="sound"')))
     cases.valid("pictures alone", "variants", {"variants": variants, "sound": None}, text(head, lines("")))
+    captions = (
+        '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="captions",NAME="Captions",DEFAULT=NO,AUTOSELECT=YES,'
+        'CHARACTERISTICS="public.accessibility.transcribes-spoken-dialog",URI="captions/list.m3u8"'
+    )
+    out = text(head, sound, captions, lines(',AUDIO="sound",SUBTITLES="captions"'))
+    cases.valid("with captions", "captions-offered", {**given, "captions": "captions/list.m3u8"}, out)
     cases.group("multivariant-refused", f"{DRAFT} section 4.2")
     cases.invalid("no picture", "variants", {"variants": [], "sound": None}, reaction="abort")
     bad = {"variants": [{**variants[0], "codecs": 'avc1"'}], "sound": None}

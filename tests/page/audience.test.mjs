@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { newHands } from "../../meetref/app/page/audience.js";
+import { readCues } from "../../meetref/app/page/audience/captions.js";
 import { beginning, isAtOrBehind, readIndex, readList } from "../../meetref/app/page/audience/listing.js";
 import { LATENCY, rateFor, Throughput, variantFor } from "../../meetref/app/page/audience/pace.js";
 
@@ -35,6 +36,23 @@ test("the list of all renditions is read, the best first", () => {
     variants.map((each) => [each.uri, each.height, each.bandwidth, each.codecs]),
     given.variants.map((each) => [each.uri, each.height, each.peak_bps, each.codecs]),
   );
+});
+
+test("captions stand beside the sound", () => {
+  for (const { in: given, out } of cases("multivariant")) {
+    const { sound, captions } = readIndex(out.text);
+    assert.deepEqual([sound, captions], [given.sound, given.captions ?? null]);
+  }
+});
+
+test("a segment of captions is read", () => {
+  const head = "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0\n\n";
+  const text = `${head}00:00:01.500 --> 00:00:06.500\nAda: 1 &lt; 2\n\n101:02:03.004 --> 101:02:08.004\nlater\n`;
+  assert.deepEqual(readCues(text), [
+    { begins: 1.5, ends: 6.5, text: "Ada: 1 &lt; 2" },
+    { begins: 363723.004, ends: 363728.004, text: "later" },
+  ]);
+  assert.deepEqual(readCues(head), []);
 });
 
 test("it begins where a decoder can begin, far enough from the end", () => {

@@ -50,7 +50,8 @@ def test_multivariant(vector: Vector) -> None:
         with pytest.raises(ValueError, match=r"."):
             multivariant_playlist(variants, vector.given["sound"])
         return
-    assert multivariant_playlist(variants, vector.given["sound"]) == vector.out["text"]
+    captions = vector.given.get("captions")
+    assert multivariant_playlist(variants, vector.given["sound"], captions) == vector.out["text"]
 
 
 @pytest.mark.parametrize("vector", load("playlist/reload"), ids=str)

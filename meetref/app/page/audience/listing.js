@@ -12,19 +12,22 @@ export function attributes(text) {
   return Object.fromEntries([...text.matchAll(ATTRIBUTE)].map(([, name, value]) => [name, value.replace(/^"|"$/g, "")]));
 }
 
-/** The list of all renditions: `variants`, the best first, and the address of the `sound`. */
+/** The list of all renditions: `variants`, the best first, and the addresses of the `sound` and the `captions`. */
 export function readIndex(text) {
   const lines = text.split("\n");
   const variants = [];
-  let sound = null;
+  const beside = {};
   for (const [place, line] of lines.entries()) {
-    if (line.startsWith("#EXT-X-MEDIA:")) sound = attributes(line).URI;
+    if (line.startsWith("#EXT-X-MEDIA:")) {
+      const { TYPE: type, URI: uri } = attributes(line.slice(line.indexOf(":") + 1));
+      beside[type] = uri;
+    }
     if (!line.startsWith("#EXT-X-STREAM-INF:")) continue;
     const about = attributes(line.slice(line.indexOf(":") + 1));
     const [width, height] = about.RESOLUTION.split("x").map(Number);
     variants.push({ uri: lines[place + 1], bandwidth: Number(about.BANDWIDTH), width, height, codecs: about.CODECS });
   }
-  return { variants, sound };
+  return { variants, sound: beside.AUDIO ?? null, captions: beside.SUBTITLES ?? null };
 }
 
 /**

@@ -5,7 +5,8 @@
  * Read next: `player.js`.
  */
 
-import { element, write } from "../elements.js";
+import { attribute, element, write } from "../elements.js";
+import { recall, remember } from "../memory.js";
 import { Hand } from "./hand.js";
 import { Player } from "./player.js";
 
@@ -31,6 +32,7 @@ const play = element("button", { class: "button primary", type: "button", test: 
 const veil = element("div", { class: "veil" }, words, play);
 const latency = element("span", { class: "latency", test: "watch-latency" });
 const mute = element("button", { class: "button", type: "button", test: "watch-mute" }, "Mute");
+const captions = element("button", { class: "button", type: "button", test: "watch-captions" }, "Captions");
 const full = element("button", { class: "button", type: "button", test: "watch-full" }, "Full screen");
 const name = element("input", {
   class: "field-text",
@@ -54,7 +56,7 @@ document.getElementById("app").append(
     { class: "watch" },
     element("header", { class: "watch-head" }, element("h1", {}, room), element("span", { class: "live" }, "Live"), latency),
     element("div", { class: "watch-stage" }, video, veil),
-    element("footer", { class: "watch-foot" }, form, handWords, element("div", { class: "watch-buttons" }, mute, full)),
+    element("footer", { class: "watch-foot" }, form, handWords, element("div", { class: "watch-buttons" }, captions, mute, full)),
   ),
 );
 
@@ -68,6 +70,13 @@ function draw() {
   write(words, state === "blocked" ? "" : state === "failed" && player.error ? `${WORDS.failed} ${player.error}` : (WORDS[state] ?? ""));
   write(latency, player.latency === null || state !== "playing" ? "" : `${player.latency.toFixed(1)} s behind`);
   write(mute, video.muted ? "Unmute" : "Mute");
+}
+
+/** Captions are shown as soon as there are any, unless somebody does not want them. */
+function showCaptions(on) {
+  remember("captions", on ? "" : "hidden");
+  for (const track of video.textTracks) track.mode = on ? "showing" : "hidden";
+  attribute(captions, "aria-pressed", String(on));
 }
 
 function drawHand() {
@@ -84,6 +93,7 @@ mute.addEventListener("click", () => {
   video.muted = !video.muted;
   draw();
 });
+captions.addEventListener("click", () => showCaptions(recall("captions") === "hidden"));
 full.addEventListener("click", () => video.requestFullscreen?.());
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -102,9 +112,11 @@ window.meetref = {
     width: video.videoWidth,
     height: video.videoHeight,
     position: video.currentTime,
+    captions: player.captions.shown,
     hand: hand.state,
   }),
 };
 
 draw();
+showCaptions(recall("captions") !== "hidden");
 player.run();

@@ -6,6 +6,7 @@
  * Events: `changed`. Leaves out: what it looks like (`main.js`). Read next: `pace.js`, `track.js`.
  */
 
+import { CaptionTrack } from "./captions.js";
 import { readIndex } from "./listing.js";
 import { LATENCY, rateFor, Throughput, variantFor } from "./pace.js";
 import { Over, Track } from "./track.js";
@@ -25,6 +26,7 @@ export class Player extends EventTarget {
     this.switches = 0;
     this.error = null;
     this.throughput = new Throughput();
+    this.captions = new CaptionTrack(video);
     this.clock = 0; // what the server's clock is ahead of ours, in milliseconds
     video.addEventListener("waiting", () => {
       if (this.state === "playing") this.stalls += 1;
@@ -96,6 +98,7 @@ export class Player extends EventTarget {
       this.#track(source, `video/mp4; codecs="${picture}"`, () => this.#variant(index), aborting.signal),
       this.#track(source, `audio/mp4; codecs="${sound}"`, () => new URL(index.sound, this.base).href, aborting.signal),
     ];
+    if (index.captions) this.captions.run(new URL(index.captions, this.base).href, aborting.signal);
     const ticking = setInterval(() => this.#tick(tracks[0]), TICK);
     try {
       await Promise.all(tracks.map((track) => track.run(this.video)));
