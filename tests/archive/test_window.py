@@ -68,7 +68,7 @@ async def test_captions_are_listed_in_whole_segments_beside_the_others() -> None
         assert not {"EXT-X-PART", "EXT-X-MAP", "PRELOAD-HINT"} & set(after.replace(":", "\n#").split("\n#"))
         assert await stream.piece_of("captions", f"{number}.vtt") == text
         before = after
-    picture, words = (read(await listed(stream, name)) for name in ("v720", "captions"))
+    picture, words = read(await listed(stream)), read(before)
     assert [each.dated for each in words.segments] == [each.dated for each in picture.segments]
     assert await stream.piece_of("captions", "19.m4s") is None
     assert await stream.piece_of("captions", "init.mp4") is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 import trio
+from trio_websocket import open_websocket_url
 
 from tests.archive.playlistrules import change_faults, faults
 from tests.peers.browsers import BROWSERS, Browser, BrowserError, chromium
@@ -28,7 +30,9 @@ const video = document.getElementById("v"), hls = new Hls({lowLatencyMode: true,
 window.errors = []; window.parts = 0;
 hls.on(Hls.Events.ERROR, (_, data) => window.errors.push(data.details + (data.fatal ? " fatal" : "")));
 hls.on(Hls.Events.FRAG_LOADED, (_, data) => { window.parts += data.part ? 1 : 0; });
+hls.on(Hls.Events.SUBTITLE_TRACKS_UPDATED, () => { hls.subtitleDisplay = true; hls.subtitleTrack = 0; });
 hls.loadSource("/watch/demo/index.m3u8"); hls.attachMedia(video); video.play();
+window.captions = () => [...video.textTracks].flatMap((each) => [...(each.activeCues ?? [])].map(({text}) => text));
 window.told = () => ({at: video.currentTime, height: video.videoHeight, parts: window.parts, latency: hls.latency,
   fatal: window.errors.filter((each) => each.endsWith("fatal"))});
 </script>"""
@@ -43,6 +47,15 @@ window.told = () => ({at: video.currentTime, height: video.videoHeight, fatal: w
 pytestmark = pytest.mark.slow
 
 
+async def write_captions(server: Served) -> None:
+    """Come in as a program without sound or picture, and write a line now and then, until cancelled."""
+    async with open_websocket_url(f"{server.url.replace('http', 'ws')}/signal") as signaling:
+        await signaling.send_message(json.dumps({"type": "join", "room": "demo", "name": "Writer", "bot": True}))
+        for number in range(1000):
+            await signaling.send_message(json.dumps({"type": "write-caption", "text": f"line {number}"}))
+            await trio.sleep(1.5)
+
+
 @asynccontextmanager
 async def on_air(tmp_path: Path, *browsers: str) -> AsyncIterator[tuple[Served, Edge, list[Browser]]]:
     """A webinar with two robots, an edge, and browsers of these names."""
@@ -51,7 +64,10 @@ async def on_air(tmp_path: Path, *browsers: str) -> AsyncIterator[tuple[Served, 
         front = await stack.enter_async_context(edge(tmp_path, server.url.replace("localhost", "127.0.0.1")))
         opened = [await stack.enter_async_context(BROWSERS[name]()) for name in browsers]
         await _begun(front, "index.m3u8")
+        writer = await stack.enter_async_context(trio.open_nursery())
+        writer.start_soon(write_captions, server)
         yield server, front, opened
+        writer.cancel_scope.cancel()
 
 
 async def _begun(front: Edge, name: str) -> str:
@@ -105,9 +121,11 @@ async def test_both_browsers_watch_and_the_origin_is_asked_once_for_each_piece(t
             assert seen["error"] is None
             assert seen["height"] in (180, 360, 720)
             assert seen["latency"] < 10
+            await browser.until(f"{WATCHING}.captions[0]?.startsWith('line ')", limit=BEGINS_WITHIN)
         viewers, origin = front.asked()
-        pieces = [address for address in viewers if address.endswith(".m4s")]
+        pieces = [address for address in viewers if address.endswith((".m4s", ".vtt"))]
         assert len(pieces) > 20
+        assert any(address.endswith(".vtt") for address in pieces)
         assert {origin[address] for address in pieces} == {1}
         waited = [address for address in viewers if "_HLS_part" in address]
         assert {origin[address] for address in waited} == {1}
@@ -133,6 +151,7 @@ async def test_players_of_others_play_the_same_lists(name: str, tmp_path: Path) 
             assert told["fatal"] == []
             if page == "hls":
                 assert told["parts"] > 3
+                await browser.until("window.captions()[0]?.startsWith('line ')", limit=BEGINS_WITHIN)
 
 
 @pytest.mark.peer("nginx", "ffmpeg")
