@@ -43,7 +43,8 @@ LADDER: Final = (
     Rung("v180", 320, 180, 200_000),
 )
 MOST_STREAMS: Final = 200
-MADE_IN_A_HURRY: Final = 4  # one picture of so many; divides a part's, so that each part begins with one
+IN_A_HURRY: Final = 4  # one picture of so many is made; divides a part's, so that each part begins with one
+IN_A_GREAT_HURRY: Final = 8
 
 
 class Studio:
@@ -70,11 +71,11 @@ class Studio:
         else:
             self._cast.take(message, now)
 
-    def frame(self, now: float, *, hurry: bool = False) -> Iterator[cue.FromStudio]:
-        """The next picture, and the sound that goes with it. In a `hurry` one of four is made, and lasts for all."""
+    def frame(self, now: float, *, one_of: int = 1) -> Iterator[cue.FromStudio]:
+        """The next picture, and the sound that goes with it. In a hurry `one_of` so many is made, and lasts for all."""
         number, self._count = self._count, self._count + 1
         yield from self._cast.play(now, (number + 0.5) / FRAME_RATE)  # nobody is seen more than half a picture late
-        if hurry and number % MADE_IN_A_HURRY:
+        if number % one_of:
             for cutter in self._cutters.values():
                 yield from cutter.lengthen()
         else:

@@ -19,10 +19,11 @@ import time
 from typing import Any, Final
 
 from meetref.archive import cue
-from meetref.archive.studio import FRAME_RATE, Studio
+from meetref.archive.studio import FRAME_RATE, IN_A_GREAT_HURRY, IN_A_HURRY, Studio
 
 NICE: Final = 5
 LATE: Final = 0.08  # seconds behind from which on fewer pictures are made
+VERY_LATE: Final = 1.0  # and from which on there is one a part
 TOO_LATE: Final = 5.0  # seconds behind at which the show is given up: another begins at once
 CHUNK: Final = 64 * 1024
 
@@ -49,7 +50,8 @@ def main() -> int:
             return 1
         if behind > LATE and _drain(inbox, studio, began):
             return 0
-        said = b"".join(map(cue.packed, studio.frame(time.monotonic() - began, hurry=behind > LATE)))
+        one_of = 1 if behind <= LATE else IN_A_HURRY if behind <= VERY_LATE else IN_A_GREAT_HURRY
+        said = b"".join(map(cue.packed, studio.frame(time.monotonic() - began, one_of=one_of)))
         if not _write(said):
             return 0
         count += 1

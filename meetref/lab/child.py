@@ -36,12 +36,17 @@ class Child:
         self.name = name
         self._process = process
         self._by_signal = by_signal
-        self._clock = (~process.pid << 3) | 2  # clock_getcpuclockid: this process, CPUCLOCK_SCHED
         self._rest = b""
 
     def cpu_seconds(self) -> float:
         """User and system time of all its threads so far."""
-        return time.clock_gettime(self._clock)
+        return time.clock_gettime(_clock_of(self._process.pid))
+
+    def cpu_seconds_of_children(self) -> list[float]:
+        """The same of each process that it has started and that still runs."""
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [time.clock_gettime(_clock_of(int(child))) for child in children]
 
     def memory_octets(self) -> int:
         """What of it is in memory now (proc(5), statm)."""
@@ -91,6 +96,10 @@ class Child:
         await self._process.stdin.aclose()
         if self._by_signal and self._process.poll() is None:
             self._process.terminate()
+
+
+def _clock_of(pid: int) -> int:
+    return (~pid << 3) | 2  # clock_getcpuclockid: this process, CPUCLOCK_SCHED
 
 
 @asynccontextmanager

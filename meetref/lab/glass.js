@@ -1,4 +1,4 @@
-// A clock drawn into a video, and read out of it again: what `lab/glass.py` puts into the pages of both browsers.
+// A clock drawn into a video, and read out of it again: what `lab/glass.py` and `lab/webinar.py` put into their pages.
 //
 // The clock is the time in milliseconds as a grid of 32 cells, black or white, the first cell the smallest bit. Both
 // browsers run on one machine and have one clock, so what a frame shows, taken from the time at which it is shown, is
@@ -9,7 +9,7 @@
   const DARKEST_WHITE = 160, LIGHTEST_BLACK = 95;  // between them it may be either
 
   let connection = null, session = null, track = null, delays = [], unreadable = 0;
-  const video = document.createElement("video");
+  let video = document.createElement("video");
   video.muted = true;
   const eye = document.createElement("canvas");
   eye.width = WIDTH;
@@ -110,6 +110,21 @@
       session = response.headers.get("location");
       await connection.setRemoteDescription({type: "answer", sdp: await response.text()});
       return null;
+    },
+    // Let the clock be this page's camera.
+    pose() {
+      const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = async (wanted) => {
+        const stream = wanted.audio ? await open({audio: wanted.audio}) : new MediaStream();
+        if (wanted.video) stream.addTrack(camera());
+        return stream;
+      };
+    },
+    // Look at the page's own video.
+    watch() {
+      video = document.querySelector("video");
+      video.requestVideoFrameCallback(look);
+      return true;
     },
     // What was seen since the last time.
     seen() {

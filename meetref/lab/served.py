@@ -4,7 +4,7 @@ It is the server of `meetref serve --bots 0` on loopback, with the event log in 
 a large load, who all come from one address. Standard output has lines of JSON: its port when it is ready, what its
 tasks took so far for each line on standard input, and what its sockets did when it ends, as standard input does.
 Stands on `app/server`. With `--profile FILE` a profile (`python -m pstats FILE`) is written there, with `--recordings
-FOLDER` meetings are recorded there, on a thread, for whoever asks.
+FOLDER` meetings are recorded there, on a thread, for whoever asks; `--webinar ROOM` gives a room an audience.
 Specification: none. Leaves out: other options of the server; what is measured is what everybody gets.
 Read next: `lab/forwarding.py`.
 """
@@ -17,7 +17,7 @@ import cProfile
 import json
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -35,9 +35,15 @@ KINDS = {"udp": "packets", "portions": "bandwidth", "clock": "timers"}
 """Tasks of the server: what comes by UDP and leaves, what viewers tell of bandwidth, deadlines of connections."""
 
 
-async def serve(recordings: Path | None) -> None:
+async def serve(recordings: Path | None, webinars: Sequence[str]) -> None:
     """Serve until standard input ends."""
-    settings = Settings(port=0, inline_log=recordings is None, recordings=recordings, maximum_people=MAXIMUM_PEOPLE)
+    settings = Settings(
+        port=0,
+        inline_log=recordings is None,
+        recordings=recordings,
+        maximum_people=MAXIMUM_PEOPLE,
+        webinars=frozenset(webinars),
+    )
     clock = TaskClock(KINDS)
     trio.lowlevel.add_instrument(clock)
     async with (
@@ -78,8 +84,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--profile", type=Path)
     parser.add_argument("--recordings", type=Path)
+    parser.add_argument("--webinar", action="append", default=[])
     arguments = parser.parse_args()
-    run_measured(partial(serve, arguments.recordings), arguments.profile)
+    run_measured(partial(serve, arguments.recordings, arguments.webinar), arguments.profile)
 
 
 if __name__ == "__main__":

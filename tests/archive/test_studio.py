@@ -251,13 +251,14 @@ def test_in_a_hurry_there_are_fewer_pictures_and_parts_are_as_long() -> None:
     for at, packet in colour_packets(1, (30, 200, 30), 0.5):
         one.take(packet, at)
     for number in range(64):
-        taken.take(one.frame(number / 25, hurry=8 <= number < 35))
+        hurry = 1 if not 8 <= number < 40 else studio.IN_A_HURRY if number < 35 else studio.IN_A_GREAT_HURRY
+        taken.take(one.frame(number / 25, one_of=hurry))
     for name in ("large", "small"):
         fragments = [mp4.parse_fragment(piece.octets) for piece in taken.pieces[name]]
-        assert [len(fragment.samples) for fragment in fragments] == [8, 2, 2, 2, 6, 8, 8, 8]
+        assert [len(fragment.samples) for fragment in fragments] == [8, 2, 2, 2, 1, 8, 8, 8]
         assert {fragment.duration for fragment in fragments} == {8 * studio.FRAME_TICKS}
         assert [piece.is_independent for piece in taken.pieces[name]] == [True, False, False, False] * 2
-        assert len(taken.pictures(name)) == 44
+        assert len(taken.pictures(name)) == 39
     assert taken.pictures("small")[-1][90, 160, 1] > 150
 
 

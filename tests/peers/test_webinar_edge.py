@@ -16,9 +16,9 @@ import pytest
 import trio
 from trio_websocket import open_websocket_url
 
+from meetref.lab.edge import Edge, open_edge
 from tests.archive.playlistrules import change_faults, faults
 from tests.peers.browsers import BROWSERS, Browser, BrowserError, chromium
-from tests.peers.edge import Edge, edge
 from tests.peers.meetings import Served, enter, serve
 from tests.peers.nodebuild import installed
 
@@ -61,7 +61,7 @@ async def on_air(tmp_path: Path, *browsers: str) -> AsyncIterator[tuple[Served, 
     """A webinar with two robots, an edge, and browsers of these names."""
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serve(tmp_path, "--webinar", "demo", bots=2))
-        front = await stack.enter_async_context(edge(tmp_path, server.url.replace("localhost", "127.0.0.1")))
+        front = await stack.enter_async_context(open_edge(server.url.replace("localhost", "127.0.0.1")))
         opened = [await stack.enter_async_context(BROWSERS[name]()) for name in browsers]
         await _begun(front, "index.m3u8")
         writer = await stack.enter_async_context(trio.open_nursery())
@@ -174,6 +174,17 @@ async def test_live_playlists_keep_the_rules_and_ffprobe_plays_them(tmp_path: Pa
         assert run.returncode == 0, run.stderr
         streams = run.stdout.decode().split()
         assert {"h264,1280", "h264,640", "h264,320", "aac"} <= {line.rstrip(",") for line in streams}
+
+
+@pytest.mark.peer("nginx", "chromium", "chromedriver")
+async def test_a_browser_without_h264_says_so(tmp_path: Path) -> None:
+    async with on_air(tmp_path, "chromium") as (_, front, (viewer,)):
+        await viewer.preload("() => { MediaSource.isTypeSupported = (type) => !type.includes('avc1'); }")
+        await viewer.open(f"{front.url}/watch/demo")
+        await viewer.until(f"{WATCHING}?.state === 'failed'", limit=BEGINS_WITHIN)
+        said = await viewer.evaluate("document.querySelector('[data-test=watch-words]').textContent")
+        assert said.startswith("It cannot be played here. This browser does not play H264")
+        assert "another one" in said
 
 
 @pytest.mark.peer("nginx", "chromium", "chromedriver")

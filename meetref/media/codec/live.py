@@ -16,10 +16,11 @@ from typing import Any
 import av
 import numpy as np
 from av.video.frame import PictureType
-from av.video.reformatter import Interpolation
+from av.video.reformatter import Interpolation, VideoReformatter
 
 from meetref.media.codec import SAMPLE_RATE, Picture, Samples
 from meetref.media.codec.film import COLOURS
+from meetref.media.codec.pictures import ONE_THREAD
 
 AAC_SAMPLES = 1024
 """Samples of a packet."""
@@ -44,14 +45,16 @@ class LadderEncoder:
     def __init__(self, rungs: Sequence[Rung], frame_rate: int) -> None:
         self.rungs = tuple(rungs)
         self._contexts = [_context(rung, frame_rate) for rung in rungs]
+        self._scalers: list[Any] = [VideoReformatter() for _ in rungs]  # to make one takes longer than to scale
 
     def encode(self, picture: Picture, number: int, *, keyframe: bool) -> list[bytes]:
         """The octets of the picture in each size, with start codes. Numbers grow; some may be left out."""
         frame: Any = av.VideoFrame.from_ndarray(picture, format="yuv420p")
         encoded = []
-        for rung, context in zip(self.rungs, self._contexts, strict=True):
+        for rung, context, scaler in zip(self.rungs, self._contexts, self._scalers, strict=True):
             if frame.width != rung.width:  # from the size above: a quarter of the work
-                frame = frame.reformat(rung.width, rung.height, interpolation=Interpolation.BILINEAR)
+                size = rung.width, rung.height
+                frame = scaler.reformat(frame, *size, interpolation=Interpolation.BILINEAR, **ONE_THREAD)
             frame.pts = number
             frame.time_base = context.time_base
             frame.pict_type = PictureType.I if keyframe else PictureType.NONE

@@ -30,6 +30,7 @@ const video = element("video", { test: "watch-video", playsinline: true, "aria-l
 const words = element("p", { class: "veil-words", test: "watch-words", role: "status" });
 const play = element("button", { class: "button primary", type: "button", test: "watch-play" }, "Play");
 const veil = element("div", { class: "veil" }, words, play);
+const live = element("span", { class: "live" }, "Live");
 const latency = element("span", { class: "latency", test: "watch-latency" });
 const mute = element("button", { class: "button", type: "button", test: "watch-mute" }, "Mute");
 const captions = element("button", { class: "button", type: "button", test: "watch-captions" }, "Captions");
@@ -54,7 +55,7 @@ document.getElementById("app").append(
   element(
     "main",
     { class: "watch" },
-    element("header", { class: "watch-head" }, element("h1", {}, room), element("span", { class: "live" }, "Live"), latency),
+    element("header", { class: "watch-head" }, element("h1", {}, room), live, latency),
     element("div", { class: "watch-stage" }, video, veil),
     element("footer", { class: "watch-foot" }, form, handWords, element("div", { class: "watch-buttons" }, captions, mute, full)),
   ),
@@ -66,6 +67,7 @@ const hand = new Hand(base, (target) => location.assign(target));
 function draw() {
   const { state } = player;
   veil.hidden = state === "playing";
+  live.hidden = state !== "playing" && state !== "blocked";
   play.hidden = state !== "blocked";
   write(words, state === "blocked" ? "" : state === "failed" && player.error ? `${WORDS.failed} ${player.error}` : (WORDS[state] ?? ""));
   write(latency, player.latency === null || state !== "playing" ? "" : `${player.latency.toFixed(1)} s behind`);

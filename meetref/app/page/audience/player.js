@@ -9,10 +9,13 @@
 import { CaptionTrack } from "./captions.js";
 import { readIndex } from "./listing.js";
 import { LATENCY, rateFor, Throughput, variantFor } from "./pace.js";
-import { Over, Track } from "./track.js";
+import { Over, Track, Unplayable } from "./track.js";
 
 const LOOK_AGAIN = 2000; // milliseconds while there is no show
 const TICK = 250; // milliseconds
+const NO_H264 =
+  "This browser does not play H264, in which the pictures are. Open the page in another one; on Linux, Firefox plays it once FFmpeg's libavcodec is installed.";
+const NOT_NATIVE = "This browser could not play the stream. Open the page in another one, such as Chrome, Edge, Firefox or Safari.";
 const LEAST = 1000; // octets of a part that says something of the line
 
 export class Player extends EventTarget {
@@ -44,6 +47,7 @@ export class Player extends EventTarget {
       }
       await this.#setClock().catch(() => {}); // then latency is told by this machine's own clock
       await this.#play(index).catch((error) => {
+        if (error.message === "ended") this.finished = this.current;
         if (error instanceof Over) this.#be({ ended: "over", another: "waiting", lost: "lost" }[error.message]);
         else {
           this.error = String(error.message ?? error);
@@ -86,10 +90,11 @@ export class Player extends EventTarget {
 
   async #play(index) {
     const [picture, sound] = index.variants[0].codecs.split(",");
-    if (!window.MediaSource?.isTypeSupported(`video/mp4; codecs="${picture}"`)) {
-      this.#playNatively();
+    if (!window.MediaSource) {
+      await this.#playNatively();
       return;
     }
+    if (!MediaSource.isTypeSupported(`video/mp4; codecs="${picture}"`)) throw new Unplayable(NO_H264);
     const source = new MediaSource();
     this.video.src = URL.createObjectURL(source);
     await new Promise((resolve) => source.addEventListener("sourceopen", resolve, { once: true }));
@@ -102,9 +107,6 @@ export class Player extends EventTarget {
     const ticking = setInterval(() => this.#tick(tracks[0]), TICK);
     try {
       await Promise.all(tracks.map((track) => track.run(this.video)));
-    } catch (error) {
-      if (error.message === "ended") this.finished = this.current;
-      throw error;
     } finally {
       clearInterval(ticking);
       aborting.abort();
@@ -155,10 +157,14 @@ export class Player extends EventTarget {
     );
   }
 
+  /** Until it is over. */
   #playNatively() {
-    this.video.src = new URL("index.m3u8", this.base).href;
-    this.video.addEventListener("ended", () => this.#be("over"), { once: true });
-    this.#start();
+    return new Promise((_, reject) => {
+      this.video.addEventListener("ended", () => reject(new Over("ended")), { once: true });
+      this.video.addEventListener("error", () => reject(new Unplayable(NOT_NATIVE)), { once: true });
+      this.video.src = new URL("index.m3u8", this.base).href;
+      this.#start();
+    });
   }
 
   #be(state) {
