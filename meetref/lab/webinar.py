@@ -118,7 +118,9 @@ async def _look(front: Edge, viewer: Browser, name: str, plan: Plan) -> Seen:
     found = await viewer.call("() => glass.seen()")
     delays = [float(delay) for delay in found["delays"] if delay < LONGEST]
     if len(delays) < FEWEST:
-        raise ChildFailed(f"{name}: {len(delays)} frames in {plan.seconds:g} s can be read")
+        state = await viewer.evaluate(f"{WATCHING}?.state ?? 'nothing'")
+        why = f"the page says {state}; where this machine is busy, the studio does not keep up"
+        raise ChildFailed(f"{name}: {len(delays)} frames in {plan.seconds:g} s can be read ({why})")
     unreadable = found["unreadable"] + len(found["delays"]) - len(delays)
     return Seen(name=name, delays=delays, unreadable=unreadable, made_percent=await made_percent(front, plan.seconds))
 
