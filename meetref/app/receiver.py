@@ -17,11 +17,12 @@ from dataclasses import dataclass, replace
 from meetref.app.clientlink import ClientLink
 from meetref.media.assembly import Assembly
 from meetref.media.jitter import Gap, JitterBuffer
-from meetref.media.mending import WAIT, Mending
+from meetref.media.mending import WAIT, Mending, empty
 from meetref.media.reception import Reception
 from meetref.media.redundancy import numbered
 from meetref.media.repair import MAXIMUM_WAIT, REORDER_WAIT, LossDetector
-from meetref.media.sequence import Unwrapper
+from meetref.media.rewriting import read_video
+from meetref.media.sequence import Unwrapper, difference
 from meetref.protocol.negotiation import VP8_PAYLOAD_TYPE, Kind
 from meetref.wire import rtcp, rtcpfeedback, rtp
 from meetref.wire.reader import Malformed
@@ -76,12 +77,12 @@ class Receiver:
         self._reception = Reception(clock_rate)
         self._losses = LossDetector()
         self._unwrapper = Unwrapper()
+        self._short_pictures = Unwrapper(7)
         self._assembly = Assembly()
         # Sound goes on without a lost packet; pictures cannot, so they wait as long as it is asked for.
         patience = 0.0 if kind == "audio" else MAXIMUM_WAIT
         self._buffer: JitterBuffer[rtp.Packet] = JitterBuffer(clock_rate, patience=patience)
-        self._keyframe: int | None = None  # number of the newest one's first packet, until it is known to be whole
-        self._skipping = False  # to a keyframe that is there
+        self._keyframe: int | None = None  # number of the first packet of one that came, until it is given out
         self._keyframe_asked_at = -1.0
         self._report_at = 0.0
 
@@ -95,8 +96,11 @@ class Receiver:
         return self.ssrc ^ 1
 
     def expect(self, round_trip_time: float) -> None:
-        """Take the round trip, in seconds: sooner than that nothing is asked for again."""
-        self._losses.round_trip_time = round_trip_time
+        """Take the round trip, in seconds: sooner than that no answer can be there, and nothing is asked for again."""
+        answer = round_trip_time + REORDER_WAIT  # an answer may be overtaken, too
+        self._losses.round_trip_time = answer
+        if self.kind == "video":
+            self._buffer.repair_time = self._losses.reorder_wait + answer
 
     @property
     def playing(self) -> bool:
@@ -135,11 +139,12 @@ class Receiver:
     def receive(self, plain: bytes, now: float) -> list[bytes]:
         """One unlocked packet of this slot, original or repeated. Gives it without protection, and what was computed.
 
-        Where nothing is protected that is the packet as it came.
+        Where nothing is protected that is the packet as it came. FEC, come or lost, is given as packets of nothing.
         """
         given = [plain]
         try:
-            if int.from_bytes(plain[8:12]) == self.rtx_ssrc:
+            is_repeated = int.from_bytes(plain[8:12]) == self.rtx_ssrc
+            if is_repeated:
                 plain = rtp.original(plain, VP8_PAYLOAD_TYPE, self.ssrc)
             elif self.mending is not None:
                 given = self.mending.receive(plain, now)
@@ -149,13 +154,30 @@ class Receiver:
         except Malformed:
             return given
         self.packets += 1
-        self._reception.receive(packet.sequence, packet.timestamp, now)
+        if not is_repeated:  # in a stream of its own: in this one it stays lost
+            self._reception.receive(packet.sequence, packet.timestamp, now)
         self._take(packet, sounds, now)
         self.mended += len(mended)
         for each in mended:
             self._take(each, [], now)
+        if self.mending is not None:
+            given += self._close_gaps(self.mending, [plain, *given[1:]], now)
         self._play(now)
         return given
+
+    def _close_gaps(self, mending: Mending, packets: list[bytes], now: float) -> list[bytes]:
+        """Neither ask for FEC that was lost nor wait for it: its number goes on with nothing."""
+        nothing = []
+        for plain in packets:
+            sequence = self._unwrapper.nearest(int.from_bytes(plain[2:4]))
+            try:
+                lost = mending.between(read_video(plain, sequence, self._short_pictures))
+            except Malformed:
+                continue
+            nothing += [empty(plain, number) for number in lost if self._losses.misses(number)]
+        for each in nothing:
+            self._take(rtp.parse(each), [], now)  # spec: fec/lost-fec-not-asked
+        return nothing
 
     def _take(self, packet: rtp.Packet, sounds: list[rtp.Packet], now: float) -> None:
         """A packet, and those that it brings along, are there."""
@@ -179,15 +201,11 @@ class Receiver:
         ]
 
     def _skip_to_keyframe(self, packet: rtp.Packet) -> None:
-        """What is missing before a keyframe that is whole is of no use any more."""
-        if self._assembly.starts_keyframe(packet.payload):
+        """When the time of a keyframe that is whole has come, what is missing before it is of no use any more."""
+        if self._assembly.starts_keyframe(packet.payload) and self._buffer.holds(packet.sequence):
             self._keyframe = packet.sequence
-        first = self._keyframe
-        if first is not None and any(part.marker for part in self._buffer.run(first)):
-            self._buffer.give_up(first)  # spec: jitter/given-up
-            self._losses.forgive(self._unwrapper.nearest(first))
-            self._keyframe = None
-            self._skipping = True
+        if self._keyframe is not None and any(part.marker for part in self._buffer.run(self._keyframe)):
+            self._buffer.skip_to(self._keyframe)
 
     def _play(self, now: float) -> None:
         """Take what is due."""
@@ -197,6 +215,8 @@ class Receiver:
             elif isinstance(item, Gap):
                 self.gaps += 1
                 self._assembly.lose()
+                if item.count is None:
+                    self._keyframe = None
             else:
                 self._see(item, now)
 
@@ -210,14 +230,15 @@ class Receiver:
             self.on_sound(None)
 
     def _see(self, packet: rtp.Packet, now: float) -> None:
-        if self._assembly.starts_keyframe(packet.payload):
-            self._skipping = False
+        if self._keyframe is not None and difference(packet.sequence, self._keyframe) >= 0:
+            self._losses.forgive(self._unwrapper.nearest(self._keyframe))
+            self._keyframe = None
         was_playing = self.playing
         self._assembly.take(packet)
         if self.playing:
             return
         self.gaps += was_playing
-        if not self._skipping:
+        if self._keyframe is None:  # spec: jitter/skipped-to
             self.ask_keyframe(now)
 
     def ask_keyframe(self, now: float) -> None:

@@ -3,7 +3,7 @@
 Stands above `media/sequence`, below whoever plays, mixes or decodes. One object a stream; `insert` every packet as it
 comes, and take what `release` gives when `next_timeout` has come.
 Specification: RFC 3550 section 5.1 for sequence and timestamp. How long to wait is ours: long enough for 97 of 100
-packets, by a histogram that forgets, as in libwebrtc's NetEQ.
+sounds or pictures, by a histogram that forgets, as in libwebrtc's NetEQ.
 Sound waits for nobody; pictures, of which each needs the one before, wait for a packet that was asked for again.
 Leaves out: stretching sound while the delay changes, concealing gaps, and asking again (`media/repair`).
 Read next: `media/delayhistogram.py`, how long that is.
@@ -51,8 +51,11 @@ class JitterBuffer(Generic[Item]):
     """Holds the packets of one stream whose timestamps count `clock_rate` ticks a second.
 
     `delay` is how long a packet without any delay of its own is held, in seconds. A packet behind a gap waits up to
-    `patience` seconds for those that are missing, whatever the delay. Counted are packets that are `lost`
-    (of which some came `late`), `duplicates`, `strays` with a number out of all range, and `overflowed` ones.
+    `patience` seconds for those that are missing, whatever the delay.
+    Set `repair_time`, in seconds, when it is known how soon a packet that is asked for again is there: one that comes
+    later still is waited for, but is no reason to hold all others as long.
+    Counted are packets that are `lost` (of which some came `late`), `duplicates`, `strays` with a number out of all
+    range, and `overflowed` ones.
     """
 
     def __init__(
@@ -62,12 +65,16 @@ class JitterBuffer(Generic[Item]):
         self.longest = longest
         self.patience = min(patience, longest)
         self.capacity = capacity
+        self.repair_time = longest
+        # A packet that all the held ones wait for is no beginning of something else.
+        self._misorder = capacity if patience else MAXIMUM_MISORDER
         self.late = self.lost = self.duplicates = self.overflowed = self.restarts = self.strays = 0
         self._histogram = DelayHistogram()
         self._held: dict[int, _Held[Item]] = {}
         self._order: list[int] = []  # a heap
         self._next: int | None = None  # the first that was not released
-        self._given_up = 0  # the index up to which nothing is waited for
+        self._given_up = 0  # the index up to which nothing is waited for,
+        self._skips_to = 0  # and that up to which nothing is once its time has come
         self._seen = 0  # the released ones before it, the last at the lowest bit
         self._sequence = self._timestamp = 0  # of the newest packet
         self._newest = 0  # its index, which goes on where the sequence wraps or leaps
@@ -89,7 +96,7 @@ class JitterBuffer(Generic[Item]):
         if self._window_ends == -math.inf:
             self._sequence, self._timestamp, self._newest = sequence, timestamp, 1 << 16
         step = difference(sequence, self._sequence)  # spec: jitter/wraps
-        if not -MAXIMUM_MISORDER <= step < MAXIMUM_DROPOUT:
+        if not -self._misorder <= step < MAXIMUM_DROPOUT:
             self._doubt(sequence, timestamp, item, now)
             return
         if self._doubted is not None:
@@ -100,7 +107,7 @@ class JitterBuffer(Generic[Item]):
         if step > 0:
             self._sequence, self._timestamp, self._newest, self._media_at = sequence, timestamp, index, media_at
         if self._is_new(index):
-            self._measure(now - media_at, now)
+            self._measure(timestamp, now - media_at, step < 0, now)
         if index not in self._held and (self._next is None or index >= self._next):
             self._hold(index, _Held(media_at, now, item))
 
@@ -136,16 +143,23 @@ class JitterBuffer(Generic[Item]):
         self.late += 1  # spec: jitter/late
         return True
 
-    def _measure(self, way: float, now: float) -> None:
-        """`way` is by how much the arrival is behind the sender's clock; what counts is by how much more than usual."""
+    def _measure(self, timestamp: int, way: float, is_behind: bool, now: float) -> None:
+        """`way` is by how much the arrival is behind the sender's clock; what counts is by how much more than usual.
+
+        `is_behind` says that packets behind this one came first.
+        """
         if now >= self._window_ends:
             self._window_ends = now + TRACK
+            before = self._origin
             # spec: jitter/drift
             self._fastest_before, self._fastest = self._fastest, math.inf
+            if before < self._origin < math.inf:
+                self._histogram.shift(self._origin - before)  # spec: jitter/longer-way
         if way - self._origin > LEAP and self._origin < math.inf:
             self._fastest = self._fastest_before = way  # spec: jitter/timestamp-leap
         self._fastest = min(self._fastest, way)
-        self._histogram.add(way - self._origin, now)
+        longest = self.repair_time if is_behind else math.inf
+        self._histogram.add(timestamp, min(way - self._origin, longest), now)  # spec: jitter/one-repair
 
     @property
     def _origin(self) -> float:
@@ -163,17 +177,27 @@ class JitterBuffer(Generic[Item]):
         self._held[index] = held
         heapq.heappush(self._order, index)  # spec: jitter/order
 
+    def holds(self, sequence: int) -> bool:
+        """Whether the packet with this number is there, and was not given out."""
+        return self._index(sequence) in self._held
+
     def run(self, sequence: int) -> Iterator[Item]:
         """The held packets from this number on, up to the first that is not there."""
-        index = self._newest + difference(sequence, self._sequence)
+        index = self._index(sequence)
         while index in self._held:
             yield self._held[index].item
             index += 1
 
-    def give_up(self, before: int | None = None) -> None:
-        """Have no patience with what is missing before this number, or at all: it does not come, or nobody needs it."""
-        index = self._newest + (difference(before, self._sequence) if before is not None else 0)
-        self._given_up = max(self._given_up, index)  # spec: jitter/given-up
+    def _index(self, sequence: int) -> int:
+        return self._newest + difference(sequence, self._sequence)
+
+    def give_up(self) -> None:
+        """Have no patience with what is missing now: it does not come."""
+        self._given_up = self._newest  # spec: jitter/given-up
+
+    def skip_to(self, sequence: int) -> None:
+        """This packet needs none before it: what is missing there is waited for only until its own time has come."""
+        self._skips_to = max(self._skips_to, self._index(sequence))  # spec: jitter/skipped-to
 
     def next_timeout(self) -> float:
         """When `release` has something to give; infinity while nothing is held."""
@@ -181,16 +205,24 @@ class JitterBuffer(Generic[Item]):
             return math.inf
         index = self._order[0]
         held = self._held[index]
-        # spec: jitter/deadline
-        due_at = min(self._origin + held.media_at + self.delay, held.arrived_at + self.longest)
+        due_at = self._due_at(held)
         if self.patience and self._waits_for_others(index):
-            return max(due_at, held.arrived_at + self.patience)  # spec: jitter/patience
+            return max(due_at, min(held.arrived_at + self.patience, self._skips_at(index)))  # spec: jitter/patience
         return due_at
+
+    def _due_at(self, held: _Held[Item]) -> float:
+        # spec: jitter/deadline
+        return min(self._origin + held.media_at + self.delay, held.arrived_at + self.longest)
 
     def _waits_for_others(self, index: int) -> bool:
         if self._next is None or index in (self._next, *self._begins):
             return False
         return index > self._given_up
+
+    def _skips_at(self, index: int) -> float:
+        """When what comes up to a packet that needs none before it is no longer waited for."""
+        skips_to = self._held.get(self._skips_to) if index <= self._skips_to else None
+        return self._due_at(skips_to) if skips_to is not None else math.inf
 
     def release(self, now: float) -> list[Item | Gap]:
         """All whose time has come, in order; a gap stands where packets are missing before one whose time has come."""

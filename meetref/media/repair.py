@@ -52,6 +52,10 @@ class LossDetector:
     def __len__(self) -> int:
         return len(self._missing)
 
+    def misses(self, extended_sequence: int) -> bool:
+        """Whether this packet was noticed to be missing, and was not given up."""
+        return extended_sequence in self._missing
+
     def receive(self, extended_sequence: int, now: float) -> None:
         """Note a packet of the stream, original or repeated, by its unwrapped number."""
         highest = self._highest

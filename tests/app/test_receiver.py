@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import random
 from typing import Any
 
 import pytest
@@ -12,9 +14,13 @@ from meetref.app.received import in_words
 from meetref.app.receiver import MAXIMUM_CONCEALED, REPORT_INTERVAL, Receiver, Statistics
 from meetref.media.assembly import MAXIMUM_PARTS
 from meetref.media.jitter import CAPACITY
+from meetref.media.mending import Mending
 from meetref.media.redundancy import Redundancy
 from meetref.protocol.negotiation import RED_PAYLOAD_TYPE as RED
 from meetref.wire import rtcp, rtcpfeedback, rtp
+from tests.media.test_mending import RED as RED_PICTURES
+from tests.media.test_mending import SSRC, TRANSPORT, ULPFEC
+from tests.media.test_mending import pictures as protected
 from tests.meeting.links import DELTA, KEY, REPAIR, VIDEO, picture, repair
 
 
@@ -153,16 +159,30 @@ def test_a_gap_that_stays_is_given_up_for_a_keyframe(watching: Watching) -> None
     assert (watching.receiver.statistics.lost, watching.receiver.statistics.late) == (1, 1)
 
 
-@pytest.mark.spec("jitter/given-up")
-def test_what_is_missing_before_a_whole_keyframe_is_not_waited_for(watching: Watching) -> None:
+@pytest.mark.spec("jitter/skipped-to")
+def test_what_is_missing_before_a_whole_keyframe_is_waited_for_until_its_time(watching: Watching) -> None:
     watching.gets(picture(1, key=True), picture(3), part(4, KEY, last=False))
     watching.until(1.005)
     assert watching.numbers == [1]
     watching.gets(part(5, b"\x00more", last=True), picture(6), now=1.005)
     watching.until(1.08)
     assert watching.numbers == [1, 5, 6]
-    assert not watching.link.of(rtcpfeedback.Nack), "nobody needs it"
     assert not watching.link.of(rtcpfeedback.PictureLoss), "there is one"
+    asked = len(watching.link.of(rtcpfeedback.Nack))
+    watching.until(3.0)
+    assert len(watching.link.of(rtcpfeedback.Nack)) == asked, "nobody needs it any more"
+
+
+@pytest.mark.spec("jitter/skipped-to")
+def test_while_a_keyframe_is_on_its_way_none_is_asked_for(watching: Watching) -> None:
+    watching.gets(picture(2), now=1.0)
+    watching.until(1.02)
+    watching.gets(picture(4), part(5, KEY, last=False), now=1.6)
+    watching.until(2.5)
+    assert len(watching.link.of(rtcpfeedback.PictureLoss)) == 1, "before it came"
+    watching.gets(part(7, b"\x00end", last=True), now=2.5)
+    watching.until(4.0)
+    assert len(watching.link.of(rtcpfeedback.PictureLoss)) > 1, "a part of it was lost, and did not come again"
 
 
 def test_what_is_missing_within_a_keyframe_is_waited_for(watching: Watching) -> None:
@@ -176,6 +196,100 @@ def test_what_is_missing_within_a_keyframe_is_waited_for(watching: Watching) -> 
     watching.until(1.8)
     assert watching.numbers == [1, 6, 7]
     assert watching.frames[1][0] == KEY[1:] + b"middleend"
+
+
+class Far(Watching):
+    """The camera is 150 ms away, and so many of all packets get lost, both ways; what is asked for is sent again."""
+
+    PARTS, FRAME_RATE, WAY = 6, 30, 0.15
+
+    def __init__(self, loss: float) -> None:
+        super().__init__()
+        self.loss = loss
+        self.dice = random.Random(5)
+        self.never: set[int] = set()  # numbers that are lost whenever they are sent
+        self.receiver.expect(2 * self.WAY)
+        self.receiver.on_frame = lambda frame, timestamp: self.frames.append((frame, timestamp // 3000))
+        self.under_way: list[tuple[float, int, rtp.Packet]] = []
+        self.heard = self.sent = self.repeated = 0
+        self.wants_keyframe = True
+
+    def _leaves(self, packet: rtp.Packet, number: int, at: float) -> None:
+        if self.dice.random() >= self.loss and number not in self.never:
+            heapq.heappush(self.under_way, (at + self.WAY, self.sent + self.repeated, packet))
+
+    def _show(self, at: float) -> None:
+        key, self.wants_keyframe = self.wants_keyframe, False
+        for place in range(self.PARTS):
+            payload = (KEY if key else DELTA) if place == 0 else b"\x00more"
+            packet = part(self.sent & 0xFFFF, payload, last=place == self.PARTS - 1)
+            packet.timestamp = self.sent // self.PARTS * 3000
+            self._leaves(packet, self.sent, at)
+            self.sent += 1
+
+    def _answer(self, asked: rtcp.Packet, now: float) -> None:
+        """It is heard 150 ms from now."""
+        if isinstance(asked, rtcpfeedback.PictureLoss):
+            self.wants_keyframe = True
+        for number in asked.lost if isinstance(asked, rtcpfeedback.Nack) else ():
+            at = self.sent - (self.sent - number & 0xFFFF)
+            first = at - at % self.PARTS
+            packet = repair(number, self.repeated)
+            packet.payload = packet.payload[:2] + (DELTA if at == first else b"\x00more")
+            packet.timestamp, packet.marker = first // self.PARTS * 3000, at == first + self.PARTS - 1
+            self.repeated += 1
+            if self.dice.random() >= self.loss:
+                self._leaves(packet, at, now + self.WAY)
+
+    def watch(self, seconds: float) -> None:
+        begins = self.sent // self.PARTS
+        for frame in range(begins, begins + round(seconds * self.FRAME_RATE)):
+            self._show(1 + frame / self.FRAME_RATE)
+            while self.under_way and self.under_way[0][0] <= 1 + (frame + 1) / self.FRAME_RATE:
+                at, _, packet = heapq.heappop(self.under_way)
+                self._pass(at)
+                self.gets(packet, now=at)
+                self._hear(at)
+            self._pass(1 + (frame + 1) / self.FRAME_RATE)
+
+    def _pass(self, now: float) -> None:
+        while (due := max(self.receiver.next_timeout(), self.now)) <= now:
+            self.now = due
+            self.receiver.handle_timeout(due)
+            self._hear(due)
+
+    def _hear(self, now: float) -> None:
+        for asked in self.link.sent[self.heard :]:
+            self._answer(asked, now)
+        self.heard = len(self.link.sent)
+
+
+@pytest.mark.spec("jitter/patience", "jitter/one-repair", "jitter/whole-pictures")
+@pytest.mark.parametrize("loss", [0.01, 0.05])
+def test_over_a_far_and_lossy_way_nearly_all_pictures_are_shown_a_round_trip_later(loss: float) -> None:
+    far = Far(loss)
+    far.watch(5)
+    far.frames.clear()
+    far.watch(15)
+    assert len(far.frames) >= 0.97 * 15 * far.FRAME_RATE
+    assert 300 <= far.receiver.statistics.delay_ms <= 340
+    assert far.repeated <= 2 * 1.2 * loss * far.sent, "hardly anything is sent twice"
+    far.loss = 0.0
+    far.watch(15)
+    assert far.receiver.statistics.delay_ms == 10
+
+
+@pytest.mark.spec("jitter/given-up")
+def test_one_packet_that_never_comes_costs_what_is_before_a_keyframe_that_is_asked_for() -> None:
+    far = Far(0.0)
+    far.watch(5)
+    far.never = {far.sent + 9}
+    shown = len(far.frames)
+    far.watch(5)
+    assert far.link.of(rtcpfeedback.PictureLoss)
+    assert (far.receiver.keyframes, far.receiver.gaps) == (2, 1)
+    missing = 5 * far.FRAME_RATE - (len(far.frames) - shown)
+    assert 1.0 <= missing / far.FRAME_RATE <= 1.0 + 3 * far.WAY + 0.05, "it is waited for, and the keyframe comes"
 
 
 @pytest.mark.spec("jitter/bounded")
@@ -222,6 +336,41 @@ def test_a_report_a_second(watching: Watching) -> None:
     watching.receiver.on_control(rtcp.SenderReport(VIDEO, 0, 0, 0, 0, []), 2.0)
     watching.receiver.on_control(rtcp.SenderReport(VIDEO + 9, 0, 0, 0, 0, []), 2.0)
     assert watching.receiver.sender_reports == 1
+
+
+def test_what_was_lost_stays_so_in_reports_though_it_came_again(watching: Watching) -> None:
+    """As browsers report: what is repeated is a stream of its own."""
+    watching.gets(picture(1, key=True))
+    watching.until(1.01)
+    watching.gets(picture(3), now=1.1)
+    watching.gets(repair(2, 900), now=1.2)
+    watching.until(1.0 + 1.5 * REPORT_INTERVAL)
+    assert watching.numbers == [1, 2, 3]
+    assert [report.blocks[0].cumulative_lost for report in watching.link.of(rtcp.ReceiverReport)] == [0, 1]
+
+
+@pytest.mark.spec("fec/lost-fec-not-asked")
+@pytest.mark.parametrize("lost", [{3}, {3, 4}])
+def test_fec_that_is_lost_is_neither_asked_for_nor_waited_for(lost: set[int]) -> None:
+    """Four pictures of three parts, each with one of FEC behind it; in the second case a part is lost, too."""
+    watching = Watching()
+    watching.receiver = Receiver(
+        SSRC, REPAIR, "video", watching.link, mending=Mending(RED_PICTURES, ULPFEC, {TRANSPORT: 0})  # type: ignore[arg-type]
+    )  # fmt: skip
+    watching.receiver.on_frame = lambda frame, timestamp: watching.frames.append((frame, timestamp))
+    watching.receiver._assembly.starts_keyframe = lambda payload: not watching.frames  # type: ignore[method-assign]
+    given = list[bytes]()
+    for number, packet in enumerate(protected(4)):
+        now = 1.0 + number // 4 / 30
+        watching.until(now)
+        if number not in lost:
+            given += watching.receiver.receive(packet, now)
+        watching.now = now
+    watching.until(1.2)
+    assert watching.numbers == [0, 1, 2, 3]
+    assert not watching.link.of(rtcpfeedback.Nack)
+    assert sorted(rtp.parse(each).sequence for each in given) == list(range(16)), "who records it gets every number"
+    assert watching.receiver.statistics.delay_ms <= 40
 
 
 class Listening(Watching):

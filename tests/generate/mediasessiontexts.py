@@ -75,9 +75,9 @@ same stream and the timestamp of the picture, and without a marker. What FEC pro
 zeros for the transport-wide number (extension 3), which each link writes anew.
 
 Bob computes what is missing as soon as its row is there, and asks only for what is still missing 40 ms after the gap
-(filter `rtcp.rtpfb.fmt == 1`). The answer is plain VP8 again, on the stream for repairs. Where he asks for a packet
-of FEC he gets an empty one under its number: it would have come too late for what it protects. [The page about
-loss](../../../docs/loss.md) tells when FEC is worth it.
+(filter `rtcp.rtpfb.fmt == 1`). The answer is plain VP8 again, on the stream for repairs. FEC that was lost he knows by
+the pictures around it, and asks for none; who asks for it all the same gets an empty packet under its number: it would
+have come too late for what it protects. [The page about loss](../../../docs/loss.md) tells when FEC is worth it.
 """,
     "bandwidth-step": """\
 Bob's line carries 500 kbit/s, after two seconds 100, and five seconds later 500 again: a fifth of 2.5 and 0.5 Mbit/s,

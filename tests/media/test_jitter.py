@@ -127,11 +127,11 @@ def test_a_clock_that_is_wrong_by_a_thousandth_is_followed(drift: float) -> None
     assert max(waits) <= 0.03
 
 
-@pytest.mark.spec("jitter/drift")
+@pytest.mark.spec("jitter/drift", "jitter/longer-way")
 def test_a_route_that_is_longer_for_good_is_no_jitter() -> None:
     line = Line()
     line.run(10, delay=0.02)
-    line.run(30, delay=0.12)
+    line.run(10.5, delay=0.12)
     assert line.buffer.delay == BAR
     line.run(30, delay=0.02)
     assert line.buffer.delay == BAR
@@ -221,11 +221,87 @@ def test_patience_ends_where_what_is_missing_is_given_up() -> None:
     assert buffer.release(0.2) == [65_534, 65_535]
     assert list(buffer.run(5)) == [5, 6]
     assert list(buffer.run(3)) == []
-    buffer.give_up(5)
-    assert buffer.release(0.2) == [Gap(1), 1, 2, Gap(2), 5, 6], "nothing is waited for up to 5, but behind it"
+    assert [number for number in (65_535, 0, 1, 2, 3) if buffer.holds(number)] == [1, 2]
     assert buffer.next_timeout() == 1.0
     buffer.give_up()
-    assert buffer.release(0.2) == [Gap(2), 9]
+    assert buffer.release(0.2) == [Gap(1), 1, 2, Gap(2), 5, 6, Gap(2), 9]
+    buffer.insert(11, 13 * TICKS, 11, 0.22)
+    assert buffer.next_timeout() == 1.22, "what follows is waited for again"
+
+
+@pytest.mark.spec("jitter/skipped-to")
+def test_what_is_missing_is_waited_for_until_the_time_of_one_that_needs_it_not() -> None:
+    buffer: JitterBuffer[int] = JitterBuffer(CLOCK_RATE, patience=1.0)
+    for number in (1, 2, 3, 7):  # one is late, so that the delay is 100 ms
+        buffer.insert(number, number * TICKS, number, number * PERIOD + 0.095 * (number == 3))
+    buffer.insert(9, 9 * TICKS, 9, 9 * PERIOD)
+    assert buffer.delay == pytest.approx(0.1)
+    out = buffer.release(0.27)
+    buffer.skip_to(7)
+    assert buffer.next_timeout() == pytest.approx(7 * PERIOD + 0.1)
+    assert (out, buffer.release(0.27)) == ([1, 2, 3], [Gap(3), 7]), "no longer, and behind it as ever"
+    assert buffer.next_timeout() == pytest.approx(9 * PERIOD + 1.0)
+    buffer.skip_to(5)
+    assert buffer.next_timeout() == pytest.approx(9 * PERIOD + 1.0), "that is over"
+
+
+@pytest.mark.spec("jitter/patience", "jitter/restart")
+def test_two_neighbours_that_come_again_late_are_no_new_beginning() -> None:
+    """200 packets a second: a second answer, after 0.6 s, is 120 behind."""
+    buffer: JitterBuffer[int] = JitterBuffer(CLOCK_RATE, patience=1.0)
+    out: list[int | Gap] = []
+    for number in range(400):
+        if number not in (200, 201):
+            buffer.insert(number, number * TICKS // 4, number, number / 200)
+        if number == 320:
+            for repeated in (200, 201):
+                buffer.insert(repeated, repeated * TICKS // 4, repeated, number / 200)
+        out += buffer.release(number / 200 + BAR)
+    out += buffer.release(4.0)
+    assert out == list(range(400))
+    assert (buffer.restarts, buffer.strays, buffer.lost) == (0, 0, 0)
+
+
+class Pictures:
+    """Pictures of six packets, 25 a second, some of which come again so much later."""
+
+    def __init__(self, patience: float = 1.0) -> None:
+        self.buffer: JitterBuffer[int] = JitterBuffer(90_000, patience=patience)
+        self.dice = random.Random(3)
+        self.sent = 0
+
+    def run(self, seconds: float, *, loss: float, repair: float, delay: float = 0.0) -> None:
+        began = self.sent
+        numbers = range(began, began + 6 * round(25 * seconds))
+        late = [repair * (1 + (self.dice.random() < 0.1)) if self.dice.random() < loss else 0.0 for _ in numbers]
+        came = sorted((number // 6 / 25 + delay + late[number - began], number) for number in numbers)
+        for at, number in came:
+            self.buffer.release(at)
+            self.buffer.insert(number & 0xFFFF, number // 6 * 3600, number, at)
+        self.sent = numbers.stop
+
+
+@pytest.mark.spec("jitter/whole-pictures", "jitter/adaptive", "jitter/one-repair")
+@pytest.mark.parametrize("loss", [0.01, 0.02, 0.05, 0.1])
+def test_pictures_wait_for_one_repair_where_many_of_them_need_one_and_no_longer_than_that_lasts(loss: float) -> None:
+    """A hundredth of the packets is a sixteenth of the pictures."""
+    pictures = Pictures()
+    pictures.buffer.repair_time = 0.33
+    pictures.run(30, loss=loss, repair=0.31)
+    assert 0.31 <= pictures.buffer.delay <= 0.34 + 1e-9
+    pictures.run(20, loss=0, repair=0)
+    assert pictures.buffer.delay == BAR
+    assert (pictures.buffer.lost, pictures.buffer.restarts, pictures.buffer.strays) == (0, 0, 0)
+
+
+@pytest.mark.spec("jitter/one-repair")
+def test_what_waits_for_nobody_takes_the_delay_as_it_is() -> None:
+    """In order, all are late: that is no repair."""
+    pictures = Pictures()
+    pictures.buffer.repair_time = 0.05
+    pictures.run(5, loss=0, repair=0)
+    pictures.run(2, loss=0, repair=0, delay=0.4)
+    assert pictures.buffer.delay >= 0.4
 
 
 packets = st.tuples(st.integers(0, 65_535), st.integers(0, 2**32 - 1))
@@ -248,7 +324,9 @@ def test_any_packets(received: list[tuple[tuple[int, int], float, bool]], patien
             out += buffer.release(now)
             assert buffer.next_timeout() > now
         if sequence % 50 == 0:
-            buffer.give_up(sequence)
+            buffer.skip_to(sequence)
+        if sequence % 99 == 0:
+            buffer.give_up()
         assert buffer.next_timeout() <= now + jitter.LONGEST or not len(buffer)
     out += buffer.release(now + jitter.LONGEST)
     assert buffer.next_timeout() == math.inf
@@ -258,14 +336,20 @@ def test_any_packets(received: list[tuple[tuple[int, int], float, bool]], patien
     assert len(received) - len(items) - unheard in (0, 1), "all but a last one in doubt"
 
 
-@given(st.lists(st.tuples(st.floats(-5, 5), st.floats(0, 400)), min_size=1, max_size=100))
-def test_a_histogram_takes_anything(added: list[tuple[float, float]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 9), st.floats(-5, 5), st.floats(0, 400), st.floats(0, 2)), min_size=1, max_size=100
+    )
+)
+def test_a_histogram_takes_anything(added: list[tuple[int, float, float, float]]) -> None:
     histogram, now = DelayHistogram(), 0.0
-    for lateness, wait in added:
+    for timestamp, lateness, wait, shift in added:
         now += wait
-        histogram.add(lateness, now)
+        if shift > 1:
+            histogram.shift(shift - 1)
+        histogram.add(timestamp, lateness, now)
         assert BAR <= histogram.delay <= BARS * BAR + 1e-9
-    for _ in range(200):
+    for number in range(200):
         now += 0.5
-        histogram.add(0.0, now)
+        histogram.add(10 + number, 0.0, now)
     assert histogram.delay == BAR

@@ -178,19 +178,28 @@ async def test_a_line_that_gets_thin_and_wide_again(autojump_clock: MockClock, s
 
 @pytest.mark.soak(ci=2, full=50)
 @pytest.mark.parametrize(("round_trip", "loss"), [(0.3, 0.05), (0.1, 0.1)])
-@pytest.mark.spec("bandwidth/foreign-loss")
+@pytest.mark.spec("bandwidth/foreign-loss", "jitter/patience", "jitter/one-repair", "jitter/whole-pictures")
 async def test_a_wide_line_that_loses_gets_the_large_picture(
     autojump_clock: MockClock, round_trip: float, loss: float, seed: int
 ) -> None:
-    """The same share is lost however little is sent, and nobody talks: there is but the picture to learn that from."""
+    """The same share is lost however little is sent, and nobody talks: there is but the picture to learn that from.
+
+    What is lost comes again in time, and Bob waits for that as long as it is needed.
+    """
     second = [len(picture.frame) for picture in drawn("f")[FRAME_RATE : 2 * FRAME_RATE]]
     large = sum(-(-size // LARGEST_PART) for size in second)  # packets
     way = Impairments(delay=round_trip / 2, loss=loss)
     async with watching(seed, way=way, talks=False) as watched:
         await trio.sleep(10)
-        came = []
+        came, shown = [], len(watched.frames)
         for _ in range(30):
             before = watched.picture.packets
             await trio.sleep(1)
             came.append(watched.picture.packets - before)
         assert sum(packets >= large / 2 for packets in came) >= 0.8 * len(came), came
+        assert len(watched.frames) - shown >= 0.95 * 30 * FRAME_RATE
+        assert round_trip <= watched.picture.statistics.delay_ms / 1000 <= round_trip + 0.05
+        host = watched.world.network.hosts["bob"]
+        watched.world.network.connect(watched.world.host, host, Impairments(delay=round_trip / 2), way)
+        await trio.sleep(15)
+        assert watched.picture.statistics.delay_ms <= 30

@@ -200,7 +200,7 @@ def test_what_cannot_be_repaired_ends_with_a_keyframe() -> None:
     ]
     assert begun[0] < at < keyframes[-1] < at + 0.15
     lost = [report.blocks[0].fraction_lost for _, report in control("nack-burst", "bob", "out", rtcp.ReceiverReport)]
-    assert sum(share > 0 for share in lost) == 1
+    assert sum(share > 0 for share in lost) == 2, "what came again stays lost in the stream that lost it"
 
 
 # --- computing what was lost --------------------------------------------------------------------------
@@ -278,7 +278,7 @@ def test_a_viewer_computes_what_the_server_had_sent() -> None:
     came = to_bob("bob", "in")
     ours = Mending(negotiation.VIDEO_RED_PAYLOAD_TYPE, negotiation.ULPFEC_PAYLOAD_TYPE, {TRANSPORT_SEQUENCE_ID: 0})
     back = [rtp.parse(each) for packet in came for each in ours.receive(rtp.serialize(packet), 0.0)[1:]]
-    assert len(back) >= 5
+    assert len(back) >= 4
     for packet in back:
         original = sent[packet.sequence]
         assert packet.sequence not in {each.sequence for each in came}
