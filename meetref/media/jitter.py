@@ -65,7 +65,7 @@ class JitterBuffer(Generic[Item]):
         self.longest = longest
         self.patience = min(patience, longest)
         self.capacity = capacity
-        self.repair_time = longest
+        self.repair_time = self.patience or longest
         # A packet that all the held ones wait for is no beginning of something else.
         self._misorder = capacity if patience else MAXIMUM_MISORDER
         self.late = self.lost = self.duplicates = self.overflowed = self.restarts = self.strays = 0
