@@ -82,7 +82,7 @@ async def test_a_far_and_lossy_viewer_sees_sooner(autojump_clock: MockClock, see
     assert asking.mended == 0
     assert protected.mended > 10
     assert asking.mean_lag > 2 * FAR + 0.05, "the buffer holds everything until what is asked for can be there"
-    assert protected.mean_lag < asking.mean_lag - 0.02
+    assert protected.mean_lag < asking.mean_lag - 0.1
 
 
 @pytest.mark.soak(ci=1, full=20)

