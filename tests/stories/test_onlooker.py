@@ -84,6 +84,7 @@ async def test_three_people_and_one_changes_the_seat(tmp_path: Path, autojump_cl
         await trio.sleep(2)
         recorder = await onlooker(scene, tmp_path / "bot", way=ROUGH)
         assert [(own.name, own.way) for own in people["alice"].recording.others] == [("Recorder", "bot")]
+        people["cora"].say(signaling.WriteCaption(text="good morning"))
         await trio.sleep(3)
         scene.leave("bob")
         await trio.sleep(0.5)
@@ -107,6 +108,8 @@ async def test_three_people_and_one_changes_the_seat(tmp_path: Path, autojump_cl
     noted = [(event["event"], event.get("name")) for event in events(tmp_path / "bot")]
     assert [name for event, name in noted if event == "joined"] == ["alice", "bob", "cora", "dora"]
     assert [event for event, _ in noted].count("left") == 1
+    [caption] = [event for event in events(tmp_path / "bot") if event["event"] == "caption"]
+    assert caption["text"] == "good morning"
 
 
 def assert_told_apart(found: list[Journal], sent: dict[str, dict[str, set[bytes]]]) -> None:

@@ -5,7 +5,7 @@
  * Read next: `player.js`.
  */
 
-import { attribute, element, write } from "../elements.js";
+import { element, write } from "../elements.js";
 import { recall, remember } from "../memory.js";
 import { Hand } from "./hand.js";
 import { Player } from "./player.js";
@@ -33,7 +33,7 @@ const veil = element("div", { class: "veil" }, words, play);
 const live = element("span", { class: "live" }, "Live");
 const latency = element("span", { class: "latency", test: "watch-latency" });
 const mute = element("button", { class: "button", type: "button", test: "watch-mute" }, "Mute");
-const captions = element("button", { class: "button", type: "button", test: "watch-captions" }, "Captions");
+const captions = element("button", { class: "button", type: "button", test: "watch-captions" });
 const full = element("button", { class: "button", type: "button", test: "watch-full" }, "Full screen");
 const name = element("input", {
   class: "field-text",
@@ -78,7 +78,7 @@ function draw() {
 function showCaptions(on) {
   remember("captions", on ? "" : "hidden");
   for (const track of video.textTracks) track.mode = on ? "showing" : "hidden";
-  attribute(captions, "aria-pressed", String(on));
+  write(captions, on ? "Hide captions" : "Show captions");
 }
 
 function drawHand() {
