@@ -42,7 +42,10 @@ export class CaptionTrack {
 
   /** Load the captions of one show until `signal` says that it is over. */
   async run(address, signal) {
+    const { mode } = this.track;
+    this.track.mode = "disabled"; // Chromium goes on to paint a cue that is taken away between two shows
     this.#forget(Infinity);
+    this.track.mode = mode;
     let next = null;
     while (!signal.aborted) {
       try {
