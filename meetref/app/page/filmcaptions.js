@@ -1,5 +1,5 @@
 /**
- * Captions in the film: a text track, which the player's own button turns off and on; the browser remembers which.
+ * Captions in the film: a text track, which the player's own control turns off and on; the browser remembers which.
  *
  * Read next: `film.js`, `captions.js`.
  */
