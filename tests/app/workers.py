@@ -1,6 +1,6 @@
-"""`meetref worker` as a process of its own, with the tests' composer, that may be killed and started anew.
+"""`meetref worker` as a process of its own, with the tests' composer or the real one, that may be killed.
 
-Read next: tests/app/test_worker.py, tests/peers/test_workers.py.
+Read next: tests/app/test_worker.py, tests/app/test_worker_killed.py, tests/peers/test_workers.py.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from pathlib import Path
 
 import trio
 
+from meetref.app.keeping import COMPOSE
 from tests.archive import fakecomposer
 
 COMPOSER = (sys.executable, "-S", str(Path(fakecomposer.__file__)))
-PROGRAM = f"""
+PROGRAM = """
 import sys
 from meetref.app import cli, keeping, worker
 from meetref.archive import share
 from meetref.archive import worker as archive_worker
-keeping.COMPOSE = {COMPOSER!r}
+keeping.COMPOSE = {composer!r}
 share.MISSED_AFTER = 2.0
 archive_worker.LOOK_EVERY = 0.5
 sys.exit(cli.main())
@@ -60,10 +61,11 @@ class WorkerProcess:
 
 @asynccontextmanager
 async def worker_process(
-    *arguments: str | Path, environment: Mapping[str, str] | None = None
+    *arguments: str | Path, environment: Mapping[str, str] | None = None, real: bool = False
 ) -> AsyncIterator[WorkerProcess]:
-    """Start one, and kill it at the end if it is still there."""
-    words = [sys.executable, "-c", PROGRAM, "worker", *map(str, arguments)]
+    """Start one, and kill it at the end if it is still there. `real`: with the real composer."""
+    program = PROGRAM.format(composer=COMPOSE if real else COMPOSER)
+    words = [sys.executable, "-c", program, "worker", *map(str, arguments)]
     settings = {**os.environ, **(environment or {})}
     process = await trio.lowlevel.open_process(words, stdout=subprocess.PIPE, env=settings)
     worker = WorkerProcess(process)
