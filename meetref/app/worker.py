@@ -3,6 +3,7 @@
     meetref serve --no-worker                  and, in the same folder
     meetref worker
     meetref worker --data /shared --log kafka://HOST:PORT/TOPIC --objects s3://BUCKET/PREFIX
+    meetref worker --again RECORDING           have one that failed tried once more
 
 Needs what the server writes: its event log, and the folder of its journals. Says how far it is.
 Stands on `archive/worker` by way of `app/keeping`. Leaves out: several recordings at a time; start another worker.
@@ -24,7 +25,9 @@ from meetref.app.command import CommandFailed, Exit
 from meetref.app.keeping import Keeping, add_keeping_arguments, objects_at
 from meetref.app.stopping import until_terminated
 from meetref.archive.broker import read_place
+from meetref.archive.kept import KIND, read_kept, room_in
 from meetref.archive.log import LogUnavailable, open_log
+from meetref.archive.recorder import MANIFEST
 from meetref.wire.reader import Malformed
 
 WIDTH = 30  # of the bar, characters
@@ -41,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--log", metavar="URL", help="the server's event log in Kafka: kafka://HOST:PORT/TOPIC")
     add_keeping_arguments(parser)
+    parser.add_argument(
+        "--again", metavar="RECORDING", help="only say in the log that this one, which failed, is to be tried again"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -56,7 +62,10 @@ def run(arguments: argparse.Namespace) -> int:
     keeping = Keeping(arguments.data, objects_at(arguments.objects, arguments.data))
     log = arguments.log or arguments.data / "events.sqlite"
     try:
-        trio.run(until_terminated, _work, log, keeping)
+        if arguments.again is None:
+            trio.run(until_terminated, _work, log, keeping)
+        elif (trouble := trio.run(_want_again, log, keeping, arguments.again)) is not None:
+            raise CommandFailed(trouble)
     except* LogUnavailable as errors:
         raise CommandFailed(f"the event log {log} cannot be used: {errors.exceptions[0]}") from None
     return Exit.DONE
@@ -66,6 +75,22 @@ async def _work(log_at: str | Path, keeping: Keeping) -> None:
     async with open_log(log_at) as log:
         print(f"waiting for recordings in {keeping.recordings}   (Ctrl+C stops it)", flush=True)
         await keeping.worker(log, Bar(sys.stdout)).run()
+
+
+async def _want_again(log_at: str | Path, keeping: Keeping, name: str) -> str | None:
+    """Say it in the log, where whoever composes sees it; or why it cannot be."""
+    async with open_log(log_at) as log:
+        room = room_in(name)
+        kept = (await read_kept(log, room)).get(name) if room is not None else None
+        if kept is None:
+            return f"the log {log_at} knows no recording {name[:100]!r}: it is the name of its folder"
+        if kept.state != "failed":
+            return f"{name} has not failed: it is {kept.state}"
+        if not await trio.Path(keeping.recordings / name / MANIFEST).exists():
+            return f"there are no journals of {name} in {keeping.recordings}, of which a film could be made"
+        await log.append(kept.room, KIND, f"{name}-again-{kept.again + 1}", {"recording": name, "what": "again"})
+    print(f"{name} is tried again, by the server or a worker that runs")
+    return None
 
 
 class Bar:

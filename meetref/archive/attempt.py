@@ -89,7 +89,7 @@ class Attempt:
         body: dict[str, Any] = {"recording": self._kept.name, "what": "composed", "prefix": self._prefix}
         body["files"] = [msgspec.to_builtins(file) for file in files]
         # spec: worker/one-result, objects/there-when-committed
-        await insist(partial(self._log.append, self._kept.room, KIND, f"{self._kept.name}-composed", body), self._say)
+        await insist(partial(self._log.append, self._kept.room, KIND, self._kept.key("composed"), body), self._say)
 
     async def crashed(self, why: str) -> None:
         """Have it counted, also by whoever comes after us."""

@@ -3,6 +3,7 @@
 Each is told in a few entries of kind `recording`, whose body has `what`, and of kind `progress`, which is written often
 and read only of those that are at work:
     began -> ended or recovered -> composed, with the list of its files, or failed, with the reason; and deleted at last
+    what failed may be wanted again, and is then as if it had just ended
 Stands on `archive/log`; below `archive/worker` and `app/shelf`. Source: docs/keeping.md, spec/worker.toml.
 Leaves out: the index of what was composed; it is one of the files.
 Read next: `archive/worker.py`.
@@ -67,6 +68,12 @@ class Kept:
     files: tuple[File, ...] = ()
     began_in: int = 0  # the numbers of the two entries
     ended_in: int = 0
+    again: int = 0  # how often it was wanted once more, and the number of the last entry that said so
+    again_in: int = 0
+
+    def key(self, what: str) -> str:
+        """The key of the entry that says this of it: one for each time that it was wanted."""
+        return f"{self.name}-{what}" + (f"-{self.again}" if self.again else "")
 
     def file(self, name: str) -> File | None:
         """The file of this name."""
@@ -106,7 +113,7 @@ async def read_kept(log: EventLog, room: str) -> dict[str, Kept]:
 async def read_progress(log: EventLog, kept: Kept) -> int:
     """Add to a recording that waits how far it is; how often its composer has crashed. Raises `LogUnavailable`."""
     crashes = 0
-    async for entry in entries(log, kept.room, PROGRESS, kept.ended_in):
+    async for entry in entries(log, kept.room, PROGRESS, max(kept.ended_in, kept.again_in)):
         body = entry.body
         if not isinstance(body, dict) or body.get("recording") != kept.name:
             continue
@@ -146,5 +153,8 @@ def _hear(kept: Kept, entry: Entry, body: dict[str, Any]) -> None:
         kept.state, kept.done, kept.prefix, kept.files = "composed", 1.0, made.prefix, tuple(made.files)
     elif what == "failed" and kept.state not in ("composed", "failed", "deleted"):
         kept.state, kept.trouble = "failed", str(body.get("trouble"))
+    elif what == "again" and kept.state == "failed":  # spec: worker/again
+        kept.state, kept.trouble, kept.again_in = "waiting", None, entry.sequence
+        kept.again += 1
     elif what == "deleted":  # spec: worker/deleted
         kept.state, kept.files, kept.prefix = "deleted", (), ""

@@ -79,7 +79,7 @@ class Worker:
 
     async def _attend(self, share: Share, entry: Entry, body: dict[str, Any]) -> None:
         """Do what an entry asks for; when this returns it is done, by whomever."""
-        if body.get("what") not in ("ended", "recovered", "deleted"):
+        if body.get("what") not in ("ended", "recovered", "again", "deleted"):
             return
         kept = (await read_kept(self._log, entry.room)).get(str(body.get("recording")))
         if kept is None:
@@ -124,7 +124,7 @@ class Worker:
     async def _fail(self, kept: Kept, why: str) -> None:
         logger.error("%s failed: %s", kept.name, why)
         body = {"recording": kept.name, "what": "failed", "trouble": why}
-        await insist(partial(self._log.append, kept.room, KIND, f"{kept.name}-failed", body))
+        await insist(partial(self._log.append, kept.room, KIND, kept.key("failed"), body))
 
     async def _tidy(self, kept: Kept) -> None:
         """Take away what is nobody's: of attempts that came to nothing, or all of what was deleted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ import trio
 
 from meetref.app.cli import main
 from meetref.app.worker import Bar
+from meetref.archive.kept import read_kept
 from meetref.archive.log import open_log
 from meetref.archive.objects import open_objects
 from tests.app.workers import worker_process
-from tests.archive.workshop import Shop, name_of, recorded
+from tests.archive.workshop import ROOM, Shop, name_of, recorded, say
 
 ONE, TWO, THREE = name_of(1), name_of(2), name_of(3)
 LIMIT = 90.0  # seconds; a busy machine is slow
@@ -45,6 +47,40 @@ async def test_killed_with_kill_9_it_is_followed_by_another_and_what_comes_later
 def test_a_folder_without_recordings_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["worker", "--data", str(tmp_path)]) == 1
     assert "--data has to name the folder that the server has" in capsys.readouterr().err
+
+
+@pytest.mark.spec("worker/again")
+def test_one_that_failed_can_be_wanted_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def prepare() -> None:
+        async with open_log(tmp_path / "events.sqlite") as log:
+            for name in (ONE, TWO, THREE):
+                await recorded(log, tmp_path / "recordings", name)
+            for name in (ONE, TWO):
+                await say(log, name, "failed", trouble="The disk was on fire.")
+
+    async def state(name: str) -> str:
+        async with open_log(tmp_path / "events.sqlite") as log:
+            return (await read_kept(log, ROOM))[name].state
+
+    def want(name: str) -> tuple[int, str]:
+        code = main(["worker", "--data", str(tmp_path), "--again", name])
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    trio.run(prepare)
+    shutil.rmtree(tmp_path / "recordings" / TWO)
+    assert want(ONE) == (0, f"{ONE} is tried again, by the server or a worker that runs\n")
+    assert trio.run(state, ONE) == "waiting"
+    for name, said in (
+        (ONE, "has not failed: it is waiting"),
+        (TWO, "there are no journals of"),
+        (THREE, "has not failed"),
+        (name_of(4), "knows no recording"),
+        ("../etc", "knows no recording"),
+    ):
+        code, words = want(name)
+        assert code == 1
+        assert said in words
 
 
 @pytest.mark.parametrize(

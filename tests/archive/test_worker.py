@@ -151,6 +151,30 @@ async def test_what_crashes_is_tried_again_and_fails_at_last_also_by_several_wor
     assert await read_progress(shop.log, kept) == MAXIMUM_CRASHES
 
 
+@pytest.mark.spec("worker/again")
+async def test_what_failed_is_tried_again_when_that_is_wanted(shop: Shop) -> None:
+    await recorded(shop.log, shop.recordings, ONE)
+    await shop.work_until(troubled(ONE), Composer(*[Crashed("It was ended by signal 11.")] * MAXIMUM_CRASHES))
+    assert (await shop.kept(ONE)).state == "failed"
+    await again(shop, 1)
+    await again(shop, 1)  # two people want it, and it is tried once
+    assert ((await shop.kept(ONE)).state, (await shop.kept(ONE)).trouble) == ("waiting", None)
+    composer = Composer(Crashed("It was ended by signal 9."), CannotCompose("There is no stream in it."))
+    await recorded(shop.log, shop.recordings, TWO)
+    await shop.work_until(done(TWO), composer)
+    assert composer.composed == [ONE, ONE, TWO], "what crashed before does not count any more"
+    assert ((await shop.kept(ONE)).state, (await shop.kept(ONE)).trouble) == ("failed", "There is no stream in it.")
+    await again(shop, 2)
+    await shop.work_until(done(ONE), Composer())
+    kept = await shop.kept(ONE)
+    assert (kept.state, kept.trouble, len(kept.files)) == ("composed", None, 4)
+    assert await shop.objects.keys(ONE) == sorted(f"{kept.prefix}/{file.name}" for file in kept.files)
+
+
+async def again(shop: Shop, number: int) -> None:
+    await shop.log.append(ROOM, KIND, f"{ONE}-again-{number}", {"recording": ONE, "what": "again"})
+
+
 @pytest.mark.spec("worker/dead-letter")
 async def test_a_mistake_of_ours_costs_one_recording(shop: Shop) -> None:
     for name in (ONE, TWO):
