@@ -17,6 +17,7 @@ from meetref.wire import signaling
 from tests.app.serving import ServerProcess
 
 IN_FLIGHT = 5  # said and not yet acknowledged
+AT_ONCE, A_SECOND = 100, 25.0  # messages on one connection: some fewer than the server lets through
 END = "the end"
 
 
@@ -51,9 +52,11 @@ class Writer:
             if self.breaks and self.acknowledged:  # a client that missed the answer says it again
                 waiting.insert(0, next(reversed(self.acknowledged)))
             unanswered: set[str] = set()
+            began, said = trio.current_time(), 0
             while len(self.acknowledged) < len(self._to_say):
                 while waiting and len(unanswered) < IN_FLIGHT:
-                    name = waiting.pop(0)
+                    name, said = waiting.pop(0), said + 1
+                    await trio.sleep_until(began + max(0, said - AT_ONCE) / A_SECOND)
                     unanswered.add(name)
                     channel.send(signaling.SayChat(client_id=name, text=f"text of {name}"))
                     await self._disturbing.step()
