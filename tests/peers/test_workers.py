@@ -30,11 +30,6 @@ def names() -> list[str]:
     return [name_of(number, f"room-{number}") for number in range(COUNT)]
 
 
-def again() -> list[str]:
-    """Another one in each room."""
-    return [name_of(number + COUNT, f"room-{number}") for number in range(COUNT)]
-
-
 @pytest.mark.soak(ci=1, full=20)
 @pytest.mark.spec("worker/one-result", "worker/leftovers", "worker/objects-away", "objects/there-when-committed")
 async def test_two_share_the_work_and_one_is_killed(
@@ -45,10 +40,11 @@ async def test_two_share_the_work_and_one_is_killed(
     url, place = kafka_broker.new_url(), s3_server.new_place()
     arguments = ("--data", tmp_path, "--log", url, "--objects", place)
     environment = {**s3_server.environment, "FAKE_COMPOSER_STEP": "0.05"}
-    harms = [partial(refuse, s3_server)]
+    harms, more = [partial(refuse, s3_server)], list[str]()
     if pytestconfig.getoption("--soak"):
         harms += [partial(be_slow, s3_server), partial(lose, kafka_broker, dice.choice(("kill", "end", "hold")))]
         dice.shuffle(harms)
+        more = [name_of(number + COUNT, f"room-{number}") for number in range(COUNT)]  # after which all is tidied up
     with trio.fail_after(LIMIT):
         async with open_log(url) as log:
             shop = Shop(tmp_path, log, open_objects(place, environment=s3_server.environment))
@@ -73,10 +69,10 @@ async def test_two_share_the_work_and_one_is_killed(
                 for name in names():
                     await any_says(workers, f"100%  {name}\n")
                 assert {worker.process.returncode for worker in workers} == {-9, None}
-                # What was given to another when its worker was missed is tidied up by then.
-                for name in again():
+                for name in more:
                     record(shop.recordings, name)
                     await say_patiently(shop, name)
+                for name in more:
                     await any_says(workers, f"100%  {name}\n")
             for name in names():
                 await shop.check(name)
