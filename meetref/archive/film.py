@@ -26,6 +26,8 @@ from meetref.media.scene import Scene
 
 WIDTH, HEIGHT, FRAME_RATE = 1280, 720, 30
 SAMPLES = SAMPLE_RATE // FRAME_RATE  # of a picture's time
+NEAREST = 0.5 / FRAME_RATE
+"""Seconds by which a picture may be shown before its time, so that it is never further from it than that."""
 EARLIER = 3.0  # seconds by which a stream may begin before its first packet came
 AHEAD = 0.2  # seconds by which sound is decoded before it is heard
 
@@ -109,7 +111,7 @@ class _Making:
         for key in self._situation.closed:
             self._show(key, None)
         for viewing in self._viewings:
-            picture = viewing.advance(now)
+            picture = viewing.advance(now + NEAREST)  # spec: composer/lips-together
             if picture is not None and self._situation.has_picture(viewing.key):
                 self._show(viewing.key, picture)
         if changed or self.seen != before:

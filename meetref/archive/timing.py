@@ -28,7 +28,9 @@ from meetref.wire import rtcp, rtp
 from meetref.wire.reader import Malformed
 
 WINDOW = 5.0  # seconds in which the fastest packet counts
-REPORTS_WINDOW = 20.0  # seconds whose reports are one
+TOO_FAST = 10  # one of so many packets does not count as the fastest
+REPORTS_WINDOW = 40.0  # seconds whose reports are one: a browser's of sound go up and down by twenty milliseconds
+BEYOND = 200.0  # seconds for which drift is as it was
 FASTEST_DRIFT = 500e-6  # by which two clocks differ at most; more is the network's doing
 WANDERING = 50e-6  # by which the difference itself changes, as with the temperature
 LONG_ENOUGH = 60.0  # seconds from which on drift can be told from jitter
@@ -56,6 +58,12 @@ class Line:
 
     def __call__(self, x: float) -> float:
         return float(np.interp(x, self.x, self.y))
+
+    @property
+    def slope(self) -> float:
+        """On the whole."""
+        over = float(self.x[-1] - self.x[0])
+        return float(self.y[-1] - self.y[0]) / over if over else 0.0
 
 
 @dataclass(slots=True)
@@ -241,23 +249,37 @@ def _tie_to_wall(observed: dict[tuple[str, int], Observed], runs: dict[tuple[str
 
 
 def _reported(points: Numbers) -> Line | None:
-    """The line through reports, each window's as one; None where no clock runs like this."""
+    """The line through reports; None where no clock runs like this.
+
+    It leaps where a sound card stood still for a moment, and its timestamps with it.
+    """
     media, ahead = points[np.argsort(points[:, 0], kind="stable")].T
-    window = np.floor((media - media[0]) / REPORTS_WINDOW)
-    cuts = np.flatnonzero(np.diff(window, prepend=-1.0))
-    x = np.array([float(np.mean(part)) for part in np.split(media, cuts[1:])])
-    y = np.array([float(np.median(part)) for part in np.split(ahead, cuts[1:])])
-    if len(x) == 1:
-        return Line(x, y)
-    slope = float((y[-1] - y[0]) / (x[-1] - x[0]))
-    if abs(y[-1] - y[0]) > WRONG_DRIFT * (x[-1] - x[0]) + REPORT_NOISE:  # spec: composer/reports-judged
+    if len(ahead) > 2:  # one that neither the one before nor the next agrees with is a mistake
+        ahead[1:-1] = np.median([ahead[:-2], ahead[1:-1], ahead[2:]], axis=0)
+    leaps = np.flatnonzero(np.abs(np.diff(ahead)) > REPORT_NOISE) + 1
+    parts = [_straightened(*part) for part in zip(np.split(media, leaps), np.split(ahead, leaps), strict=True)]
+    lines = [line for line in parts if line is not None]
+    if len(lines) < len(parts) or len(leaps) > len(media) / 2:  # spec: composer/reports-judged
         return None
-    # Before the first and after the last, drift is as it was on the whole.
-    beyond = 10 * REPORTS_WINDOW
-    return Line(
-        np.concatenate([[x[0] - beyond], x, [x[-1] + beyond]]),
-        np.concatenate([[y[0] - beyond * slope], y, [y[-1] + beyond * slope]]),
-    )
+    x, y = np.concatenate([line.x for line in lines]), np.concatenate([line.y for line in lines])
+    # Before the first and after the last, drift is as it was.
+    x[0], y[0] = x[0] - BEYOND, y[0] - BEYOND * lines[0].slope
+    x[-1], y[-1] = x[-1] + BEYOND, y[-1] + BEYOND * lines[-1].slope
+    return Line(x, y)
+
+
+def _straightened(media: Numbers, ahead: Numbers) -> Line | None:
+    """From the first to the last of some reports; in between each window's count as one."""
+    most = max(0.0, (media[-1] - media[0]) // REPORTS_WINDOW - 1)  # what is left behind the last is no window
+    window = np.minimum(np.floor((media - media[0]) / REPORTS_WINDOW), most)
+    cuts = np.flatnonzero(np.diff(window, prepend=-1.0))[1:]
+    x, y = (np.array([float(np.mean(part)) for part in np.split(each, cuts)]) for each in (media, ahead))
+    if abs(y[-1] - y[0]) > WRONG_DRIFT * (x[-1] - x[0]) + REPORT_NOISE:
+        return None
+    line = Line(x, y)
+    first, last = float(media[0]), float(media[-1])
+    before, after = y[0] + line.slope * (first - x[0]), y[-1] + line.slope * (last - x[-1])
+    return Line(np.concatenate([[first], x, [last]]), np.concatenate([[before], y, [after]]))
 
 
 def _fastest(theirs: Numbers, way: Numbers) -> Line:
@@ -269,7 +291,7 @@ def _fastest(theirs: Numbers, way: Numbers) -> Line:
     theirs, way = theirs[order], way[order]
     window = np.floor((theirs - theirs[0]) / WINDOW)
     cuts = np.flatnonzero(np.diff(window, prepend=-1.0))
-    fastest = [cut + int(np.argmin(part)) for cut, part in zip(cuts, np.split(way, cuts[1:]), strict=True)]
+    fastest = [cut + _early(part) for cut, part in zip(cuts, np.split(way, cuts[1:]), strict=True)]
     x, y = theirs[fastest], way[fastest]
     trend = _drift(x, y) * (x - x[0])
     y = y - trend
@@ -278,6 +300,12 @@ def _fastest(theirs: Numbers, way: Numbers) -> Line:
             other = place - places.step
             y[place] = min(y[place], y[other] + WANDERING * abs(x[place] - x[other]))
     return Line(x, y + trend)
+
+
+def _early(way: Numbers) -> int:
+    """Which is the fastest. Some are too fast: a sound card that stood still sends its timestamps all at once."""
+    place = len(way) // TOO_FAST
+    return int(np.argpartition(way, place)[place])
 
 
 def _drift(x: Numbers, y: Numbers) -> float:

@@ -114,6 +114,35 @@ def test_a_report_that_is_faster_than_the_first_packet_counts(tmp_path: Path) ->
     assert abs(heard - seen) < 0.001
 
 
+@pytest.mark.spec("composer/lips-together")
+def test_a_sound_card_that_stands_still_for_a_moment() -> None:
+    """Its timestamps are behind from then on, and the next report says so; by single ones nothing is moved."""
+    sender = Sender(7, seconds=120)
+    sound_at = sender.sound_at
+    sender.sound_at = lambda at: sound_at(at - (0.2 if at > 32.5 else 0.0))  # type: ignore[method-assign]
+    sender.send()
+    for second in range(1, 120, 5):
+        sender.report(float(second), noise=0.017)
+    sender.mic.reports[15] = (76.03, sender.wall(76.0) + 0.1, sender.sound_at(76.0))
+    clocks = sender.clocks()
+    for at in (1.0, 20.0, 30.0, 37.0, 60.0, 76.0, 119.0):
+        heard = clocks[MIC].seconds(sender.sound_at(at), at + 0.05)
+        seen = clocks[CAM].seconds(sender.picture_at(at), at + 0.05)
+        assert abs(heard - seen) < 0.025, at
+
+
+@pytest.mark.spec("composer/fastest-packet")
+def test_some_packets_that_come_before_their_time_move_nothing() -> None:
+    """A busy machine sends the sound of the next tenth of a second at once."""
+    sender = Sender(8, seconds=60)
+    sender.send(sound_every=0.02)
+    for second in range(1, 60, 5):
+        sender.report(float(second))
+        for place in range(6):
+            sender.mic.arrivals[second * 50 + place] = second + 0.03 - 0.02 * (6 - place)
+    sender.check(right=0.015)
+
+
 @pytest.mark.spec("composer/without-reports")
 def test_without_reports_the_fastest_packets_tell() -> None:
     sender = Sender(3, skew=100e-6, drift=100e-6)

@@ -1,7 +1,7 @@
-"""A meeting in real browsers that is recorded and composed: a flash and a beep each second, a mute, a screen, losses.
+"""A meeting in real browsers that is recorded and composed: claps, a mute, a screen, losses.
 
-Run inside a network namespace by `test_film_browsers.py`. Ada (Chromium) flashes and beeps together, Ben (Firefox)
-comes late. Prints as JSON when everything happened, in seconds since 1970, and where the films are.
+Run inside a network namespace by `test_film_browsers.py`. Ada (Chromium) claps, with a flash and a beep, Ben
+(Firefox) comes late. Prints as JSON when everything happened, in seconds since 1970, and where the films are.
 """
 
 from __future__ import annotations
@@ -17,32 +17,18 @@ from tests.peers.browsers import Browser, chromium, firefox
 from tests.peers.meetings import Served, enter, sees, serve, state
 from tests.peers.office import run
 from tests.peers.test_page_recording import press
+from tests.peers.test_page_sound import CLAPPER
 
 LOST = 20  # per cent
-CAMERA = """() => {
-  const canvas = document.createElement("canvas"), screen = document.createElement("canvas");
-  canvas.width = screen.width = 640; canvas.height = screen.height = 360;
-  const paint = canvas.getContext("2d"), show = screen.getContext("2d");
-  const context = new AudioContext(), tone = context.createOscillator(), loud = context.createGain();
-  const out = context.createMediaStreamDestination();
-  tone.frequency.value = 2000; loud.gain.value = 0;
-  tone.connect(loud).connect(out); tone.start(); context.resume();
-  let beeped = 0;
+SCREEN = """() => {
+  const canvas = document.createElement("canvas");
+  canvas.width = 640; canvas.height = 360;
+  const paint = canvas.getContext("2d");
   setInterval(() => {
-    const now = context.currentTime, next = Math.ceil(now + 0.1);
-    if (next > beeped) {
-      loud.gain.setValueAtTime(0.5, next); loud.gain.setValueAtTime(0, next + 0.2);
-      beeped = next;
-    }
-    paint.fillStyle = now >= 1 && now % 1 < 0.2 ? "white" : `rgb(0 0 ${110 + Math.round(20 * Math.sin(9 * now))})`;
+    paint.fillStyle = `rgb(220 0 ${200 + performance.now() / 20 % 20})`;
     paint.fillRect(0, 0, 640, 360);
-    show.fillStyle = `rgb(220 0 ${210 + Math.round(20 * Math.sin(9 * now))})`;
-    show.fillRect(0, 0, 640, 360);
-  }, 10);
-  navigator.mediaDevices.getUserMedia = async ({audio, video}) => new MediaStream([
-    ...(video ? canvas.captureStream(30).getTracks() : []), ...(audio ? out.stream.clone().getTracks() : []),
-  ]);
-  navigator.mediaDevices.getDisplayMedia = async () => screen.captureStream(15);
+  }, 50);
+  navigator.mediaDevices.getDisplayMedia = async () => canvas.captureStream(15);
 }"""
 
 
@@ -63,6 +49,8 @@ class Story:
         self.server = server
         self.stretch = stretch
         self.times: dict[str, float] = {}
+        self.clapping = 0.0
+        """Seconds since 1970 from which on Ada claps every one and a half."""
 
     async def passes(self, seconds: float) -> None:
         await trio.sleep(self.stretch * seconds)
@@ -71,40 +59,44 @@ class Story:
         self.times[what] = time.time()
 
     async def tell(self, ada: Browser, ben: Browser) -> None:
-        await ada.preload(CAMERA)
+        await ada.preload(CLAPPER)
+        await ada.preload(SCREEN)
         await ada.open(self.server.link("algebra", "Ada"))
         await ada.until("window.meetref?.state().transports.some((each) => each.direction === 'up' && each.dtls)")
+        self.clapping = await ada.call("() => performance.timeOrigin / 1000")
         await press(ada, "settings", "record")
         await ada.until("window.meetref.state().recording")
         await press(ada, "settings-close")
         self.note("alone")
-        await self.passes(8)
+        await self.passes(5.5)
         self.note("joins")
         await enter(ben, self.server.link("algebra", "Ben"), 2)
         await sees(ada, "Ben", 2, limit=40)
         self.note("together")
-        await self.passes(4)
+        await self.passes(3)
         await press(ada, "microphone")
         self.note("muted")
-        await self.passes(5)
+        await self.passes(3)
         self.note("unmutes")
         await press(ada, "microphone")
         await self.passes(1)
         await press(ada, "screen")
         await ben.until("window.meetref.state().people.some(({screen}) => screen?.state === 'playing')")
         self.note("screen")
-        await self.passes(6)
+        await self.passes(4)
         self.note("unshares")
         await press(ada, "screen")
-        await self.passes(3)
+        await self.passes(2)
         lose(self.server.url.rpartition(":")[2])
         self.note("lossy")
-        await self.passes(10)
+        await self.passes(8)
         run("nft", "flush", "ruleset")
         self.note("whole")
-        await self.passes(3)
+        await self.passes(2)
         self.note("ends")
         await press(ada, "stop-recording")
+        await ada.until("document.querySelector('[data-test=recording]')?.offsetHeight === 0")
+        self.note("stopped")
         assert (await state(ada))["connection"] == "connected"
 
 
@@ -122,7 +114,10 @@ async def main(folder: Path, stretch: float) -> None:
             story = Story(server, stretch)
             await story.tell(ada, ben)
         with trio.fail_after(240):
-            print(json.dumps({"times": story.times, "films": str(await films(folder))}))
+            made = await films(folder)
+        [recording] = (folder / "data" / "recordings").iterdir()
+        told = {"times": story.times, "clapping": story.clapping, "recording": str(recording), "films": str(made)}
+        print(json.dumps(told))
 
 
 if __name__ == "__main__":

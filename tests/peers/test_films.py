@@ -1,28 +1,19 @@
-"""Films of recordings: FFmpeg says that they are what they claim, and of real browsers lips are together in them."""
+"""Films of recordings: FFmpeg says that they are what they claim."""
 
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
 import pytest
-import trio
 
 from meetref.archive.composer import compose
 from meetref.wire import mp4
 from tests.archive.recorded import AV1, H264, VP9, Person, Recorded, Source, send_pictures, send_tone, steady
 from tests.archive.test_frames import payloads_of
-from tests.peers.browsers import chromium
-from tests.peers.meetings import serve
-from tests.peers.test_page_recording import press
-from tests.peers.test_page_sound import CLAPPER, measure
 
-TOGETHER = 0.040  # seconds
 CODECS = {"VP8": None, "VP9": VP9, "H264": H264, "AV1": AV1}
 
 
@@ -72,48 +63,3 @@ def test_ffprobe_says_that_films_are_what_they_claim(tmp_path: Path) -> None:
         assert int(found["video"]["nb_read_frames"]) >= 59
         assert found["audio"]["codec_name"] == "opus"
         assert int(found["audio"]["nb_read_frames"]) >= 98
-
-
-def flashes_and_beeps(film: Path) -> tuple[list[float], list[float]]:
-    """When a tile gets bright, and when it gets loud after silence."""
-    with av.open(str(film)) as file:
-        bright = [frame.to_ndarray(format="gray")[300:420:8, 400:880:8].mean() > 128 for frame in file.decode(video=0)]
-    with av.open(str(film)) as file:
-        samples = np.concatenate([frame.to_ndarray().reshape(-1) for frame in file.decode(audio=0)])
-    flashes = [number / 30 for number in range(1, len(bright)) if bright[number] and not bright[number - 1]]
-    beeps, heard_at = list[float](), -1.0
-    for at in np.flatnonzero(np.abs(samples) > 0.03) / 48000:
-        if at - heard_at > 0.3:
-            beeps.append(float(at))
-        heard_at = at
-    return flashes, beeps
-
-
-@pytest.mark.peer("chromium", "chromedriver")
-@pytest.mark.slow
-async def test_a_flash_and_its_beep_are_together_in_the_film(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], record_property: pytest.RecordProperty
-) -> None:
-    """Of Chromium, which claps. What its own devices are apart is measured, too, though not better than this."""
-    async with serve(tmp_path) as server, chromium() as ada:
-        await ada.preload(CLAPPER)
-        await ada.open(server.link("algebra", "Ada"))
-        await ada.until("window.meetref.state().connection === 'connected'")
-        before = await measure(ada, 9, own=True)
-        await press(ada, "settings", "record", "settings-close")
-        await trio.sleep(14)
-        await press(ada, "stop-recording")
-        await ada.until("document.querySelector('[data-test=recording]')?.offsetHeight === 0")
-        await trio.sleep(2)
-    [folder] = (tmp_path / "data" / "recordings").iterdir()
-    index = await trio.to_thread.run_sync(compose, folder, tmp_path / "film")
-    flashes, beeps = flashes_and_beeps(tmp_path / "film" / "film.mp4")
-    offsets = [min((beep - flash for beep in beeps), key=abs) for flash in flashes]
-    near = [offset for offset in offsets if abs(offset) < 0.7]
-    assert len(near) >= 4, (flashes, beeps, index)
-    after = statistics.median(near)
-    words = f"{(after - before) * 1000:+.0f} ms ({before * 1000:+.0f} before, {after * 1000:+.0f} in the film)"
-    record_property("lip sync", words)
-    with capsys.disabled():
-        print(f"\nlip sync of a film, Chromium: {words}")
-    assert min(abs(after - before), abs(after)) < TOGETHER, words
