@@ -1,10 +1,10 @@
 """Files of single people: what somebody's camera and microphone sent, or screen, as it came, without encoding it anew.
 
-One file of a source, or several: another codec, or another size of H264 or AV1, needs another one. Sound goes to the
-file that is there at its time.
+One file of a source, or several: another codec, another size of H264 or AV1, or a telephone that was turned needs
+another one, from the next keyframe on. Sound goes to the file that is there at its time.
 Stands on `archive/frames` and `media/codec/container`; `archive/composer` asks for them.
 Specification: docs/recording.md ("Films"), spec/composer.toml.
-Leaves out: turning what a telephone held upright sent sideways: players are not told. The film is right.
+Leaves out: mirrored pictures (nobody sends any).
 Read next: `archive/film.py`.
 """
 
@@ -20,6 +20,9 @@ from meetref.media.codec.container import Container, extension_of, needs
 
 Pictures = Callable[[], Iterator[Frame]]
 Sounds = Callable[[], Iterator[Sound]]
+Needs = tuple[str, bytes, int]
+"""Codec, what a header says of its pictures, and how they are turned."""
+MOST_FILES = 50  # of one source
 
 
 @dataclass(slots=True)
@@ -41,14 +44,17 @@ class _Files:
         self._sound = sound
         self._told = told
         self._file: Container | None = None
-        self._needs: tuple[str, bytes] | None = None
+        self._needs: Needs | None = None
         self._takes_pictures = False
 
     def take(self, item: Frame | Sound) -> None:
         """Put it into the file, or into a new one."""
         if isinstance(item, Frame):
-            if item.is_key and (item.codec, needs(item.codec, item.data)) != self._needs:
-                self._begin(item, item.at)  # spec: composer/new-file
+            if item.is_key and (wanted := _needs(item)) != self._needs:
+                if len(self.made) < MOST_FILES:
+                    self._begin(item, item.at)  # spec: composer/new-file
+                elif self._needs is None or wanted[:2] != self._needs[:2]:  # spec: composer/bounded
+                    self._stop_pictures()
             if not self._takes_pictures:
                 return
         elif self._file is None:
@@ -68,10 +74,11 @@ class _Files:
         codec = keyframe.codec if keyframe is not None else None
         data = keyframe.data if keyframe is not None else b""
         self.close()
-        self._needs = (codec, needs(codec, data)) if codec is not None else None
+        self._needs = _needs(keyframe) if keyframe is not None else None
         path = self._stem.with_name(f"{self._stem.name}-{len(self.made) + 1}.{extension_of(codec)}")
         try:
-            self._file = Container(str(path), codec=codec, keyframe=data, sound=self._sound)
+            turned = keyframe.turned if keyframe is not None else 0  # spec: composer/turned
+            self._file = Container(str(path), codec=codec, keyframe=data, turned=turned, sound=self._sound)
         except ValueError as error:
             self._told.append(f"Some pictures are not in {path.name}, nobody can read them: {error}.")
             self._takes_pictures = False
@@ -80,6 +87,12 @@ class _Files:
         self._takes_pictures = codec is not None
         self.made.append(PersonFile(path, at, at))
 
+    def _stop_pictures(self) -> None:
+        """They would need one file more than anybody gets."""
+        if self._takes_pictures:
+            self._takes_pictures = False
+            self._told.append(f"Pictures after {self.made[-1].path.name} are in no file, they changed too often.")
+
     def close(self) -> None:
         """End the file that is open."""
         if self._file is not None:
@@ -87,6 +100,10 @@ class _Files:
             if self._file.refused:
                 self._told.append(f"{self._file.refused} parts of {self.made[-1].path.name} were damaged and left out.")
             self._file = None
+
+
+def _needs(keyframe: Frame) -> Needs:
+    return keyframe.codec, needs(keyframe.codec, keyframe.data), keyframe.turned
 
 
 def write_files(stem: Path, pictures: Pictures, sounds: Sounds, told: list[str]) -> list[PersonFile]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import av
 import pytest
 
 from meetref.archive.frames import Frame, Sound
-from meetref.archive.participant import PersonFile, write_files
+from meetref.archive.participant import MOST_FILES, PersonFile, write_files
 from meetref.media.joining import JOININGS, START_CODE
 from tests.archive.recorded import _sounds
 from tests.archive.test_frames import payloads_of
@@ -110,6 +111,31 @@ def test_another_size_needs_another_file_where_the_header_says_it(codec: str, fi
         with av.open(str(file.path)) as container:
             sizes += [(frame.width, frame.height) for frame in container.decode(video=0)]
     assert sizes == [(96, 64)] * 40 + [(192, 128)] * 40
+
+
+@pytest.mark.spec("composer/turned", "composer/new-file")
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_telephone_that_is_turned_needs_another_file(codec: str, tmp_path: Path) -> None:
+    """From the next keyframe on, of which there is one every twenty pictures; players are told how to turn them."""
+    frames = [replace(frame, turned=0 if number < 15 else 3) for number, frame in enumerate(pictures(codec))]
+    rotations = []
+    for file in written(tmp_path, frames, sounds()):
+        with av.open(str(file.path)) as container:
+            rotations.append([frame.rotation for frame in container.decode(video=0)])
+    assert rotations == [[0] * 20, [90] * 20]
+
+
+@pytest.mark.spec("composer/bounded")
+def test_who_turns_all_the_time_does_not_get_a_file_each_time(tmp_path: Path) -> None:
+    first, *_ = pictures("VP8", count=1)
+    frames = [replace(first, at=number / 10, turned=number % 4) for number in range(MOST_FILES + 20)]
+    made = written(tmp_path, frames, [])
+    assert len(made) == MOST_FILES
+    assert len(contents(made[-1].path)["video"]) == 21
+    told: list[str] = []
+    others = [replace(frame, at=10 + frame.at) for frame in pictures("H264", count=1)]
+    write_files(tmp_path / "02-ben", lambda: iter([*frames, *others, *others]), lambda: iter([]), told)
+    assert len(told) == 1
 
 
 def test_sound_alone_and_pictures_alone(tmp_path: Path) -> None:

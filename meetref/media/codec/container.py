@@ -28,6 +28,7 @@ from meetref.wire.reader import Malformed
 FOUR_LETTERS = {"VP8": b"VP80", "VP9": b"VP90", "H264": b"H264", "AV1": b"AV01"}
 DELIMITER = b"\x12\x00"  # without it FFmpeg finds no beginning of AV1
 PARAMETERS = (h264.SEQUENCE_PARAMETERS, h264.PICTURE_PARAMETERS)
+CAN_TURN = hasattr(av.VideoStream, "set_display_rotation")  # old PyAV cannot say it; then players are not told
 
 _IVF = Struct("<4sHH4sHHIIII")
 _IVF_FRAME = Struct("<IQ")
@@ -58,11 +59,15 @@ def needs(codec: str, keyframe: bytes) -> bytes:
 class Container:
     """One file. With `codec` it has pictures, the first of which is `keyframe`; with `sound` it has Opus.
 
+    `turned` is by how many quarters to the right players are to show the pictures.
+
     Times are seconds from the beginning of the file. Raises `OSError` for what the disk does not take, and
     `ValueError` for a keyframe that FFmpeg cannot read.
     """
 
-    def __init__(self, path: str, *, codec: str | None = None, keyframe: bytes = b"", sound: bool = True) -> None:
+    def __init__(
+        self, path: str, *, codec: str | None = None, keyframe: bytes = b"", turned: int = 0, sound: bool = True
+    ) -> None:
         options = {"fflags": "+bitexact"}
         kind = extension_of(codec)
         if kind == "mp4":
@@ -76,6 +81,8 @@ class Container:
         self._file: Any = av.open(path, "w", format=kind, container_options=options)
         if description is not None:
             self._pictures = self._file.add_stream_from_template(description.streams.video[0], opaque=True)
+            if turned and CAN_TURN:
+                self._pictures.set_display_rotation(-90 * turned)  # of pictures, not of who looks
         if sound:
             self._sound = self._file.add_stream("libopus", rate=SAMPLE_RATE)
             self._sound.layout, self._sound.format = "stereo", "s16"
