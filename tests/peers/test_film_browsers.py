@@ -108,7 +108,7 @@ def check_film(tmp_path: Path, stretch: float, record_property: pytest.RecordPro
     assert shared[0] > 80, f"the screen is large: {shared}"
     lossy = lips(seen, told, index, (at["lossy"] + 1, at["whole"]))
     record_property("lips_lossy", lossy.told)
-    assert lossy.count > 2 * stretch, "claps come through losses"
+    assert lossy.count >= 2 * stretch, "claps come through losses"
     assert abs(lossy.added) < TOGETHER, lossy
     assert [person["name"] for person in index["people"]] == ["Ada", "Ben"]
     assert {file["holds"] for file in index["files"]} >= {"film", "person", "screen", "poster"}
