@@ -27,6 +27,7 @@ class Impairments:
     held_for: float = 0.02  # at most
     bandwidth_bps: float = math.inf
     queue_octets: int = 256 * 1024
+    bucket_octets: int = 0  # that pass at once where the link was idle, as shapers have it (Linux: tc tbf)
 
 
 PERFECT = Impairments()
@@ -64,8 +65,9 @@ class Link:
             if waiting_for * impairments.bandwidth_bps / 8 + size + HEADER_OCTETS > impairments.queue_octets:
                 self.dropped += 1
                 return ()
-            at += waiting_for + (size + HEADER_OCTETS) * 8 / impairments.bandwidth_bps
-            self._free_at = at
+            saved = at - impairments.bucket_octets * 8 / impairments.bandwidth_bps
+            self._free_at = max(self._free_at, saved) + (size + HEADER_OCTETS) * 8 / impairments.bandwidth_bps
+            at = max(self._free_at, at)
         if self._happens(impairments.loss):
             self.lost += 1
             return ()

@@ -179,6 +179,19 @@ async def test_bandwidth_spreads_and_the_queue_drops_at_its_tail(
     assert receiver.counters.datagrams_in == 10
 
 
+async def test_a_bucket_passes_at_once_what_was_saved(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+    alice, bob = await two_hosts(nursery, Impairments(bandwidth_bps=1e6, bucket_octets=2056))
+    sender = await alice.open_datagram(Address(alice.addresses()[0], 0))
+    receiver = await bob.open_datagram(Address(bob.addresses()[0], 0))
+    await trio.sleep(1)
+    started_at = trio.current_time()
+    sender.send([bytes(1000)] * 4, receiver.local)
+    arrivals = []
+    while len(arrivals) < 4:
+        arrivals += [trio.current_time() - started_at for _ in await receiver.receive()]
+    assert arrivals == pytest.approx([0, 0, 0.008224, 2 * 0.008224])
+
+
 async def test_each_direction_is_its_own(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
     network = VirtualNetwork(1)
     await nursery.start(network.run)
