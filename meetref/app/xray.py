@@ -10,6 +10,7 @@ Specification: none; docs/xray.md says what each field means. Leaves out: histor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -137,7 +138,7 @@ class XRay:
             "loss": down.capacity.estimator.loss if down.capacity.feedbacks else None,
             "estimate": _estimate(down.capacity) if down.capacity.feedbacks else None,
             "protection": down.fec.protection.reason if any(slot.fec for slot in down.slots.values()) else None,
-            "pacer": None,
+            "pacer": {"queue_bytes": down.pacer.octets} if down.pacer.rate_bps < math.inf else None,
             "layout": look.layout,
             "tiles": look.tiles,
             "pinned": [{"person": pin.person, "source": pin.source} for pin in look.pinned],

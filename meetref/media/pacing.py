@@ -3,8 +3,8 @@
 Stands above nothing of this floor; its owner hands it batches, and sends what comes out. Audio never waits. Then go
 retransmissions, video and padding.
 Specification: draft-ietf-rmcat-gcc-02 section 4 has a pacer send a group of packets every 5 ms; no SFU of the field
-paces what it forwards, since the publisher did: so without a rate all passes through, at the price of one comparison
-a batch, and with one a batch still passes whole while what is owed to the rate is little.
+paces what it forwards, since the publisher did, by its own line: without a rate all passes through, at the price of one
+comparison a batch, and with one a batch still passes whole while what is owed to the rate is little.
 Leaves out: waiting; `next_timeout` says when more may go.
 Read next: `media/bandwidth.py`, where a rate comes from.
 """
@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
-FACTOR = 2.5  # times the estimate is a good rate: no encoder's frame waits for long (libwebrtc, M138)
+FACTOR = 1.25
+"""Times the estimate is a good rate for what is forwarded. A sender's own pacer has 2.5 (libwebrtc, M138), so that no
+frame of its encoder waits; at twice what a thin line carries a keyframe would fill its queue, and voices wait in it."""
 WINDOW = 0.04  # seconds of the rate that may leave ahead of it: a frame of 25 a second
 LONGEST_WAIT = 0.25  # seconds of the rate that may wait; beyond, the oldest is dropped
 QUANTUM = 0.001  # seconds: a timer that is earlier by less than this is no reason to wait again
@@ -63,6 +66,13 @@ class DropOldestQueue(Generic[Item]):
         self._items.clear()
         self.octets = 0
 
+    def keep(self, wanted: Callable[[Item], bool]) -> None:
+        """Drop all others."""
+        kept = [each for each in self._items if wanted(each[0])]
+        self.dropped += len(self._items) - len(kept)
+        self._items = deque(kept)
+        self.octets = sum(size for _, size in kept)
+
 
 class Pacer(Generic[Item]):
     """Ask `passes` before a batch leaves; what does not pass is put in with `wait`, and comes out of `due`.
@@ -70,11 +80,14 @@ class Pacer(Generic[Item]):
     `rate_bps` is infinite at first: then everything passes and nothing ever waits.
     """
 
-    __slots__ = ("_paid_until", "_queues", "rate_bps", "window")
+    __slots__ = ("_paid_until", "_queues", "longest_wait", "rate_bps", "window")
 
-    def __init__(self, rate_bps: float = math.inf, *, window: float = WINDOW) -> None:
+    def __init__(
+        self, rate_bps: float = math.inf, *, window: float = WINDOW, longest_wait: float = LONGEST_WAIT
+    ) -> None:
         self.rate_bps = max(rate_bps, 1.0)
         self.window = window
+        self.longest_wait = longest_wait
         self._paid_until = -math.inf  # when what has left would have left at the rate
         self._queues: tuple[DropOldestQueue[Item], ...] = tuple(DropOldestQueue() for _ in Kind)
 
@@ -87,9 +100,14 @@ class Pacer(Generic[Item]):
         return sum(queue.dropped for queue in self._queues)
 
     @property
+    def octets(self) -> int:
+        """How much waits."""
+        return sum(queue.octets for queue in self._queues)
+
+    @property
     def waiting_for(self) -> float:
         """Seconds until all that waits has left, at the present rate."""
-        return sum(queue.octets for queue in self._queues) * 8 / self.rate_bps
+        return self.octets * 8 / self.rate_bps
 
     def passes(self, octets: int, now: float, kind: Kind = Kind.VIDEO) -> bool:
         """Whether a batch of this size in all may leave at once; if so, it is counted.
@@ -101,12 +119,12 @@ class Pacer(Generic[Item]):
         # spec: pacing/audio-never-waits
         if kind is not Kind.AUDIO and (self._is_ahead(now) or self._anyone_before(kind)):
             return False
-        self._count(octets, now)
+        self.count(octets, now)
         return True
 
     def wait(self, kind: Kind, item: Item, size: int) -> None:
         """Put in a packet that did not pass. Padding is dropped before anything else, then the oldest of a kind."""
-        most = LONGEST_WAIT * self.rate_bps / 8
+        most = self.longest_wait * self.rate_bps / 8
         others = sum(queue.octets for queue in self._queues[: Kind.PADDING])
         if kind is not Kind.PADDING and others + size > most:
             self._queues[Kind.PADDING].clear()
@@ -118,9 +136,14 @@ class Pacer(Generic[Item]):
         for kind, queue in zip(Kind, self._queues, strict=True):  # spec: pacing/order
             while queue and not self._is_ahead(now):
                 item, size = queue.take()
-                self._count(size, now)
+                self.count(size, now)
                 out.append((kind, item))
         return out
+
+    def drop(self, unwanted: Callable[[Item], bool]) -> None:
+        """Nobody wants these any more."""
+        for queue in self._queues:
+            queue.keep(lambda item: not unwanted(item))
 
     def next_timeout(self) -> float:
         """When more may leave; infinity while nothing waits."""
@@ -138,6 +161,7 @@ class Pacer(Generic[Item]):
     def _anyone_before(self, kind: Kind) -> bool:
         return any(self._queues[: kind + 1])
 
-    def _count(self, octets: int, now: float) -> None:
+    def count(self, octets: int, now: float) -> None:
+        """So much leaves without being asked."""
         # spec: pacing/rate
         self._paid_until = max(self._paid_until, now) + octets * 8 / self.rate_bps

@@ -4,7 +4,7 @@ A machine in the manner of `protocol/machine`, owned by `meeting/down`, which te
 (one call a run, on the hot path) and every transport-wide feedback, and sends the padding that it asks for.
 Stands above `media/bandwidth` (the estimate) and `media/probing` (the bursts); `meeting/portions` spends what it finds.
 Specification: draft-ietf-rmcat-gcc-02; draft-holmer-rmcat-transport-wide-cc-extensions-01.
-Leaves out: pacing. Publishers pace what they send, and it leaves as it came.
+Leaves out: what waits in the pacer, which are `meeting/forwarder`'s packets; here it is only given its rate.
 Read next: `meeting/portions.py`.
 """
 
@@ -12,17 +12,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from meetref.media.allowance import Allowance
 from meetref.media.bandwidth import Estimator
 from meetref.media.departures import PacketReport
 from meetref.media.feedback import DepartureHistory
+from meetref.media.pacing import FACTOR, Pacer
 from meetref.media.probing import Prober
 from meetref.wire.transportfeedback import TransportFeedback
 
 START_BPS = 2_500_000
 """Before anything is known: as the Jitsi bridge begins. A thinner line shows within seconds."""
 MAXIMUM_BPS = 50_000_000
+LONGEST_WAIT = 1.0  # seconds of its rate that may wait for their turn: a keyframe takes as long on a thin line
 IDLE = 1.0  # seconds in which nothing is sent
 UNTOLD = 3.0  # seconds of sending after which a viewer that said nothing of it never will
 
@@ -35,6 +38,7 @@ class Capacity:
         self.estimator = Estimator(start_bps, maximum_bps=MAXIMUM_BPS)
         self.prober = Prober(start_bps, maximum_bps=MAXIMUM_BPS)
         self.allowance = Allowance(start_bps)
+        self.pacer: Pacer[Any] = Pacer(longest_wait=LONGEST_WAIT)
         self.feedbacks = 0
         self.overhead = 0.0
         """What protection adds to the media, as a part of them."""
@@ -75,6 +79,7 @@ class Capacity:
         if found is not None:
             self.estimator.on_probe(found, now)
         self.prober.on_estimate(self.estimator, now)
+        self.pacer.set_rate(FACTOR * self.estimator.target_bps)
 
     def may_repeat(self, now: float) -> bool:
         """Whether there is room beside the media for what was lost."""
@@ -98,7 +103,7 @@ class Capacity:
 
     def next_timeout(self) -> float:
         """When a burst goes on; that the viewer has fallen silent is seen when `look` is called."""
-        return self.prober.next_timeout()
+        return min(self.prober.next_timeout(), self.pacer.next_timeout())
 
     def handle_timeout(self, now: float) -> None:
         self.prober.handle_timeout(now)

@@ -14,9 +14,12 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 from meetref.media.clock import to_ntp
-from meetref.media.rewriting import Parts, Rewriter
+from meetref.media.pacing import Pacer
+from meetref.media.rewriting import Incoming, Parts, Rewriter
 from meetref.media.roundtrip import RoundTrip
 from meetref.meeting.capacity import Capacity
 from meetref.meeting.fec import Protecting
@@ -109,6 +112,7 @@ class Down(Link):
         self.capacity = Capacity()
         self.on_sent = self.capacity.on_sent
         self.may_repeat = self.capacity.may_repeat
+        self.pacer: Pacer[tuple[Slot, Incoming]] = self.capacity.pacer
         self.red = Worth()
         self.fec = Protecting()
         self._cname = cname
@@ -230,6 +234,17 @@ class Down(Link):
             self.ignored["media without a path yet"] += len(packets)
         elif packets:
             self._transmit(packets, *path)
+
+    def release(self, now: float) -> None:
+        self._release(now)
+        if self.pacer:
+            self._wake()
+
+    def _release(self, now: float) -> None:
+        """Forward what waited and may leave now."""
+        due = [item for _, item in self.pacer.due(now)]
+        for slot, group in groupby(due, key=itemgetter(0)):
+            slot.forward([packet for _, packet in group], now)
 
     def started(self, slot: Slot, now: float) -> None:
         """A new source begins: report its clock at once, so that lips are right from the first second."""
@@ -363,6 +378,8 @@ class Down(Link):
         if self.capacity.next_timeout() <= now:
             self.capacity.handle_timeout(now)
             self._pad(now)
+            if self.pacer.next_timeout() <= now:
+                self._release(now)
         if self._report_at <= now:
             self._report(now)
 

@@ -11,10 +11,13 @@ Leaves out: choosing; `Slot.want` is told which encoding and how many temporal l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from meetref.media.formats import FORMATS
+from meetref.media.pacing import Kind as Urgency
+from meetref.media.pacing import Pacer
 from meetref.media.repair import PacketCache
 from meetref.media.rewriting import Incoming, Parts, Rewriter, transport_sequence_at, without_padding
 from meetref.media.shielding import Shield
@@ -29,6 +32,8 @@ IMPATIENT = 0.9  # of a round trip: both ends measure it, and a viewer who asks 
 
 MAXIMUM_PADDING = 64  # packets that are sent once more at a time, to fill a link
 
+OVERHEAD = 44  # octets of a packet beside the tail of its payload: header, descriptor, SRTP's tag
+
 FRAMES = {"audio": 50, "video": 30}  # a second; at least so long is between one source and the next
 SHORTEST_STEP = 0.001
 """Seconds on the slot's clock between two encodings of one picture: both may have been captured at the same moment."""
@@ -42,6 +47,11 @@ class Link(Protocol):
     """See `protocol.lock.Session.lock_run`."""
     on_sent: Callable[[int, Sequence[bytes], float], None]
     """Told of every run: its first transport-wide number, and the packets as they leave."""
+    pacer: Pacer[tuple[Slot, Incoming]]
+    """Where pictures wait that would fill the viewer's line."""
+
+    def release(self, now: float) -> None:
+        """Have those leave whose turn it is."""
 
     def send(self, packets: Sequence[bytes]) -> None:
         """Have them leave now, in this order."""
@@ -137,7 +147,21 @@ class Slot(Viewing):
     # --- packets ------------------------------------------------------------------------------------
 
     def send(self, packets: Sequence[Incoming], now: float) -> None:
-        """Rewrite, lock, send and remember what came of the encoding in one batch.
+        """Forward what came of the encoding in one batch: now, or when it is the turn of its packets."""
+        pacer = self.link.pacer
+        if pacer.rate_bps < math.inf:
+            octets = sum([len(packet.tail) for packet in packets]) + OVERHEAD * len(packets)
+            if self.kind == "audio":
+                pacer.count(octets, now)
+            elif octets > pacer.window * pacer.rate_bps / 8 or not pacer.passes(octets, now):
+                for packet in packets:
+                    pacer.wait(Urgency.VIDEO, (self, packet), len(packet.tail) + OVERHEAD)
+                self.link.release(now)
+                return
+        self.forward(packets, now)
+
+    def forward(self, packets: Sequence[Incoming], now: float) -> None:
+        """Rewrite, lock, send and remember packets whose turn it is.
 
         What the lock refuses leaves a gap in the link's transport-wide numbers: to the viewer it is lost.
         """
@@ -177,6 +201,7 @@ class Slot(Viewing):
 
     def _start(self, encoding: Encoding, packet: Incoming, now: float) -> None:
         """The stream goes on with `packet`, which was captured at a moment of this server's clock."""
+        self.link.pacer.drop(lambda waiting: waiting[0] is self)  # of a picture that nobody will see
         is_new = self.first_timestamp is None
         captured = encoding.clock.captured_at(packet.timestamp, now)
         if self.base is None:

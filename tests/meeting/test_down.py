@@ -45,6 +45,13 @@ class Camera:
         self.encoding.take(Incoming(self.sequence, timestamp, 0x80, payload, key))
         self.encoding.forward(now)
 
+    def send_large(self, now: float, packets: int) -> None:
+        """A picture of so many packets, which came at once."""
+        for _ in range(packets):
+            self.sequence += 1
+            self.encoding.take(Incoming(self.sequence, self.start + round(now * 90000), 0, DELTA.ljust(956), False))
+        self.encoding.forward(now)
+
 
 def showing(*, rtx: bool = True) -> tuple[Viewer, Camera]:
     viewer, camera = Viewer(), Camera(100)
@@ -291,3 +298,54 @@ def test_a_picture_that_turns_out_to_be_unreadable_is_let_go_of_as_any_other() -
     viewer.down.answered(TakenAnswer(Transport("u", "p"), (accepted,)), 100.0)
     assert slot.track is None
     assert 100.0 < track.demand.next_timeout() < 110.0
+
+
+def spoken(number: int, now: float) -> Incoming:
+    return Incoming(number, round(now * 48000), 0, bytes(80), True, 20)
+
+
+def paced(kilobits: int) -> tuple[Viewer, Camera, Track]:
+    """A viewer who sees and hears Alice, at the end of a line that carries so much."""
+    viewer, camera = showing()
+    voice = Track(
+        owner="alice", source="microphone", kind="audio", clock=TrackClock(PublisherClock(), 48000),
+        ask=lambda: None, arrived=[],
+    )  # fmt: skip
+    viewer.down.slots["a0"].show(voice, 0.2)
+    viewer.gets()
+    viewer.down.pacer.set_rate(1000 * kilobits)
+    return viewer, camera, voice
+
+
+@pytest.mark.spec("pacing/rate", "pacing/audio-never-waits")
+def test_a_keyframe_leaves_at_the_rate_and_voices_go_past_it() -> None:
+    viewer, camera, voice = paced(500)
+    camera.send_large(0.3, 20)
+    first = viewer.gets()
+    assert 0 < len(first) < 20
+    assert viewer.woken > 0
+    (heard,) = voice.encodings
+    heard.take(spoken(1, 0.301))
+    heard.forward(0.301)
+    assert [packet.payload_type for packet in viewer.gets()] == [111]
+    rest, at = [], 0.3
+    while viewer.down.pacer:
+        at = viewer.down.pacer.next_timeout()
+        viewer.down.handle_timeout(at)
+        rest += viewer.gets()
+    numbers = [packet.sequence for packet in [*first, *rest]]
+    assert numbers == list(range(numbers[0], numbers[0] + 20))
+    assert at - 0.3 == pytest.approx(20 * 1000 * 8 / 500_000, rel=0.2)
+
+
+@pytest.mark.spec("pacing/order")
+def test_what_waits_of_a_picture_that_is_left_is_dropped() -> None:
+    viewer, camera, _ = paced(500)
+    camera.send_large(0.3, 20)
+    waiting, last = len(viewer.down.pacer), viewer.gets()[-1].sequence
+    other = Camera(500)
+    viewer.down.slots["v0"].show(other.track, 0.31)
+    other.send(0.4, key=True)
+    assert viewer.down.pacer.dropped == waiting > 0
+    viewer.down.handle_timeout(2.0)
+    assert [packet.sequence for packet in viewer.gets()] == [last + 1]

@@ -18,7 +18,8 @@ import pytest
 from meetref.media.clock import to_ntp
 from meetref.media.formats import FORMATS
 from meetref.media.lipsync import PublisherClock, TrackClock
-from meetref.media.rewriting import Parts, Rewriter
+from meetref.media.pacing import Pacer
+from meetref.media.rewriting import Incoming, Parts, Rewriter
 from meetref.media.sequence import Unwrapper, difference
 from meetref.meeting.forwarder import Slot, Verbatim
 from meetref.meeting.track import Encoding, Track
@@ -39,6 +40,10 @@ class Wire:
         self.now = 0.0
         self.sent: list[tuple[float, rtp.Packet]] = []
         self.switches = 0
+        self.pacer: Pacer[tuple[Slot, Incoming]] = Pacer()
+
+    def release(self, now: float) -> None:
+        """Nothing waits here."""
 
     def lock(self, run: Sequence[Parts]) -> list[bytes]:
         return [b"".join(parts) for parts in run]

@@ -29,13 +29,14 @@ from tests.stories.test_meeting import until
 
 DELAY = 0.02  # seconds each way
 QUEUE = 0.25  # seconds of what a line carries may wait, as in a home router
+BUCKET = 1_600  # octets that pass at once where nothing waits, as Linux' token buckets let them
 GOOD = Impairments(delay=DELAY)
 SIZES = {"q": (320, 180, 130_000), "h": (640, 360, 400_000), "f": (1280, 720, 1_400_000)}
 """Width, height, and bits a second of each encoding."""
 PATTERN = ((0, 1.8), (2, 0.6), (1, 1.0), (2, 0.6))
 """The temporal layers of the pictures, and how large each is; 1.0 is an average one."""
 KEYFRAME = 6.0
-FRAME_RATE = 30
+FRAME_RATE, SLOW = 30, 15
 LARGEST_PART = 1150  # octets of a picture in one packet
 VOICE = bytes(92)  # with all headers fifty of them take 59 kbit/s, as a browser's voice does
 
@@ -50,18 +51,29 @@ class Drawn:
 @cache
 def drawn(rid: str) -> list[Drawn]:
     """Two minutes of pictures; the first is a keyframe."""
-    width, height, bitrate = SIZES[rid]
-    average = bitrate / FRAME_RATE / 8
+    return draw(*SIZES[rid], FRAME_RATE)
+
+
+@cache
+def drawn_slowly(rid: str) -> list[Drawn]:
+    """As a browser sends 960 x 540 that come 15 times a second: each picture takes twice as much."""
+    width, height, bitrate = {"q": (240, 135, 150_000), "h": (480, 270, 450_000), "f": (960, 540, 1_500_000)}[rid]
+    return draw(width, height, bitrate, SLOW)
+
+
+def draw(width: int, height: int, bitrate: int, frame_rate: int) -> list[Drawn]:
+    average = bitrate / frame_rate / 8
     key = b"\x10\x00\x00\x9d\x01\x2a" + width.to_bytes(2, "little") + height.to_bytes(2, "little")
     pictures = [Drawn(key.ljust(round(KEYFRAME * average), b"\0"), 0, False)]
-    for number in range(1, 120 * FRAME_RATE):
+    for number in range(1, 120 * frame_rate):
         temporal, size = PATTERN[number % 4]
         pictures.append(Drawn(b"\x11".ljust(round(size * average), b"\0"), temporal, temporal > 0))
     return pictures
 
 
-def line(kilobits: int) -> Impairments:
-    return Impairments(delay=DELAY, bandwidth_bps=1000 * kilobits, queue_octets=round(125 * kilobits * QUEUE))
+def line(kilobits: int, bucket: int = 0) -> Impairments:
+    queue = round(125 * kilobits * QUEUE)
+    return Impairments(delay=DELAY, bandwidth_bps=1000 * kilobits, queue_octets=queue, bucket_octets=bucket)
 
 
 @dataclass
@@ -80,9 +92,9 @@ class Watched:
         if width is not None:
             self.widths.append((trio.current_time(), width))
 
-    def change(self, kilobits: int) -> float:
+    def change(self, kilobits: int, bucket: int = 0) -> float:
         """Bob's line carries so much from now on."""
-        self.world.network.connect(self.world.host, self.world.network.hosts["bob"], line(kilobits), GOOD)
+        self.world.network.connect(self.world.host, self.world.network.hosts["bob"], line(kilobits, bucket), GOOD)
         return trio.current_time()
 
     def longest(self, since: float) -> float:
@@ -108,14 +120,16 @@ class Watched:
 
 @asynccontextmanager
 async def watching(
-    seed: int, kilobits: int | None = None, *, way: Impairments = GOOD, talks: bool = True
+    seed: int, kilobits: int | None = None, *, way: Impairments = GOOD, talks: bool = True, slow: bool = False
 ) -> AsyncIterator[Watched]:
     """Alice shows herself in three sizes, Carol talks, and Bob comes to watch at the end of his line.
 
-    `way` is Bob's, both up and down; `kilobits` is what his line carries.
+    `way` is Bob's, both up and down; `kilobits` is what his line carries. `slow`: her pictures are a browser's, and
+    his line has a bucket.
     """
     async with meeting(seed) as world, trio.open_nursery() as nursery:
-        camera = Camera(drawn, FRAME_RATE, 120 * FRAME_RATE, LARGEST_PART)
+        pictures, frame_rate = (drawn_slowly, SLOW) if slow else (drawn, FRAME_RATE)
+        camera = Camera(pictures, frame_rate, 120 * frame_rate, LARGEST_PART)
         sizes = Sizes(await world.join("alice", way=GOOD, sends=False), camera)
         await sizes.publish()
         nursery.start_soon(sizes.play)
@@ -128,7 +142,7 @@ async def watching(
         bob = await world.join("bob", way=way, sends=False)
         watched = Watched(world, bob, trio.current_time())
         if kilobits is not None:
-            watched.change(kilobits)
+            watched.change(kilobits, BUCKET if slow else 0)
         nursery.start_soon(report_arrivals, bob)
         bob.say(signaling.Look(tiles=2, large=720, small=720))
         identity = sizes.client.identity
@@ -174,6 +188,18 @@ async def test_a_line_that_gets_thin_and_wide_again(autojump_clock: MockClock, s
         wide_at = watched.change(3000)
         await until(lambda: watched.width == 1280, 10)
         assert watched.longest(wide_at) < 0.5
+
+
+@pytest.mark.soak(ci=1, full=50)
+@pytest.mark.spec("pacing/rate", "pacing/audio-never-waits")
+async def test_a_step_that_was_too_large_is_taken_back_soon(autojump_clock: MockClock, seed: int) -> None:
+    """A bucket lets a short probe find more than the line carries, and so a picture is tried that does not fit."""
+    async with watching(seed, 500, slow=True) as watched:
+        await until(lambda: len(watched.frames) > 0, 3)
+        began, heard = trio.current_time(), watched.voice.packets
+        await trio.sleep(15)
+        assert watched.longest(began) < 1.0
+        assert watched.voice.packets - heard >= 0.99 * 50 * 15
 
 
 @pytest.mark.soak(ci=2, full=50)
