@@ -24,6 +24,7 @@ FACTOR = 1.25
 frame of its encoder waits; at twice what a thin line carries a keyframe would fill its queue, and voices wait in it."""
 WINDOW = 0.04  # seconds of the rate that may leave ahead of it: a frame of 25 a second
 LONGEST_WAIT = 0.25  # seconds of the rate that may wait; beyond, the oldest is dropped
+MOST_OCTETS = 1 << 20  # that may wait where all of it drains in time: several pictures of a screen
 QUANTUM = 0.001  # seconds: a timer that is earlier by less than this is no reason to wait again
 
 
@@ -77,17 +78,16 @@ class DropOldestQueue(Generic[Item]):
 class Pacer(Generic[Item]):
     """Ask `passes` before a batch leaves; what does not pass is put in with `wait`, and comes out of `due`.
 
-    `rate_bps` is infinite at first: then everything passes and nothing ever waits.
+    `rate_bps` is infinite at first: then everything passes and nothing ever waits. With `drains_within`, in seconds,
+    what waits goes faster than the rate where it would take longer, and is not dropped, up to `MOST_OCTETS`.
     """
 
-    __slots__ = ("_paid_until", "_queues", "longest_wait", "rate_bps", "window")
+    __slots__ = ("_pace_bps", "_paid_until", "_queues", "drains_within", "rate_bps", "window")
 
-    def __init__(
-        self, rate_bps: float = math.inf, *, window: float = WINDOW, longest_wait: float = LONGEST_WAIT
-    ) -> None:
-        self.rate_bps = max(rate_bps, 1.0)
+    def __init__(self, rate_bps: float = math.inf, *, window: float = WINDOW, drains_within: float = math.inf) -> None:
+        self.rate_bps = self._pace_bps = max(rate_bps, 1.0)
         self.window = window
-        self.longest_wait = longest_wait
+        self.drains_within = drains_within
         self._paid_until = -math.inf  # when what has left would have left at the rate
         self._queues: tuple[DropOldestQueue[Item], ...] = tuple(DropOldestQueue() for _ in Kind)
 
@@ -106,8 +106,8 @@ class Pacer(Generic[Item]):
 
     @property
     def waiting_for(self) -> float:
-        """Seconds until all that waits has left, at the present rate."""
-        return self.octets * 8 / self.rate_bps
+        """Seconds until all that waits has left, at the present pace."""
+        return self.octets * 8 / self._pace_bps
 
     def passes(self, octets: int, now: float, kind: Kind = Kind.VIDEO) -> bool:
         """Whether a batch of this size in all may leave at once; if so, it is counted.
@@ -124,7 +124,10 @@ class Pacer(Generic[Item]):
 
     def wait(self, kind: Kind, item: Item, size: int) -> None:
         """Put in a packet that did not pass. Padding is dropped before anything else, then the oldest of a kind."""
-        most = self.longest_wait * self.rate_bps / 8
+        most = LONGEST_WAIT * self.rate_bps / 8
+        if self.drains_within < math.inf:
+            most = MOST_OCTETS
+            self._pace_bps = max(self._pace_bps, 8 * (self.octets + size) / self.drains_within)
         others = sum(queue.octets for queue in self._queues[: Kind.PADDING])
         if kind is not Kind.PADDING and others + size > most:
             self._queues[Kind.PADDING].clear()
@@ -138,12 +141,15 @@ class Pacer(Generic[Item]):
                 item, size = queue.take()
                 self.count(size, now)
                 out.append((kind, item))
+        if not any(self._queues):
+            self._pace_bps = self.rate_bps
         return out
 
     def drop(self, unwanted: Callable[[Item], bool]) -> None:
         """Nobody wants these any more."""
         for queue in self._queues:
             queue.keep(lambda item: not unwanted(item))
+        self._pace_bps = max(self.rate_bps, 8 * self.octets / self.drains_within)
 
     def next_timeout(self) -> float:
         """When more may leave; infinity while nothing waits."""
@@ -152,6 +158,7 @@ class Pacer(Generic[Item]):
     def set_rate(self, rate_bps: float) -> None:
         """Go on at this rate; infinite: what still waits is all due."""
         self.rate_bps = max(rate_bps, 1.0)
+        self._pace_bps = max(self.rate_bps, 8 * self.octets / self.drains_within)
         if rate_bps == math.inf:
             self._paid_until = -math.inf
 
@@ -164,4 +171,4 @@ class Pacer(Generic[Item]):
     def count(self, octets: int, now: float) -> None:
         """So much leaves without being asked."""
         # spec: pacing/rate
-        self._paid_until = max(self._paid_until, now) + octets * 8 / self.rate_bps
+        self._paid_until = max(self._paid_until, now) + octets * 8 / self._pace_bps

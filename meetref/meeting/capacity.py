@@ -25,7 +25,9 @@ from meetref.wire.transportfeedback import TransportFeedback
 START_BPS = 2_500_000
 """Before anything is known: as the Jitsi bridge begins. A thinner line shows within seconds."""
 MAXIMUM_BPS = 50_000_000
-LONGEST_WAIT = 1.0  # seconds of its rate that may wait for their turn: a keyframe takes as long on a thin line
+LONGEST_WAIT = 0.5
+"""Seconds in which all that waits leaves, though faster than the estimate says: who shows a still screen is sent
+little, so little is known of their line, and the next slide is not to take seconds on a wide one."""
 IDLE = 1.0  # seconds in which nothing is sent
 UNTOLD = 3.0  # seconds of sending after which a viewer that said nothing of it never will
 
@@ -38,7 +40,7 @@ class Capacity:
         self.estimator = Estimator(start_bps, maximum_bps=MAXIMUM_BPS)
         self.prober = Prober(start_bps, maximum_bps=MAXIMUM_BPS)
         self.allowance = Allowance(start_bps)
-        self.pacer: Pacer[Any] = Pacer(longest_wait=LONGEST_WAIT)
+        self.pacer: Pacer[Any] = Pacer(drains_within=LONGEST_WAIT)
         self.feedbacks = 0
         self.overhead = 0.0
         """What protection adds to the media, as a part of them."""

@@ -98,6 +98,19 @@ def test_too_much_waiting_drops_padding_and_then_the_oldest() -> None:
     assert pacer.waiting_for == 0
 
 
+def test_what_would_take_too_long_goes_faster_and_whole() -> None:
+    pacer: Pacer[str] = Pacer(100_000, drains_within=0.5)
+    pacer.passes(500, 0.0)
+    for number in range(200):
+        pacer.wait(Kind.VIDEO, f"slide {number}", 1000)
+    out = drain(pacer, 5.0)
+    assert (len(out), pacer.dropped) == (200, 0)
+    assert out[-1][0] == pytest.approx(0.5, abs=0.05)
+    assert pacer.passes(1250, 1.0)
+    assert pacer.next_timeout() == math.inf
+    assert not pacer.passes(1, 1.0)  # at the old rate, those took 100 ms
+
+
 def test_one_packet_larger_than_all_that_may_wait_still_leaves() -> None:
     pacer: Pacer[str] = Pacer(1_000)
     pacer.passes(1_000, 0.0)
