@@ -98,6 +98,7 @@ def test_too_much_waiting_drops_padding_and_then_the_oldest() -> None:
     assert pacer.waiting_for == 0
 
 
+@pytest.mark.spec("pacing/bounded")
 def test_what_would_take_too_long_goes_faster_and_whole() -> None:
     pacer: Pacer[str] = Pacer(100_000, drains_within=0.5)
     pacer.passes(500, 0.0)
