@@ -73,8 +73,8 @@ class Slot(Viewing):
     """One outgoing stream of a viewer's connection; who is seen in it changes, the stream goes on."""
 
     __slots__ = (
-        "base", "doubles", "fec", "first_timestamp", "formats", "mid", "payload_type", "red_payload_type", "repair",
-        "rewriter", "row", "shield",
+        "base", "doubles", "fec", "first_timestamp", "formats", "keyframe_left_at", "mid", "payload_type",
+        "red_payload_type", "repair", "rewriter", "row", "shield",
     )  # fmt: skip
 
     link: Link
@@ -103,6 +103,8 @@ class Slot(Viewing):
         """What makes it, and remembers where it went, as long as this source is shown."""
         self.first_timestamp: int | None = None
         """The first RTP timestamp of the track that is shown now; None until its first packet has gone."""
+        self.keyframe_left_at = -math.inf
+        """When the newest keyframe has left, or will have, at the pace of what waits before it."""
         self.base: tuple[float, int] | None = None
         """A moment of this server's clock and the RTP timestamp that stands for it: the slot's one straight line."""
 
@@ -149,16 +151,22 @@ class Slot(Viewing):
     def send(self, packets: Sequence[Incoming], now: float) -> None:
         """Forward what came of the encoding in one batch: now, or when it is the turn of its packets."""
         pacer = self.link.pacer
-        if pacer.rate_bps < math.inf:
-            octets = sum([len(packet.tail) for packet in packets]) + OVERHEAD * len(packets)
-            if self.kind == "audio":
-                pacer.count(octets, now)
-            elif octets > pacer.window * pacer.rate_bps / 8 or not pacer.passes(octets, now):
-                for packet in packets:
-                    pacer.wait(Urgency.VIDEO, (self, packet), len(packet.tail) + OVERHEAD)
-                self.link.release(now)
-                return
-        self.forward(packets, now)
+        if pacer.rate_bps < math.inf and not self._passes(pacer, packets, now):
+            for packet in packets:
+                pacer.wait(Urgency.VIDEO, (self, packet), len(packet.tail) + OVERHEAD)
+            self.link.release(now)
+        else:
+            self.forward(packets, now)
+        shown = self.selection.shown
+        if shown is not None and shown.keyframe_timestamp in (packets[0].timestamp, packets[-1].timestamp):
+            self.keyframe_left_at = now + pacer.waiting_for
+
+    def _passes(self, pacer: Pacer[tuple[Slot, Incoming]], packets: Sequence[Incoming], now: float) -> bool:
+        octets = sum([len(packet.tail) for packet in packets]) + OVERHEAD * len(packets)
+        if self.kind == "audio":
+            pacer.count(octets, now)
+            return True
+        return octets <= pacer.window * pacer.rate_bps / 8 and pacer.passes(octets, now)
 
     def forward(self, packets: Sequence[Incoming], now: float) -> None:
         """Rewrite, lock, send and remember packets whose turn it is.

@@ -60,6 +60,8 @@ class Encoding:
         self.waiting: list[Viewing] = []
         """Those that will, from its next keyframe on."""
         self.keyframes = KeyframeGate()
+        self.keyframe_timestamp: int | None = None
+        """Of the newest keyframe."""
         self.asks = False
         """A keyframe request is to be sent."""
         self.activity = Activity()
@@ -88,6 +90,7 @@ class Encoding:
         self.clock.on_packet(packet.timestamp, now)
         if packet.starts and self.track.kind == "video":
             self.keyframes.arrived(now)
+            self.keyframe_timestamp = packet.timestamp
             if packet.size not in (None, self.size):
                 self.size = packet.size
                 self.track.resize(now)

@@ -40,16 +40,18 @@ class Camera:
     def send(self, now: float, *, key: bool = False) -> None:
         self.sequence += 1
         timestamp = (self.start + round(now * 90000)) & 0xFFFFFFFF
-        self.encoding.clock.on_packet(timestamp, now)
         payload = KEY if key else DELTA
-        self.encoding.take(Incoming(self.sequence, timestamp, 0x80, payload, key))
+        self.encoding.receive(Incoming(self.sequence, timestamp, 0x80, payload, key), now)
         self.encoding.forward(now)
 
-    def send_large(self, now: float, packets: int) -> None:
+    def send_large(self, now: float, packets: int, *, key: bool = False) -> None:
         """A picture of so many packets, which came at once."""
-        for _ in range(packets):
+        timestamp = self.start + round(now * 90000)
+        for number in range(packets):
             self.sequence += 1
-            self.encoding.take(Incoming(self.sequence, self.start + round(now * 90000), 0, DELTA.ljust(956), False))
+            starts = key and number == 0
+            payload = (KEY if starts else DELTA).ljust(956)
+            self.encoding.receive(Incoming(self.sequence, timestamp, 0, payload, starts), now)
         self.encoding.forward(now)
 
 
@@ -118,6 +120,30 @@ def test_many_viewers_ask_and_the_source_is_asked_once() -> None:
         ssrc = viewer.down.slots["v0"].rewriter.ssrc
         viewer.says(rtcpfeedback.PictureLoss(1, ssrc), rtcpfeedback.FullIntra(1, [(ssrc, 7)]), now=1.0)
     assert camera.asked == 2
+
+
+@pytest.mark.spec("rtcp/keyframe-on-its-way")
+def test_who_asks_while_a_keyframe_is_on_its_way_gets_no_second_one() -> None:
+    viewer, camera = showing()
+    ssrc, before = viewer.down.slots["v0"].rewriter.ssrc, camera.asked
+    camera.send(1.0, key=True)
+    viewer.says(rtcpfeedback.PictureLoss(1, ssrc), now=1.05)
+    assert camera.asked == before
+    viewer.says(rtcpfeedback.PictureLoss(1, ssrc), now=1.25)
+    assert camera.asked == before + 1, "it was lost, or a later picture"
+
+
+@pytest.mark.spec("rtcp/keyframe-on-its-way")
+def test_a_keyframe_that_waits_for_its_turn_is_on_its_way() -> None:
+    viewer, camera = showing()
+    ssrc, before = viewer.down.slots["v0"].rewriter.ssrc, camera.asked
+    viewer.down.pacer.set_rate(200_000)
+    camera.send_large(1.0, 10, key=True)  # 0.4 s of the line
+    assert viewer.down.pacer
+    viewer.says(rtcpfeedback.PictureLoss(1, ssrc), now=1.3)
+    assert camera.asked == before
+    viewer.says(rtcpfeedback.PictureLoss(1, ssrc), now=1.6)
+    assert camera.asked == before + 1
 
 
 def test_a_slot_stays_one_stream_and_one_line_when_the_person_changes() -> None:
