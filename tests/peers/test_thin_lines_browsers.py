@@ -1,0 +1,97 @@
+"""Real browsers at the ends of lines that carry so much and no more: each gets what fits, and nobody waits for another.
+
+A machine that is too busy to make the picture says nothing of lines: where the publisher's own pictures stood still,
+or came too seldom, the test is skipped, and says so.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from tests.peers.office import ROOT, served
+from tests.peers.street import Street, street
+
+BEST = {1500: 480, 3000: 960}
+"""The least width that each line has room for, whatever sound takes beside it: of 240, 480 and 960."""
+FOUND_WITHIN = 10.0  # seconds from the first picture
+LONGEST = 1.0  # seconds that the picture may stand still
+BUSY = 0.3  # seconds that the publisher's own picture stands still on a machine that has time
+FRAME_RATE = 15
+
+
+async def begin(place: Street, home: str, *words: str) -> trio.Process:
+    """A browser in a home; ready when it says so."""
+    command = ["ip", "netns", "exec", place.homes[home], sys.executable, "-m", "tests.peers.thin_browser", *words]
+    process = await trio.lowlevel.open_process(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sys.stderr
+    )
+    assert process.stdout is not None
+    said = await process.stdout.receive_some()
+    assert said.startswith(b"ready"), said
+    return process
+
+
+async def end(process: trio.Process) -> dict[str, Any]:
+    """What it has seen."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    await process.stdin.send_all(b"\n")
+    said = b"".join([part async for part in process.stdout])
+    await process.wait()
+    told: dict[str, Any] = json.loads(said.splitlines()[-1])
+    return told
+
+
+async def meet(folder: Path, publisher: str, viewers: Mapping[int, str]) -> tuple[dict[str, Any], dict[int, Any]]:
+    """One shows herself, and all viewers watch at once; what they saw, by what their lines carry."""
+    lines = {"publisher": None} | {f"line-{kilobits}": kilobits for kilobits in viewers}
+    with street(lines) as place:
+        async with served(place.server, folder) as server:
+            alice = await begin(place, "publisher", "shows", server.link("algebra", "Alice"), publisher)
+            watching = {}
+            for kilobits, kind in viewers.items():
+                link = server.link("algebra", f"Viewer {kilobits}").replace(" ", "%20")
+                watching[kilobits] = await begin(place, f"line-{kilobits}", "watches", link, kind)
+            seen = {kilobits: await end(process) for kilobits, process in watching.items()}
+            return await end(alice), seen
+
+
+def skip_if_busy(shown: Mapping[str, Any], seen: Mapping[int, Mapping[str, Any]]) -> None:
+    """Look at the publisher while anybody watched."""
+    since = min(each["began"] for each in seen.values() if each["began"])
+    until = max(each["seen"][-1][0] for each in seen.values())
+    stood = max((later - earlier for earlier, later in shown["stood"] if earlier > since and later < until), default=0)
+    samples = [each for each in shown["seen"] if since < each[0] < until]
+    rate = 1000 * (samples[-1][2] - samples[0][2]) / (until - since)
+    if stood > 1000 * BUSY or rate < 0.8 * FRAME_RATE:
+        pytest.skip(f"the machine is too busy: {rate:.0f} pictures a second, and none for {stood:.0f} ms")
+
+
+def check(kilobits: int, seen: Mapping[str, Any]) -> None:
+    """What one viewer is to have had."""
+    assert seen["began"] is not None, "no picture came"
+    settled = [each for each in seen["seen"] if each[0] >= seen["began"] + 1000 * FOUND_WITHIN]
+    best = [width >= BEST[kilobits] - 2 for _, width, _, state in settled if state == "playing"]
+    assert sum(best) > 0.9 * len(settled), (kilobits, settled[::20])
+    stood = max((later - earlier for earlier, later in seen["stood"]), default=0) / 1000
+    assert stood < LONGEST, (kilobits, seen["stood"])
+    assert seen["concealed"] < 0.01 * seen["samples"], kilobits
+
+
+@pytest.mark.peer("chromium", "chromedriver", "ip-netns")
+@pytest.mark.soak(ci=0, full=3)
+@pytest.mark.parametrize("viewers", [{1500: "chromium"}, {3000: "chromium"}])
+def test_each_gets_what_their_line_carries(viewers: dict[int, str], seed: int, tmp_path: Path) -> None:
+    """A browser's timing is the dice. Thinner lines, of 150 and 500 kbit/s, are not held yet: a bucket fools probes."""
+    shown, seen = trio.run(meet, tmp_path, "chromium", viewers)
+    skip_if_busy(shown, seen)
+    for kilobits, each in seen.items():
+        check(kilobits, each)
