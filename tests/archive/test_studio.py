@@ -221,13 +221,21 @@ def brightness(pictures: list[np.ndarray]) -> np.ndarray:
 
 
 def wrong_by(heights: np.ndarray, codecs: dict[int, str], late: float) -> float:
-    """How far off the show's brightness is, on the average, where each picture is shown so late."""
-    expected = []
+    """How far off the show's brightness is, on the average, where each picture is shown so late.
+
+    Of thirty pictures a show of 25 has some a little early or late: the neighbours are as good.
+    """
+    off = []
     for place in range(10, len(heights)):
         number = int((place / studio.FRAME_RATE - late) * 30 + 0.5)
-        codec = codecs[max(begins for begins in codecs if begins <= number)]
-        expected.append(coded_picture(codec, number)[12:42, 15:80].mean())
-    return float(np.abs(heights[10:] - expected).mean())
+        near = [expected_brightness(codecs, each) for each in (number - 1, number, number + 1)]
+        off.append(min(abs(heights[place] - each) for each in near))
+    return float(np.mean(off))
+
+
+def expected_brightness(codecs: dict[int, str], number: int) -> float:
+    codec = codecs[max(begins for begins in codecs if begins <= number)]
+    return float(coded_picture(codec, number)[12:42, 15:80].mean())
 
 
 @pytest.mark.parametrize("codecs", [{0: "VP8"}, {0: "H264"}, {0: "VP9"}, {0: "AV1"}, {0: "VP8", 20: "H264", 40: "AV1"}])
@@ -241,7 +249,7 @@ def test_panelists_are_seen_whatever_their_codec(codecs: dict[int, str]) -> None
     ]
     taken = shown(messages, all_of(*parts), 2.0)
     heights = brightness(taken.pictures("small"))
-    assert min(wrong_by(heights, codecs, late) for late in np.arange(0.06, 0.3, 0.02)) < 8
+    assert min(wrong_by(heights, codecs, late) for late in np.arange(0.06, 0.3, 0.02)) < 4
 
 
 def test_in_a_hurry_there_are_fewer_pictures_and_parts_are_as_long() -> None:
