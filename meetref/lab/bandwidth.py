@@ -20,7 +20,7 @@ from statistics import median
 from typing import Any
 
 from meetref.app.command import Exit
-from meetref.lab.bottleneck import SAMPLE, Flow, Sample, World, change, ladder
+from meetref.lab.bottleneck import SAMPLE, Flow, Sample, World, change
 from meetref.lab.plot import Curve, Panel, svg
 from meetref.lab.report import Report
 from meetref.media.bandwidth import Estimator
@@ -125,7 +125,7 @@ def measure_layers(seed: int) -> dict[str, float]:
     found = {}
     for capacity, best in ((150_000, 0), (300_000, 1), (800_000, 2), (3_000_000, 3)):
         link = link_of(seed, capacity)
-        more = {"source": ladder(*LAYERS), "demand_bps": LAYERS[-1], "estimator": Estimator(300_000)}
+        more = {"layers": LAYERS, "estimator": Estimator(300_000)}
         samples = alone(30, link, seed, **more)
         shown = [sum(layer <= sample.target_bps for layer in LAYERS) - 1 for sample in samples]
         begin = shown[: round(10 / SAMPLE)]

@@ -140,6 +140,8 @@ class Flow:
     seed: int = 0
     source: Source = eager
     demand_bps: float = 20e6
+    layers: Sequence[float] = ()
+    """Instead of `source` and `demand_bps`: the rates of a server's layers, of which it sends the highest that fits."""
     start: float = 0.0
     return_delay: float = 0.02
     feedback_interval: float = 0.1
@@ -155,6 +157,8 @@ class Flow:
         self._dice = Random(f"{self.seed} flow")
         self._ends = self.ends or TransportEnds(self.feedback_interval)
         self.prober = Prober(self.estimator.target_bps, maximum_bps=self.estimator.maximum_bps)
+        if self.layers:
+            self.source, self.demand_bps = ladder(*self.layers), self.layers[-1]
         self.prober.on_demand(self.demand_bps)
         self._sequence = self._dice.randrange(65536)
         self._delivered = 0
@@ -184,6 +188,9 @@ class Flow:
             self._pad()
 
     def _send_frame(self) -> None:
+        if self.layers:
+            higher = [layer for layer in self.layers if layer > self.estimator.target_bps]
+            self.prober.on_demand(self.demand_bps, min(higher, default=self.demand_bps))
         rate = self.source(self.estimator.target_bps, self.world.now) - 8 * AUDIO_SIZE / AUDIO_INTERVAL
         size = max(rate, 0.0) / FRAME_RATE / 8 * self._dice.uniform(1 - FRAME_SPREAD, 1 + FRAME_SPREAD) + self._owed
         sizes = [PACKET_SIZE] * int(size // PACKET_SIZE)
@@ -213,6 +220,7 @@ class Flow:
         now = self.world.now
         reports = self._ends.match(feedback)
         self.told.append((now, reports))
+        self.estimator.on_burst(self.prober.began_at)
         self.estimator.on_reports(reports, now)
         if self.probes:
             found = self.prober.on_reports(reports, now)

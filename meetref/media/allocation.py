@@ -73,6 +73,11 @@ class Choice(Generic[Seat]):
         return f"for the next layer: {self._figures}" if self.needed_bps else "the best that is useful here"
 
     @property
+    def step_bps(self) -> int:
+        """What the next step up takes beyond what it has."""
+        return self.needed_bps - (self.layer.bitrate_bps if self.layer is not None else 0)
+
+    @property
     def _figures(self) -> str:
         waits = ", waiting for it to last" if self.available_bps >= self.needed_bps else ""
         return f"{self.available_bps // 1000} of {-(-self.needed_bps // 1000)} kbit/s{waits}"
@@ -83,15 +88,18 @@ def allocate(
     wishes: Sequence[Wish[Seat]],
     *,
     climbing_bps: float | None = None,
+    keeping_bps: float = 0.0,
     before: Mapping[Seat, Choice[Seat]] | None = None,
     reserve: float = RESERVE,
 ) -> list[Choice[Seat]]:
     """What each wish gets out of `budget_bps`, in the order of the wishes.
 
     The choices never cost more than the budget, except that the first voice always comes through. With `before`, the
-    choices so far, a seat keeps or lowers its layer within the budget, but rises only within `climbing_bps`.
+    choices so far, a seat keeps or lowers its layer within the budget, but rises only within `climbing_bps`; and it is
+    paused only where its lowest does not even fit into `keeping_bps`.
     """
-    return _Round(budget_bps, wishes, budget_bps if climbing_bps is None else climbing_bps, before or {}, reserve).run()
+    climbing = budget_bps if climbing_bps is None else climbing_bps
+    return _Round(budget_bps, wishes, climbing, keeping_bps, before or {}, reserve).run()
 
 
 def cost(choices: Sequence[Choice[Seat]]) -> int:
@@ -112,6 +120,7 @@ class _Round(Generic[Seat]):
         budget: float,
         wishes: Sequence[Wish[Seat]],
         climbing: float,
+        keeping: float,
         before: Mapping[Seat, Choice[Seat]],
         reserve: float,
     ) -> None:
@@ -120,6 +129,7 @@ class _Round(Generic[Seat]):
         self.reserve = reserve
         self.whole = budget
         self.climb = min(climbing, budget)
+        self.keep = keeping
         self.spent = 0.0
         self.rungs = [-1] * len(wishes)
         self.free = [_free(wish, before.get(wish.seat)) for wish in wishes]
@@ -172,13 +182,20 @@ class _Round(Generic[Seat]):
         if rung >= 0:
             after -= layers[rung].bitrate_bps
         # spec: allocation/within-budget
-        if after > (self.whole if rung + 1 < self.free[place] else self.climb):
+        limit = self.whole if rung + 1 < self.free[place] else self.climb
+        if rung < 0 and self._is_shown(place):
+            limit = max(limit, self.keep)  # spec: allocation/lowest-is-kept
+        if after > limit:
             if rung < 0:
                 self.short[place] = (self.whole - self.spent, layers[0].bitrate_bps)
             return False
         self.spent = after
         self.rungs[place] = rung + 1
         return True
+
+    def _is_shown(self, place: int) -> bool:
+        before = self.before.get(self.wishes[place].seat)
+        return before is not None and before.layer is not None
 
     def _to_stage(self, place: int) -> None:
         """Up to the preferred size, and a screen to its sharpest."""

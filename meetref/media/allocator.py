@@ -39,9 +39,9 @@ class Allocator(Generic[Seat]):
         self.reserve = reserve
         self.choices: list[Choice[Seat]] = []
         self.spent_bps = 0
-        self.enough_bps = 0.0
+        self.enough_bps = self.next_bps = 0.0
         self._before: dict[Seat, Choice[Seat]] = {}
-        self._budget = 0.0
+        self._budget = self._keeping = 0.0
         self._steps: deque[tuple[float, float]] = deque()  # rising: since when the budget was never below what
         self._lasting = LASTING
         self._fell_at = -math.inf
@@ -54,9 +54,10 @@ class Allocator(Generic[Seat]):
         """The inputs are other ones: the next `due` says yes."""
         self._changed = True
 
-    def due(self, budget_bps: float, now: float) -> bool:
+    def due(self, budget_bps: float, now: float, *, keeping_bps: float = 0.0) -> bool:
         """Take the estimate of this tick. True when it is time for `decide`. Costs next to nothing."""
         self._remember(budget_bps, now)
+        self._keeping = keeping_bps
         budget, climbing = self._decided
         # spec: allocation/when-anew
         return (
@@ -90,12 +91,18 @@ class Allocator(Generic[Seat]):
     def decide(self, wishes: Sequence[Wish[Seat]], now: float) -> list[Choice[Seat]]:
         """Choose for these wishes with the newest budget. A seat may be wished for once."""
         climbing = self._climbing(now)
-        choices = allocate(self._budget, wishes, climbing_bps=climbing, before=self._before, reserve=self.reserve)
+        choices = allocate(
+            self._budget, wishes, climbing_bps=climbing, keeping_bps=self._keeping, before=self._before,
+            reserve=self.reserve,
+        )  # fmt: skip
         if not self._changed:
             self._learn(choices, now)
         self.choices = choices
         self.spent_bps = cost(choices)
-        self.enough_bps = ideal(wishes) / ((1 - self.reserve) * (1 - MARGIN))  # what it climbs with is less by as much
+        share = (1 - self.reserve) * (1 - MARGIN)  # what it climbs with is less by as much
+        self.enough_bps = ideal(wishes) / share
+        steps = [choice.step_bps for choice in choices if choice.needed_bps]
+        self.next_bps = (self.spent_bps + min(steps, default=0)) / share
         self._before = {choice.seat: choice for choice in choices}
         self._changed = False
         self._decided_at = now

@@ -18,6 +18,7 @@ from meetref.media.delaytrend import DelayTrend, Usage
 from meetref.media.departures import PacketReport
 from meetref.media.losscount import bounds
 from meetref.media.lossrate import HIGH_LOSS, LossRate
+from meetref.media.passage import Passage
 from meetref.media.ratecontrol import PROVEN, RateControl
 
 START_BPS, MINIMUM_BPS, MAXIMUM_BPS = 1_000_000, 30_000, 20_000_000
@@ -25,7 +26,9 @@ ROUND_TRIP_SMOOTHING = 0.25
 LONGEST_ROUND_TRIP = 10.0  # seconds; more than that is a mistake of somebody's
 SILENCE = 1.0  # seconds for which what was sent has no answer, after which the rate is cut, again and again
 SILENCE_DECREASE = 0.5
-SWITCHING = 0.5  # seconds after a switch to another layer
+FALL, FALLING = 0.95, 2.0  # what is left of the estimate after a fall, at most, and seconds that it tells of
+SWITCHING = 0.5  # seconds after a switch to another layer, or the beginning of a probe
+UTILIZATION = 0.9  # of what comes out of the queue that those make
 
 _arrival = itemgetter(3)
 
@@ -56,6 +59,8 @@ class Estimator:
         self._reported_at = math.inf  # when the last feedback came, or the rate was cut for want of one
         self._unanswered_since = math.inf
         self._switched_at = -math.inf
+        self._passage = Passage()
+        self._fell_at = -math.inf
 
     @property
     def state(self) -> Usage:
@@ -68,9 +73,23 @@ class Estimator:
         return self._acknowledged.bitrate_bps
 
     @property
+    def carried_bps(self) -> float:
+        """What arrived when a queue last grew, or the estimate: that is less for a while, so that the queue drains."""
+        return min(max(self._delay.carried_bps, self._delay.bitrate_bps), self._loss.ceiling_bps)
+
+    @property
     def loss(self) -> float:
         """The share of packets lost lately."""
         return self._loss.loss
+
+    @property
+    def steady_loss(self) -> float:
+        """The same, but not of moments when more was sent than went through: what protection helps against."""
+        return self._loss.steady_loss
+
+    def has_just_fallen(self, now: float) -> bool:
+        """Whether the estimate came down so lately that what was lost may be lost of what was too much."""
+        return now - self._fell_at < FALLING
 
     @property
     def loss_limited(self) -> bool:
@@ -101,12 +120,19 @@ class Estimator:
             _, sizes, departures, arrivals = zip(*received, strict=True)
             octets += sum(sizes)
             self._on_received(sizes, departures, arrivals, now)
-            if is_full or not switches:  # a keyframe makes a queue of its own, for a moment
+            if switches:
+                self._on_switched(sizes, departures, arrivals, now, is_full=is_full)
+            else:
                 self._delay.on_usage(self._trend.usage, self._acknowledged.bitrate_bps, now, limited=limited)
         if self._limit.on_sent(octets, reports[-1][2], self.target_bps):
             self._acknowledged.expect_change()
-        self._loss.on_counts(len(received), lost, octets, self._delay.bitrate_bps, now)
+        self._loss.on_counts(
+            len(received), lost, octets, self._delay.bitrate_bps, now, steady=not self.has_just_fallen(now)
+        )
+        before = self.target_bps
         self._settle()
+        if self.target_bps < FALL * before:
+            self._fell_at = now
 
     def _on_received(
         self, sizes: Sequence[int], departures: Sequence[float], arrivals: Sequence[float], now: float
@@ -118,9 +144,18 @@ class Estimator:
             # What arrives is about to change with what we send; it is what the estimate comes down to.
             self._acknowledged.expect_change()
 
+    def _on_switched(
+        self, sizes: Sequence[int], departures: Sequence[float], arrivals: Sequence[float], now: float, *, is_full: bool
+    ) -> None:
+        """A keyframe makes a queue of its own, for a moment; how fast it comes out of it is what the way carries."""
+        self._passage.on_received(sizes, departures, arrivals)
+        rate = UTILIZATION * self._passage.bitrate_bps
+        if rate < self._delay.bitrate_bps and (is_full or self._trend.usage == "overusing"):
+            self._delay.set(rate, now)  # spec: bandwidth/own-burst
+
     def on_probe(self, bitrate_bps: float, now: float) -> None:
         """A probe found this much (`media/probing`): believe it, unless queues grow or more arrives anyway."""
-        if self._trend.usage != "overusing":
+        if self._trend.usage != "overusing" or now - self._switched_at < 2 * SWITCHING:
             proven = min(PROVEN * (self._acknowledged.bitrate_bps or 0.0), self._delay.bitrate_bps)
             if bitrate_bps > self._delay.bitrate_bps:
                 self._limit.on_more_room()
@@ -130,8 +165,14 @@ class Estimator:
 
     def on_switch(self, at: float) -> None:
         """From `at` on much more, or much less, is sent: what arrived before says little about what arrives then."""
-        self._switched_at = at
+        self.on_burst(at)
         self._limit.on_switch(at)
+
+    def on_burst(self, at: float) -> None:
+        """From `at` on a probe leaves: the queue that grows is its own."""
+        if at > self._switched_at:
+            self._switched_at = at
+            self._passage = Passage(at)
 
     def on_round_trip(self, seconds: float) -> None:
         """A round trip was measured, as by a report block (`media/clock.round_trip_time`)."""

@@ -1,7 +1,8 @@
 """What one stream takes: octets and pictures a second of the last two seconds, for each temporal layer.
 
 Stands below `meeting/track`, which feeds it with every packet that comes; asked a few times a second, for
-`media/ladder`. Specification: none. Two seconds, so that one keyframe does not look like a stream twice as dear.
+`media/ladder`. Specification: none. Keyframes, which are rare, count as what they take in ten seconds: one of the last
+two would make a stream look twice as dear, and that for as long as nobody watches it.
 Leaves out: what a link carries in all (`media/bandwidth`).
 Read next: `media/ladder.py`.
 """
@@ -14,11 +15,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 WINDOW = 2.0  # seconds
+KEYFRAMES_WINDOW = 10.0  # seconds that keyframes are spread over
 STEP = 0.1  # seconds of one bucket
 SETTLED = 1.0  # seconds after a beginning, which is a keyframe, until when a stream looks dearer than it is
 LAYERS = 4
-HEADERS = 48
-"""Octets of a packet on its way to a viewer that are not payload: RTP with an extension, SRTP's tag, the descriptor."""
+HEADERS = 76
+"""Octets of a packet on its way to a viewer that are not payload: IP, UDP, RTP with an extension, SRTP's tag, the
+descriptor."""
 
 
 class Rate(NamedTuple):
@@ -39,6 +42,8 @@ class Sized(Protocol):
     """What is looked at of a packet (`media/rewriting.Incoming`)."""
 
     tail: bytes
+    timestamp: int
+    starts: bool
     marker: int
     temporal: int
 
@@ -46,11 +51,13 @@ class Sized(Protocol):
 class LayerRates:
     """One stream. `add` what comes; `rates` tells of each layer with all below it, the lowest first."""
 
-    __slots__ = ("_buckets", "_since")
+    __slots__ = ("_buckets", "_keyframe", "_keyframes", "_since")
 
     def __init__(self) -> None:
         self._buckets: deque[_Bucket] = deque()
         self._since: float | None = None
+        self._keyframe = -1  # the timestamp of the newest keyframe
+        self._keyframes: deque[tuple[int, int]] = deque()  # what came of keyframes: the number of a bucket, and octets
 
     def add(self, packets: Iterable[Sized], now: float) -> int:
         """Count the packets of a batch; how many pictures ended in it."""
@@ -64,16 +71,28 @@ class LayerRates:
         octets, pictures = buckets[-1].octets, buckets[-1].pictures
         ended = 0
         for packet in packets:
-            octets[packet.temporal] += len(packet.tail) + HEADERS
+            if packet.starts:
+                self._keyframe = packet.timestamp
+            if packet.timestamp == self._keyframe:
+                self._add_of_keyframe(len(packet.tail) + HEADERS, number)
+            else:
+                octets[packet.temporal] += len(packet.tail) + HEADERS
             if packet.marker:
                 pictures[packet.temporal] += 1
                 ended += 1
         return ended
 
+    def _add_of_keyframe(self, octets: int, number: int) -> None:
+        keyframes = self._keyframes
+        before = keyframes.pop()[1] if keyframes and keyframes[-1][0] == number else 0
+        keyframes.append((number, before + octets))
+
     def _forget(self, now: float) -> None:
         oldest = int((now - WINDOW) / STEP)
         while self._buckets and self._buckets[0].number <= oldest:
             self._buckets.popleft()
+        while self._keyframes and self._keyframes[0][0] <= int((now - KEYFRAMES_WINDOW) / STEP):
+            self._keyframes.popleft()
 
     def is_settled(self, now: float) -> bool:
         """Whether enough has come since the beginning, or since the last rest, to say what the stream takes."""
@@ -87,8 +106,9 @@ class LayerRates:
         lasted = max(min(now - self._since, WINDOW), STEP)
         octets = [sum(bucket.octets[layer] for bucket in self._buckets) for layer in range(LAYERS)]
         pictures = [sum(bucket.pictures[layer] for bucket in self._buckets) for layer in range(LAYERS)]
-        highest = max((layer for layer in range(LAYERS) if octets[layer]), default=-1)
+        highest = max((layer for layer in range(LAYERS) if pictures[layer] or octets[layer]), default=-1)
+        keyframes = sum(size for _, size in self._keyframes) / KEYFRAMES_WINDOW
         return [
-            Rate(round(8 * sum(octets[: layer + 1]) / lasted), sum(pictures[: layer + 1]) / lasted)
+            Rate(round(8 * (keyframes + sum(octets[: layer + 1]) / lasted)), sum(pictures[: layer + 1]) / lasted)
             for layer in range(highest + 1)
         ]

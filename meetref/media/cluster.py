@@ -13,10 +13,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from meetref.media.departures import PacketReport
 
 DURATION, PACKETS = 0.015, 5
+OCTETS = 4_500
+"""At least, as five packets of a picture have. What limits a line lets a few packets pass at once where it was idle
+(Linux' `tc tbf` at least one), and a cluster that is not larger would find a line without a limit."""
 STEP = 0.005  # seconds from one burst of a cluster to the next
 GRACE = 0.1  # seconds by which it may be late; then it is given up
 LEAST_SHARE = 0.8  # of its packets and octets must have come before it is judged
@@ -36,7 +40,7 @@ class Cluster:
 
     @property
     def octets(self) -> int:
-        return math.ceil(self.bitrate_bps * self.duration / 8)
+        return max(math.ceil(self.bitrate_bps * self.duration / 8), OCTETS)
 
 
 class Trial:
@@ -53,7 +57,7 @@ class Trial:
 
     def is_late(self, now: float) -> bool:
         """Whether it takes too long: nobody could send its padding."""
-        return now - self.began_at > self.cluster.duration + GRACE
+        return now - self.began_at > 8 * self.cluster.octets / self.cluster.bitrate_bps + GRACE
 
     def wanted(self, now: float) -> int:
         """Octets that are to leave now to keep its rate until the next burst; 0 where it is ahead."""
@@ -100,5 +104,16 @@ class Trial:
         if came_bps > MOST_RATIO * 8 * octets / sent_for:  # with the last burst, which may be large where it was late
             return None
         # spec: bandwidth/probe-result
+        late_sent_bps, late_came_bps = _rates_at_last(self._came)
+        if late_came_bps < UNSATURATED * late_sent_bps:
+            came_bps = min(came_bps, late_came_bps)
         self.is_slowed = came_bps < UNSATURATED * sent_bps
         return UTILIZATION * came_bps if self.is_slowed else min(sent_bps, came_bps)
+
+
+def _rates_at_last(came: Sequence[tuple[int, float, float]]) -> tuple[float, float]:
+    """At which the second half left and came: the first may have passed at once, whatever the line carries."""
+    half = sorted(came, key=itemgetter(2))[len(came) // 2 :]
+    bits = 8 * sum(size for size, _, _ in half[1:])
+    sent_for, came_for = half[-1][1] - half[0][1], half[-1][2] - half[0][2]
+    return bits / sent_for if sent_for > 0 else math.inf, bits / came_for if came_for > 0 else math.inf

@@ -37,14 +37,16 @@ SMOOTHED_WINDOWS = 2 / SMOOTHING - 1  # as many windows an average smoothed so i
 class LossRate:
     """Feed `on_counts` after every feedback; `ceiling_bps` is infinite while loss says nothing.
 
-    Set `round_trip_time`, in seconds. `loss` is the share of packets lost lately, `foreign_loss` what of it does not
-    depend on us. A loss of 0.1 is a tenth of the packets.
+    Set `round_trip_time`, in seconds. `loss` is the share of packets lost lately, `steady_loss` that of the
+    moments when the estimate had not just come down, `foreign_loss` what does not depend on us. A loss of 0.1 is a
+    tenth of the packets.
     """
 
     def __init__(self) -> None:
         self.ceiling_bps = math.inf
         self.round_trip_time = 0.2
         self.loss = 0.0
+        self.steady_loss = 0.0
         self.foreign_loss = 0.0
         self._window: LossCount | None = None
         self._lossy: LossCount | None = None  # since loss began, or the ceiling came down
@@ -60,15 +62,20 @@ class LossRate:
         """What of a loss may be of our making: of those packets that somebody else would not have lost."""
         return max(loss - self.foreign_loss, 0.0) / (1 - self.foreign_loss)
 
-    def on_counts(self, received: int, lost: int, octets: int, estimate_bps: float, now: float) -> None:
-        """Packets of a feedback that came and that did not, octets sent in all of them, and the estimate so far."""
+    def on_counts(
+        self, received: int, lost: int, octets: int, estimate_bps: float, now: float, *, steady: bool = True
+    ) -> None:
+        """Packets of a feedback that came and that did not, octets sent in all of them, and the estimate so far.
+
+        Not `steady`: the estimate has just come down, and what is lost may be lost of what was too much.
+        """
         window = self._window
         if window is None:
             window = self._window = LossCount(now)
         window.add(received, lost, octets)
         if now - window.began_at >= WINDOW and window.packets >= LEAST_PACKETS:
             self._window = LossCount(now)
-            self._smooth(window)
+            self._smooth(window, steady=steady)
             if self._experiment is None:
                 self._judge(window, estimate_bps, now)
             else:
@@ -88,8 +95,10 @@ class LossRate:
         if self._experiment is None:
             self.ceiling_bps = max(self.ceiling_bps, bitrate_bps)
 
-    def _smooth(self, window: LossCount) -> None:
+    def _smooth(self, window: LossCount, *, steady: bool) -> None:
         self.loss += SMOOTHING * (window.loss - self.loss)
+        if steady:  # spec: bandwidth/steady-loss
+            self.steady_loss += SMOOTHING * (window.loss - self.steady_loss)
         most = bounds(self.loss, window.packets * SMOOTHED_WINDOWS)[1]
         self.foreign_loss = min(self.foreign_loss, most)
 

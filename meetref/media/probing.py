@@ -4,7 +4,7 @@ Stands above `media/cluster`, one probe; looks at the estimator of `media/bandwi
 Specification: none; libwebrtc's ProbeController (M138): three and six times the start, then twice the estimate as
 long as 70 percent of a probe came through, twice every five seconds while the sender is application-limited, and 85
 percent of what there was before a sudden drop. None while queues grow or loss limits us, and none for what nobody
-would be sent.
+would be sent. Ours is that a thin line is tried step by step, as layers are.
 Leaves out: the padding itself.
 Read next: `media/cluster.py`, or `media/pacing.py`.
 """
@@ -22,6 +22,8 @@ from meetref.media.departures import PacketReport
 FIRST_SCALES = (3.0, 6.0)
 SCALE = 2.0
 ENOUGH = 0.7  # of a cluster's rate: if the estimate reaches that much, a further one follows
+TRUSTED_BPS = 2_000_000  # of less a probe is short, and may find what is not there: no more than one step is tried
+STEP_HEADROOM = 1.1  # times what that takes
 HEADROOM = 2.0  # times the demand: beyond that nothing is looked for
 PATIENCE = 1.0  # seconds for which the results of a cluster are waited for
 LIMITED_INTERVAL = 5.0  # seconds between two probes of an application-limited sender
@@ -41,7 +43,7 @@ class Prober:
 
     def __init__(self, start_bps: float, *, maximum_bps: float) -> None:
         self.maximum_bps = maximum_bps
-        self.demand_bps = math.inf
+        self.demand_bps = self.step_bps = math.inf
         self.clusters = 0  # begun so far
         self._target_bps = start_bps
         self._ahead: deque[Cluster] = deque()
@@ -52,7 +54,7 @@ class Prober:
         self._padding = 0
         self._further_bps = math.inf  # the estimate at which a further cluster follows
         self._probed_at = -math.inf
-        self._probed_demand_bps = 0.0
+        self._looked_for_bps = 0.0
         self._limited_since = math.inf
         self._limited_at = -math.inf
         self._drop: tuple[float, float] | None = None  # the estimate before it, and when it was
@@ -63,14 +65,23 @@ class Prober:
         """What is being sent; None between clusters."""
         return self._trials[-1].cluster if self.sending else None
 
+    @property
+    def began_at(self) -> float:
+        """When the newest cluster began; long ago if there is none whose results may still come."""
+        return self._trials[-1].began_at if self._trials else -math.inf
+
     def begin(self, now: float) -> None:
         """Media may flow: look what the way carries."""
         # spec: bandwidth/probe-at-start
         self._probe([scale * self._target_bps for scale in FIRST_SCALES], now)
 
-    def on_demand(self, bitrate_bps: float) -> None:
-        """What would be sent if the way were wide: all that is visible, in the best layers that are of use."""
+    def on_demand(self, bitrate_bps: float, step_bps: float = math.inf) -> None:
+        """What would be sent if the way were wide: all that is visible, in the best layers that are of use.
+
+        The next of its steps takes `step_bps` in all.
+        """
         self.demand_bps = bitrate_bps
+        self.step_bps = step_bps
 
     def on_sent(self, octets: int, packets: int, now: float) -> None:
         """What left just now, media and padding: while a cluster is under way it is part of it."""
@@ -131,7 +142,8 @@ class Prober:
     def _probe_limited(self, now: float) -> None:
         """A sender that cannot send as much as the estimate allows cannot raise it either, but by probes."""
         # spec: bandwidth/probe-application-limited
-        waits = PATIENCE if self.demand_bps > MORE_DEMAND * self._probed_demand_bps else LIMITED_INTERVAL
+        is_more = min(self.demand_bps, self.step_bps) > MORE_DEMAND * self._looked_for_bps
+        waits = PATIENCE if is_more else LIMITED_INTERVAL
         if now - max(self._limited_since, self._probed_at) >= waits:
             self._probe([SCALE * self._target_bps], now)
 
@@ -140,14 +152,19 @@ class Prober:
         if self.sending or self._ahead or self.demand_bps <= self._target_bps:
             return
         most = min(self.maximum_bps, HEADROOM * self.demand_bps)  # spec: bandwidth/probe-limits
+        # spec: bandwidth/probe-next-step
+        if rates[0] < TRUSTED_BPS and self._target_bps < self.step_bps < math.inf:
+            rates = [STEP_HEADROOM * self.step_bps]
         wanted = [min(rate, most) for rate in rates if min(rate, most) > self._target_bps]
         if not wanted:
             return
         self._ahead.extend(Cluster(rate) for rate in sorted(set(wanted)))
         if further and max(rates) < most:
             self._further_bps = ENOUGH * wanted[-1]
+            if self.step_bps < math.inf:
+                self._further_bps = max(self._further_bps, self.step_bps)
         self._probed_at = now
-        self._probed_demand_bps = self.demand_bps
+        self._looked_for_bps = min(self.demand_bps, self.step_bps)
         self._go_on(now)
 
     def next_timeout(self) -> float:

@@ -66,7 +66,7 @@ class RateControl:
     """The estimate by delay: `on_usage` after every feedback moves `bitrate_bps`. Set `round_trip_time`, in seconds."""
 
     def __init__(self, start_bps: float, minimum_bps: float, maximum_bps: float) -> None:
-        self.bitrate_bps = start_bps
+        self.bitrate_bps = self.carried_bps = start_bps
         self.minimum_bps = minimum_bps
         self.maximum_bps = maximum_bps
         self.round_trip_time = 0.2
@@ -93,7 +93,7 @@ class RateControl:
 
     def set(self, bitrate_bps: float, now: float) -> None:
         """Believe somebody else, such as a probe."""
-        self.bitrate_bps = min(max(bitrate_bps, self.minimum_bps), self.maximum_bps)
+        self.bitrate_bps = self.carried_bps = min(max(bitrate_bps, self.minimum_bps), self.maximum_bps)
         self._changed_at = now
 
     def _increase(self, now: float) -> None:
@@ -130,6 +130,7 @@ class RateControl:
         if not self.capacity.fits(self._arriving):
             self.capacity.forget()
         self.capacity.on_overuse(self._arriving)
+        self.carried_bps = min(self._arriving, self.bitrate_bps)
         self.bitrate_bps = max(min(rate, self.bitrate_bps), self.minimum_bps)  # spec: bandwidth/within-bounds
         self.state = "hold"
         self._changed_at = self._decreased_at = now

@@ -28,6 +28,7 @@ MAXIMUM_BPS = 50_000_000
 LONGEST_WAIT = 0.5
 """Seconds in which all that waits leaves, though faster than the estimate says: who shows a still screen is sent
 little, so little is known of their line, and the next slide is not to take seconds on a wide one."""
+OVERHEAD = 28  # octets of IP and UDP, which fill a line as all others do
 IDLE = 1.0  # seconds in which nothing is sent
 UNTOLD = 3.0  # seconds of sending after which a viewer that said nothing of it never will
 
@@ -58,7 +59,7 @@ class Capacity:
 
     def on_sent(self, first_number: int, packets: Sequence[bytes], now: float) -> None:
         """These packets leave together; their transport-wide numbers go up by one from `first_number`."""
-        sizes = [len(packet) for packet in packets]
+        sizes = [len(packet) + OVERHEAD for packet in packets]
         octets = sum(sizes)
         self.allowance.sent_octets += octets
         self.departures.record_run(first_number, sizes, now)
@@ -76,6 +77,7 @@ class Capacity:
         self._is_untold = False
         if self.feedbacks == 1:
             self.prober.begin(now)
+        self.estimator.on_burst(self.prober.began_at)
         self.estimator.on_reports(reports, now)
         found = self.prober.on_reports(reports, now)
         if found is not None:
@@ -95,9 +97,14 @@ class Capacity:
     def on_round_trip(self, seconds: float) -> None:
         self.estimator.on_round_trip(seconds)
 
-    def on_demand(self, bitrate_bps: float) -> None:
-        """What media would be sent if there were room for everything: more than that is not looked for."""
-        self.prober.on_demand(bitrate_bps * (1 + self.overhead))
+    @property
+    def carried_bps(self) -> float:
+        """What media the line carried at least when last a queue grew: more than `media_bps` while that drains."""
+        return max(self.media_bps, self.estimator.carried_bps / (1 + self.overhead))
+
+    def on_demand(self, bitrate_bps: float, step_bps: float = math.inf) -> None:
+        """What media would be sent if there were room for everything, and what its next step up takes in all."""
+        self.prober.on_demand(bitrate_bps * (1 + self.overhead), step_bps * (1 + self.overhead))
 
     def padding(self) -> int:
         """Octets of padding that are to leave now."""

@@ -309,7 +309,8 @@ class Down(Link):
             return
         capacity, heard = self.capacity, sum(slot.selection.shown is not None for slot in voices)
         if capacity.feedbacks:
-            self.red.on_loss(capacity.estimator.loss, now)
+            self.red.is_ours = capacity.estimator.has_just_fallen(now)
+            self.red.on_loss(capacity.estimator.steady_loss, now)
         sent = sum(slot.rewriter.packets for slot in voices)
         wanted = self.red.look(heard, sent, capacity.budget_bps, self.peer.round_trip_time, now)
         for slot in voices:

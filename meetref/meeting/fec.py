@@ -46,7 +46,7 @@ class Protecting:
         if not self._slots:
             return
         if capacity.feedbacks:
-            self._chooser.on_loss(capacity.estimator.loss, now)
+            self._chooser.on_loss(capacity.estimator.steady_loss, now)
         if round_trip is not None:
             self._chooser.on_round_trip(round_trip)
         chosen = self.protection = self._chooser.choose(now)  # spec: fec/worth-it

@@ -32,7 +32,7 @@ IMPATIENT = 0.9  # of a round trip: both ends measure it, and a viewer who asks 
 
 MAXIMUM_PADDING = 64  # packets that are sent once more at a time, to fill a link
 
-OVERHEAD = 44  # octets of a packet beside the tail of its payload: header, descriptor, SRTP's tag
+OVERHEAD = 72  # octets of a packet beside the tail of its payload: IP, UDP, header, descriptor, SRTP's tag
 
 FRAMES = {"audio": 50, "video": 30}  # a second; at least so long is between one source and the next
 SHORTEST_STEP = 0.001
@@ -152,8 +152,8 @@ class Slot(Viewing):
         """Forward what came of the encoding in one batch: now, or when it is the turn of its packets."""
         pacer = self.link.pacer
         if pacer.rate_bps < math.inf and not self._passes(pacer, packets, now):
-            for packet in packets:
-                pacer.wait(Urgency.VIDEO, (self, packet), len(packet.tail) + OVERHEAD)
+            for packet, size in zip(packets, self._sizes(packets), strict=True):
+                pacer.wait(Urgency.VIDEO, (self, packet), size)
             self.link.release(now)
         else:
             self.forward(packets, now)
@@ -162,11 +162,18 @@ class Slot(Viewing):
             self.keyframe_left_at = now + pacer.waiting_for
 
     def _passes(self, pacer: Pacer[tuple[Slot, Incoming]], packets: Sequence[Incoming], now: float) -> bool:
-        octets = sum([len(packet.tail) for packet in packets]) + OVERHEAD * len(packets)
+        octets = sum(self._sizes(packets))
         if self.kind == "audio":
             pacer.count(octets, now)
             return True
         return octets <= pacer.window * pacer.rate_bps / 8 and pacer.passes(octets, now)
+
+    def _sizes(self, packets: Sequence[Incoming]) -> list[int]:
+        """What each will take of the line; nothing where it will be left out."""
+        thinning = self.rewriter.thinning
+        if thinning is None:
+            return [len(packet.tail) + OVERHEAD for packet in packets]
+        return [len(packet.tail) + OVERHEAD if packet.temporal <= thinning.wanted else 0 for packet in packets]
 
     def forward(self, packets: Sequence[Incoming], now: float) -> None:
         """Rewrite, lock, send and remember packets whose turn it is.

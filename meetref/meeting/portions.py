@@ -27,7 +27,7 @@ VOICE_BPS = 59_000
 LOOK_EVERY = 1.0
 """Seconds between two looks at what the tracks offer, while all slots show what they should and the budget stays."""
 MEASURED_FOR = 1.0  # seconds over which a voice is measured
-HEADERS = 56  # octets of a packet of sound beside its payload: IP, UDP, RTP with extensions, SRTP's tag
+HEADERS = 68  # octets of a packet of sound beside its payload: IP, UDP, RTP with extensions, SRTP's tag
 
 Offers = dict[Track, Offer]
 """What the tracks of a room offer now, made once for all viewers who look in the same moment."""
@@ -69,7 +69,7 @@ class Portions:
     def look(self, offers: Offers, now: float) -> signaling.Video | None:
         """Choose anew if there is a reason to. Gives what the viewer is to be told, if anything."""
         seats, capacity = self.seats, self.seats.down.capacity
-        due = self._allocator.due(capacity.media_bps, now)
+        due = self._allocator.due(capacity.media_bps, now, keeping_bps=capacity.carried_bps)
         if now < self._look_at and not due:
             return None
         voices, pictures = self._hearing(now), self._seeing(offers, now)
@@ -78,7 +78,7 @@ class Portions:
             due = True
         if due:
             self.choices = {choice.seat: choice for choice in self._allocator.decide([*voices, *pictures], now)}
-            capacity.on_demand(self._allocator.enough_bps)
+            capacity.on_demand(self._allocator.enough_bps, self._allocator.next_bps)
             for choice in self.choices.values():
                 _carry_out(choice, seats.down.slots[choice.seat], now)
         self._look_at = now + LOOK_EVERY if self._is_settled() else now

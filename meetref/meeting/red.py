@@ -29,6 +29,8 @@ class Worth:
 
     def __init__(self) -> None:
         self.asks_again = False
+        self.is_ours = False
+        """What is lost now may be lost because too much was sent: then saying more makes it worse."""
         self._chooser = Chooser(tolerated=TOLERATED, retransmits=False)
         self._lost = 0.0  # smoothed
         self._unasked = 0.0  # the largest share that was reported while requests were counted
@@ -55,6 +57,8 @@ class Worth:
                 self._asked += 1
 
     def _smooth(self, loss: float, now: float) -> None:
+        if self.is_ours:  # spec: bandwidth/steady-loss
+            return
         self._lost += SMOOTHING * (loss - self._lost)
         self.on_loss(self._lost, now)
 

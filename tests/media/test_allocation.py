@@ -156,6 +156,17 @@ def test_a_share_is_left_of_what_pictures_may_use_and_none_of_what_voices_use() 
     assert ideal(wishes) == VOICE + 95_000
 
 
+@pytest.mark.spec("allocation/lowest-is-kept")
+def test_a_picture_is_not_paused_while_a_queue_drains() -> None:
+    wishes = seats(2, 100_000, 300_000)
+    before = {choice.seat: choice for choice in allocate(500_000, wishes)}
+    assert [choice.layer and choice.layer.spatial for choice in before.values()] == [1, 0]
+    kept = allocate(150_000, wishes, before=before, keeping_bps=210_000)
+    assert [choice.layer and choice.layer.spatial for choice in kept] == [0, 0], "and no higher one"
+    assert allocate(150_000, wishes, before=before, keeping_bps=190_000)[1].layer is None
+    assert allocate(150_000, wishes, keeping_bps=210_000)[1].layer is None, "nobody begins with that"
+
+
 @pytest.mark.spec("allocation/paused-with-reason")
 def test_the_reason_says_how_much_there_is_and_how_much_it_takes() -> None:
     (choice,) = allocate(180_000, seats(1, 219_001), reserve=0)

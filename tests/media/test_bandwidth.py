@@ -70,16 +70,45 @@ def test_a_sender_of_little_that_is_too_much_comes_down_to_what_arrives() -> Non
     assert estimator.target_bps < 500_000
 
 
-def test_a_keyframe_of_another_layer_is_no_reason_to_send_less() -> None:
-    for switches in (True, False):
+@pytest.mark.spec("bandwidth/own-burst")
+@pytest.mark.parametrize("burst", ["switch", "probe"])
+def test_the_queue_of_a_keyframe_is_no_reason_to_send_less_than_comes_out_of_it(burst: str) -> None:
+    growth = 0.3
+    for bitrate in (1_000_000, 2_400_000):  # what leaves from then on
         estimator = Estimator(1_000_000)
         feed(estimator, told(0.0, 5.0, 1_000_000))
         before = estimator.target_bps
-        if switches:
-            estimator.on_switch(5.0)
-        feed(estimator, told(5.0, 0.4, 1_000_000, growth=0.3))
-        assert (estimator.target_bps >= before) == switches
+        begin = {"switch": estimator.on_switch, "probe": estimator.on_burst}[burst]
+        begin(5.0)
+        feed(estimator, told(5.0, 0.4, bitrate, growth=growth))
         assert estimator.state == "overusing"
+        assert estimator.target_bps == pytest.approx(min(before, 0.9 * bitrate / (1 + growth)), rel=0.02)
+
+
+@pytest.mark.spec("bandwidth/own-burst")
+def test_a_burst_is_an_excuse_for_half_a_second() -> None:
+    targets = []
+    for began_at in (5.0, 4.0):
+        estimator = Estimator(1_000_000)
+        feed(estimator, told(0.0, 5.0, 1_000_000))
+        estimator.on_burst(began_at)
+        feed(estimator, told(5.0, 0.4, 3_000_000, growth=0.3))
+        targets.append(estimator.target_bps)
+    assert targets[0] > 1.2 * targets[1]
+
+
+@pytest.mark.spec("bandwidth/steady-loss")
+def test_what_is_lost_of_too_much_is_no_reason_for_protection() -> None:
+    estimator = Estimator(2_000_000)
+    for at, reports in told(0.0, 1.5, 2_000_000):
+        lost = [(number, size, left, came if number % 2 else None) for number, size, left, came in reports]
+        estimator.on_reports(lost, at)
+    assert estimator.target_bps < 1_500_000
+    assert estimator.steady_loss < 0.6 * estimator.loss, "but for the first feedback"
+    for at, reports in told(10.0, 20.0, 200_000):
+        lost = [(number, size, left, came if number % 20 else None) for number, size, left, came in reports]
+        estimator.on_reports(lost, at)
+    assert estimator.steady_loss == pytest.approx(0.05, abs=0.02)
 
 
 @pytest.mark.spec("bandwidth/application-limited")

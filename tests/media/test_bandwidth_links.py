@@ -13,7 +13,7 @@ from statistics import mean
 import pytest
 
 from meetref.lab.bandwidth import between, fairness_of, percentile, swing_of, use_of
-from meetref.lab.bottleneck import Flow, Sample, StreamEnds, World, change, ladder
+from meetref.lab.bottleneck import Flow, Sample, StreamEnds, World, change
 from meetref.media.bandwidth import Estimator
 from meetref.net.virtuallink import Impairments, Link
 
@@ -197,7 +197,7 @@ LAYERS = (90_000.0, 210_000.0, 560_000.0, 1_560_000.0)
 def test_a_server_with_layers_reaches_the_best_that_fits_within_ten_seconds(capacity: float, best: float) -> None:
     """Between two layers nothing is sent that could raise the estimate: probes do."""
     link = Impairments(delay=0.03, bandwidth_bps=capacity, queue_octets=64 * 1024)
-    flow = alone(link, 60, source=ladder(*LAYERS), demand_bps=LAYERS[-1], estimator=Estimator(300_000))
+    flow = alone(link, 60, layers=LAYERS, estimator=Estimator(300_000))
     after = between(flow.samples, 10, 60)
     shown = [max([layer for layer in LAYERS if layer <= sample.target_bps], default=LAYERS[0]) for sample in after]
     assert shown.count(best) > 0.9 * len(shown)

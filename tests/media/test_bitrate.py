@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetref.media.bitrate import HEADERS, STEP, WINDOW, LayerRates
+from meetref.media.bitrate import HEADERS, KEYFRAMES_WINDOW, STEP, WINDOW, LayerRates
 
 
 @dataclass
 class Packet:
     tail: bytes
+    timestamp: int = 0
+    starts: bool = False
     marker: int = 0x80
     temporal: int = 0
 
@@ -23,7 +25,7 @@ def fill(rates: LayerRates, seconds: float, octets: int) -> float:
     now = 100.0
     for number in range(round(seconds * 30)):
         now = 100.0 + number / 30
-        rates.add([Packet(bytes(octets - HEADERS), 0x80, (0, 2, 1, 2)[number % 4])], now)
+        rates.add([Packet(bytes(octets - HEADERS), number, temporal=(0, 2, 1, 2)[number % 4])], now)
     return now
 
 
@@ -40,6 +42,14 @@ def test_a_stream_that_has_just_begun_is_not_told_as_smaller_than_it_is() -> Non
     rates = LayerRates()
     now = fill(rates, 0.5, 1000)
     assert rates.rates(now)[-1].bitrate_bps == pytest.approx(240_000, rel=0.15)
+
+
+def test_a_keyframe_does_not_make_a_stream_look_dearer_than_it_is_for_long() -> None:
+    rates = LayerRates()
+    now = fill(rates, 3.0, 1000)
+    keyframe = [Packet(bytes(1000 - HEADERS), 7, starts=number == 0) for number in range(30)]
+    rates.add(keyframe, now)
+    assert rates.rates(now)[-1].bitrate_bps == pytest.approx(240_000 + 30 * 8000 / KEYFRAMES_WINDOW, rel=0.1)
 
 
 def test_what_is_long_ago_does_not_count() -> None:
@@ -60,8 +70,8 @@ def test_after_a_rest_it_is_not_told_as_smaller_than_it_is() -> None:
 
 def test_pictures_are_counted_by_their_ends() -> None:
     rates = LayerRates()
-    assert rates.add([Packet(b"a", 0), Packet(b"b", 0), Packet(b"c")], 1.0) == 1
-    assert rates.add([Packet(b"a", 0)], 1.0) == 0
+    assert rates.add([Packet(b"a", marker=0), Packet(b"b", marker=0), Packet(b"c")], 1.0) == 1
+    assert rates.add([Packet(b"a", marker=0)], 1.0) == 0
     assert rates.rates(1.05)[0].frame_rate == pytest.approx(1 / STEP)
 
 
@@ -70,8 +80,9 @@ def test_memory_is_bounded_and_layers_add_up(steps: list[tuple[float, int, int]]
     rates, now = LayerRates(), 0.0
     for pause, layer, octets in steps:
         now += pause
-        rates.add([Packet(bytes(octets), 0x80, layer)], now)
+        rates.add([Packet(bytes(octets), timestamp=octets, starts=octets % 3 == 0, temporal=layer)], now)
         assert len(rates._buckets) <= WINDOW / STEP + 1
+        assert len(rates._keyframes) <= KEYFRAMES_WINDOW / STEP + 1
         told = [rate.bitrate_bps for rate in rates.rates(now)]
         assert told == sorted(told)
         assert told

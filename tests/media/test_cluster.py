@@ -46,6 +46,21 @@ def test_it_leaves_at_its_rate_and_is_long_enough(bitrate: float) -> None:
     assert (octets - last) * 8 / seconds == pytest.approx(bitrate, rel=0.35)
 
 
+@pytest.mark.spec("bandwidth/probe-cluster", "bandwidth/probe-result")
+@pytest.mark.parametrize("bucket", [0, 1600])
+def test_a_line_that_lets_a_packet_pass_at_once_is_not_taken_for_a_wide_one(bucket: int) -> None:
+    """As the buckets of Linux do: what was saved while nothing was sent leaves at any rate."""
+    trial = Trial(Cluster(700_000), 1.0)
+    packets = sent(trial, 300)
+    free_at, reports = 0.0, []
+    for number, (at, size) in enumerate(packets):
+        free_at = max(free_at, at - bucket * 8 / 400_000) + size * 8 / 400_000
+        reports.append((number, size, at, max(free_at, at)))
+    found = trial.on_reports(reports)
+    assert found == pytest.approx(0.95 * 400_000, rel=0.15)
+    assert trial.is_slowed
+
+
 @pytest.mark.spec("bandwidth/probe-result")
 def test_of_a_wide_link_its_own_rate_is_read() -> None:
     trial = Trial(Cluster(3_000_000), 1.0)

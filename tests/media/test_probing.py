@@ -125,6 +125,31 @@ def test_an_application_limited_sender_probes_every_five_seconds() -> None:
     assert [round(at) for at, _ in begun[2:]] == [10, 15, 20]
 
 
+@pytest.mark.spec("bandwidth/probe-next-step", "bandwidth/probe-further")
+def test_a_thin_line_is_tried_step_by_step() -> None:
+    prober, estimator = Prober(400_000, maximum_bps=20e6), Told()
+    prober.on_demand(3_000_000, 500_000)
+    begun = []
+    for number in range(16):
+        prober.on_estimate(estimator.set(400_000, limited=True), number * 0.1)
+        begun += play(prober, number * 0.1, 0.09)
+    assert [rate for _, rate in begun] == pytest.approx([550_000]), "and not twice the estimate"
+    prober.on_estimate(estimator.set(480_000, limited=True), 1.7)
+    assert play(prober, 1.7, 0.2) == [], "a line that does not carry the step is not tried further"
+
+
+@pytest.mark.spec("bandwidth/probe-next-step", "bandwidth/probe-further")
+def test_where_the_step_was_found_it_goes_on() -> None:
+    prober, estimator = Prober(400_000, maximum_bps=20e6), Told()
+    prober.on_demand(3_000_000, 500_000)
+    begun = []
+    for number in range(24):
+        found = 400_000 if number < 13 else 550_000
+        prober.on_estimate(estimator.set(found, limited=True), number * 0.1)
+        begun += play(prober, number * 0.1, 0.09)
+    assert [rate for _, rate in begun] == pytest.approx([550_000, 1_100_000])
+
+
 @pytest.mark.spec("bandwidth/probe-application-limited")
 def test_a_larger_demand_does_not_wait_for_five_seconds() -> None:
     prober, estimator = Prober(1_000_000, maximum_bps=20e6), Told()

@@ -74,7 +74,9 @@ def test_a_viewer_that_never_says_anything_is_not_limited_for_long() -> None:
 
 @pytest.mark.spec("pacing/repeats-beside-media")
 def test_what_was_lost_is_sent_again_as_far_as_the_media_leave_room() -> None:
-    capacity = Capacity(800_000)  # 100 octets a millisecond; a quarter of a second of it can be saved, or owed
+    capacity = Capacity(
+        8 * 102_800
+    )  # a packet with its headers each 10 ms; a quarter of a second of it can be saved, or owed
     assert capacity.may_repeat(10.0)
     capacity.on_sent(0, [bytes(1000)] * 25, 10.0)
     assert not capacity.may_repeat(10.0)

@@ -88,10 +88,10 @@ class Fixed:
     """A capacity that somebody decides."""
 
     def __init__(self, budget_bps: float) -> None:
-        self.media_bps = budget_bps
+        self.media_bps = self.carried_bps = budget_bps
         self.demand_bps = 0.0
 
-    def on_demand(self, bitrate_bps: float) -> None:
+    def on_demand(self, bitrate_bps: float, step_bps: float) -> None:
         self.demand_bps = bitrate_bps
 
 

@@ -44,6 +44,18 @@ def test_loss_and_distance_decide(loss: float, asks: bool, round_trip: float, wa
     assert worth.look(1, 0, PLENTY, round_trip, 1.0) is wanted
 
 
+@pytest.mark.spec("bandwidth/steady-loss", "red/within-the-bandwidth")
+def test_what_is_lost_because_too_much_was_sent_does_not_count() -> None:
+    worth = Worth()
+    worth.is_ours = True
+    for second in range(3):
+        worth.on_report(0.3, float(second))
+        assert not worth.look(1, 0, PLENTY, 0.3, float(second))
+    worth.is_ours = False
+    worth.on_report(0.3, 4.0)
+    assert worth.look(1, 0, PLENTY, 0.3, 4.0)
+
+
 @pytest.mark.spec("red/worth-it")
 def test_it_begins_at_once_and_ends_after_ten_quiet_seconds() -> None:
     worth = Worth()

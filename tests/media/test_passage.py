@@ -1,0 +1,43 @@
+"""How fast comes what left since a moment."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meetref.media.passage import Passage
+
+
+def test_what_comes_through_a_thin_line_tells_how_thin_it_is() -> None:
+    passage = Passage(10.0)
+    left = [10.0 + number * 0.001 for number in range(40)]
+    came = [500.0 + number * 0.016 for number in range(40)]  # a thousand octets each: 500 kbit/s
+    for at in range(0, 40, 10):
+        passage.on_received([1000] * 10, left[at : at + 10], came[at : at + 10])
+    assert passage.bitrate_bps == pytest.approx(500_000)
+
+
+def test_what_left_before_does_not_count() -> None:
+    passage = Passage(10.0)
+    passage.on_received([1000] * 3, [9.0, 9.5, 9.9], [1.0, 1.5, 1.9])
+    assert passage.bitrate_bps == math.inf
+    passage.on_received([1000] * 2, [9.99, 10.0], [2.0, 2.1])
+    passage.on_received([1000], [10.1], [2.3])
+    assert passage.bitrate_bps == pytest.approx(8000 / 0.2)
+
+
+def test_of_a_moment_nothing_is_known() -> None:
+    passage = Passage()
+    passage.on_received([1000] * 2, [1.0, 1.001], [1.0, 1.09])
+    assert passage.bitrate_bps == math.inf
+
+
+@given(st.lists(st.tuples(st.integers(1, 1500), st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), min_size=1))
+def test_nothing_raises_and_the_rate_is_no_nonsense(packets: list[tuple[int, float, float]]) -> None:
+    passage = Passage(0.0)
+    sizes, departures, arrivals = zip(*packets, strict=True)
+    passage.on_received(sizes, departures, arrivals)
+    assert passage.bitrate_bps >= 0
