@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from meetref.media.bitrate import LayerRates, Rate
 from meetref.media.demand import Demand
-from meetref.media.keyframes import KeyframeGate
+from meetref.media.keyframes import KeyframeGate, Pace
 from meetref.media.ladder import Layer
 from meetref.media.lipsync import TrackClock
 from meetref.media.redundancy import Doubling
@@ -178,6 +178,8 @@ class Track:
         rids: Sequence[str] = (),
         codec: str | None = None,
     ) -> None:
+        self.pace = Pace()
+        """Of requests for keyframes, whichever encoding they are for."""
         self.codec = codec or ("opus" if kind == "audio" else "VP8")
         """By its name in SDP; see `media/formats`."""
         self.owner = owner

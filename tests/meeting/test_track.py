@@ -188,6 +188,23 @@ def test_a_stream_that_begins_anew_takes_the_place_of_the_old_one() -> None:
     assert after[0].sequence == before[-1].sequence + 1
 
 
+@pytest.mark.spec("rtcp/keyframe-requests-paced", "simulcast/switch-at-keyframe")
+def test_who_wants_another_encoding_is_served_by_the_keyframe_that_was_asked_of_the_first() -> None:
+    alice = Camera()
+    alice.begins()
+    viewers = [watching(alice, seed) for seed in (50, 60)]
+    assert alice.pictures_asked_for() == {SSRCS["f"]}
+    _, slot = viewers[0]
+    slot.want(alice.encoding("q"), ALL_LAYERS, alice.now)
+    alice.now += 0.1
+    alice.up.handle_timeout(alice.now)
+    assert not alice.pictures_asked_for(), "an encoder that is asked for one makes all"
+    alice.begins()
+    assert [shown(slot) for _, slot in viewers] == ["q", "f"]
+    alice.plays(1.0)
+    assert not alice.pictures_asked_for()
+
+
 @pytest.mark.spec("simulcast/switch-at-keyframe")
 def test_a_keyframe_is_asked_of_the_encoding_that_is_waited_for() -> None:
     alice = Camera()
@@ -195,6 +212,7 @@ def test_a_keyframe_is_asked_of_the_encoding_that_is_waited_for() -> None:
     _, slot = watching(alice)
     assert alice.pictures_asked_for() == {SSRCS["f"]}
     alice.begins()
+    alice.plays(0.4)
     slot.want(alice.encoding("q"), ALL_LAYERS, alice.now)
     assert alice.pictures_asked_for() == {SSRCS["q"]}
     assert shown(slot) == "f"
