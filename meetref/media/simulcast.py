@@ -23,6 +23,8 @@ SILENT_FOR = 0.6
 """Seconds after which an encoding is taken for switched off, when at the same time another one has"""
 PICTURES = 8
 """shown so many pictures. So one that rests, as a screen does, rests together with the others and lives."""
+SILENT_AFTER_KEYFRAME = 1.2
+"""The same for one whose last picture was a keyframe: an encoder leaves out pictures until that one is paid for."""
 
 
 NONE: frozenset[Any] = frozenset()
@@ -32,16 +34,21 @@ NONE: frozenset[Any] = frozenset()
 class Activity:
     """When packets of one encoding came. `living`: it is being sent, as far as can be seen."""
 
-    __slots__ = ("_pictures", "living", "newest_at")
+    __slots__ = ("_keyframe", "_pictures", "living", "newest_at")
 
     def __init__(self) -> None:
         self.living = False
         self.newest_at = -math.inf
+        self._keyframe = False  # the newest picture is one
         self._pictures: deque[float] = deque(maxlen=PICTURES)
 
-    def receive(self, pictures: int, now: float) -> bool:
-        """Packets came, and so many pictures ended with them. True when the encoding begins to live."""
+    def receive(self, pictures: int, now: float, *, keyframe: bool = False) -> bool:
+        """Packets came, and so many pictures ended with them; whether they are of a `keyframe`.
+
+        True when the encoding begins to live.
+        """
         self.newest_at = now
+        self._keyframe = keyframe
         if pictures:
             self._pictures.append(now)
         if self.living:
@@ -51,7 +58,7 @@ class Activity:
 
     def look(self, others: Collection[Activity], now: float) -> bool:
         """True when the encoding has died."""
-        if not self.living or now - self.newest_at < SILENT_FOR:
+        if not self.living or now - self.newest_at < (SILENT_AFTER_KEYFRAME if self._keyframe else SILENT_FOR):
             return False
         # spec: simulcast/silent-encoding
         self.living = not any(other.has_shown(self.newest_at) for other in others)

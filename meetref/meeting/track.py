@@ -59,7 +59,7 @@ class Encoding:
         """Those that show it: all of the hot path."""
         self.waiting: list[Viewing] = []
         """Those that will, from its next keyframe on."""
-        self.keyframes = KeyframeGate()
+        self.keyframes = KeyframeGate(track.pace)
         self.keyframe_timestamp: int | None = None
         """Of the newest keyframe."""
         self.asks = False
@@ -127,7 +127,8 @@ class Encoding:
     def _account(self, packets: Sequence[Incoming], now: float) -> None:
         track = self.track
         pictures = self._rates.add(packets, now)
-        if self.activity.receive(pictures, now):
+        keyframe = bool(packets) and packets[-1].timestamp == self.keyframe_timestamp
+        if self.activity.receive(pictures, now, keyframe=keyframe):
             track.look(now, changed=True)
         elif now >= track.look_at:
             track.look(now)
