@@ -18,7 +18,9 @@ import trio
 
 from tests.peers.office import ROOT, served
 from tests.peers.street import Street, street
+from tests.peers.thin_browser import SHOWN
 
+BROWSER, PROGRAM = "tests.peers.thin_browser", "tests.peers.thin_watcher"
 BEST = {1500: 480, 3000: 960}
 """The least width that each line has room for, whatever sound takes beside it: of 240, 480 and 960."""
 FOUND_WITHIN = 10.0  # seconds from the first picture
@@ -28,8 +30,8 @@ FRAME_RATE = 15
 
 
 async def begin(place: Street, home: str, *words: str) -> trio.Process:
-    """A browser in a home; ready when it says so."""
-    command = ["ip", "netns", "exec", place.homes[home], sys.executable, "-m", "tests.peers.thin_browser", *words]
+    """A browser in a home, or libwebrtc without one; ready when it says so."""
+    command = ["ip", "netns", "exec", place.homes[home], sys.executable, "-m", *words]
     process = await trio.lowlevel.open_process(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sys.stderr
     )
@@ -39,11 +41,15 @@ async def begin(place: Street, home: str, *words: str) -> trio.Process:
     return process
 
 
+async def go_on(process: trio.Process) -> None:
+    """Who watches begins, and who shows herself ends."""
+    assert process.stdin is not None
+    await process.stdin.send_all(b"\n")
+
+
 async def end(process: trio.Process) -> dict[str, Any]:
     """What it has seen."""
-    assert process.stdin is not None
     assert process.stdout is not None
-    await process.stdin.send_all(b"\n")
     said = b"".join([part async for part in process.stdout])
     await process.wait()
     told: dict[str, Any] = json.loads(said.splitlines()[-1])
@@ -55,18 +61,23 @@ async def meet(folder: Path, publisher: str, viewers: Mapping[int, str]) -> tupl
     lines = {"publisher": None} | {f"line-{kilobits}": kilobits for kilobits in viewers}
     with street(lines) as place:
         async with served(place.server, folder) as server:
-            alice = await begin(place, "publisher", "shows", server.link("algebra", "Alice"), publisher)
             watching = {}
             for kilobits, kind in viewers.items():
-                link = server.link("algebra", f"Viewer {kilobits}").replace(" ", "%20")
-                watching[kilobits] = await begin(place, f"line-{kilobits}", "watches", link, kind)
+                link = server.link("algebra", f"Viewer-{kilobits}")
+                program = (PROGRAM,) if kind == "libwebrtc" else (BROWSER, kind, "watches")
+                watching[kilobits] = await begin(place, f"line-{kilobits}", *program, link)
+            link = server.link("algebra", SHOWN)
+            alice = await begin(place, "publisher", BROWSER, publisher, "shows", link)
+            for process in watching.values():
+                await go_on(process)
             seen = {kilobits: await end(process) for kilobits, process in watching.items()}
+            await go_on(alice)
             return await end(alice), seen
 
 
 def skip_if_busy(shown: Mapping[str, Any], seen: Mapping[int, Mapping[str, Any]]) -> None:
     """Look at the publisher while anybody watched."""
-    since = min(each["began"] for each in seen.values() if each["began"])
+    since = min((each["began"] for each in seen.values() if each["began"]), default=shown["began"])
     until = max(each["seen"][-1][0] for each in seen.values())
     stood = max((later - earlier for earlier, later in shown["stood"] if earlier > since and later < until), default=0)
     samples = [each for each in shown["seen"] if since < each[0] < until]
@@ -81,17 +92,46 @@ def check(kilobits: int, seen: Mapping[str, Any]) -> None:
     settled = [each for each in seen["seen"] if each[0] >= seen["began"] + 1000 * FOUND_WITHIN]
     best = [width >= BEST[kilobits] - 2 for _, width, _, state in settled if state == "playing"]
     assert sum(best) > 0.9 * len(settled), (kilobits, settled[::20])
-    stood = max((later - earlier for earlier, later in seen["stood"]), default=0) / 1000
-    assert stood < LONGEST, (kilobits, seen["stood"])
+    ended, _, frames, _ = seen["seen"][-1]
+    newest = next(at for at, _, count, _ in seen["seen"] if count == frames)
+    stood = max([later - earlier for earlier, later in seen["stood"]] + [ended - newest]) / 1000
+    assert stood < LONGEST, (kilobits, seen["stood"], ended - newest)
     assert seen["concealed"] < 0.01 * seen["samples"], kilobits
 
 
-@pytest.mark.peer("chromium", "chromedriver", "ip-netns")
+def judge(shown: Mapping[str, Any], seen: Mapping[int, Mapping[str, Any]]) -> None:
+    """Each for themselves; whoever failed on a machine that was too busy has shown nothing."""
+    try:
+        for kilobits in BEST.keys() & seen.keys():
+            check(kilobits, seen[kilobits])
+    except AssertionError:
+        skip_if_busy(shown, seen)
+        raise
+
+
+BROWSERS = pytest.mark.parametrize("viewer", ["chromium", "firefox"])
+PUBLISHERS = pytest.mark.parametrize("publisher", ["chromium", "firefox"])
+PEERS = pytest.mark.peer("chromium", "chromedriver", "firefox", "ip-netns")
+
+
+@PEERS
 @pytest.mark.soak(ci=0, full=3)
-@pytest.mark.parametrize("viewers", [{1500: "chromium"}, {3000: "chromium"}])
-def test_each_gets_what_their_line_carries(viewers: dict[int, str], seed: int, tmp_path: Path) -> None:
+@PUBLISHERS
+@BROWSERS
+@pytest.mark.parametrize("kilobits", BEST)
+def test_each_gets_what_their_line_carries(
+    kilobits: int, viewer: str, publisher: str, seed: int, tmp_path: Path
+) -> None:
     """A browser's timing is the dice. Thinner lines, of 150 and 500 kbit/s, are not held yet: a bucket fools probes."""
-    shown, seen = trio.run(meet, tmp_path, "chromium", viewers)
-    skip_if_busy(shown, seen)
-    for kilobits, each in seen.items():
-        check(kilobits, each)
+    judge(*trio.run(meet, tmp_path, publisher, {kilobits: viewer}))
+
+
+@PEERS
+@pytest.mark.peer("wrtc")
+@pytest.mark.soak(ci=0, full=3)
+@PUBLISHERS
+@BROWSERS
+def test_nobody_waits_for_the_slowest(viewer: str, publisher: str, seed: int, tmp_path: Path) -> None:
+    """Four at once, of whom the slowest lose packets and ask for keyframes. Two cores have room for one browser."""
+    others = dict.fromkeys((150, 500, 1500), "libwebrtc")
+    judge(*trio.run(meet, tmp_path, publisher, others | {3000: viewer}))

@@ -1,9 +1,9 @@
 """A browser at the end of a line: it shows a busy picture and talks, or watches who does, and says how that went.
 
-    python -m tests.peers.thin_browser shows LINK chromium     # until its input ends
-    python -m tests.peers.thin_browser watches LINK firefox    # for `SECONDS` from its first picture
+    python -m tests.peers.thin_browser chromium shows LINK     # until a line comes in
+    python -m tests.peers.thin_browser firefox watches LINK    # when a line comes in, for `SECONDS`
 
-Run in a namespace of `tests/peers/street.py`; the last line of what it prints is JSON, and `ready` comes first.
+Run in a namespace of `tests/peers/street.py`. It prints `ready` when its browser is, and in the end JSON.
 Read next: tests/peers/test_thin_lines_browsers.py.
 """
 
@@ -20,6 +20,8 @@ from tests.peers.meetings import CONNECTIONS
 from tests.peers.office import TRUSTING
 
 SECONDS = 25.0
+SHOWN = "Alice"
+STOOD = 400  # milliseconds without a new picture that are told of
 
 CAMERA = """() => {
   const canvas = document.createElement("canvas");
@@ -36,7 +38,7 @@ CAMERA = """() => {
   const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
   navigator.mediaDevices.getUserMedia = async ({ audio, video }) => {
     const stream = new MediaStream();
-    if (video) stream.addTrack(canvas.captureStream(15).getVideoTracks()[0]);
+    if (video) stream.addTrack(canvas.captureStream().getVideoTracks()[0]);
     if (audio) for (const track of (await open({ audio: true })).getAudioTracks()) stream.addTrack(track);
     return stream;
   };
@@ -46,11 +48,13 @@ NO_DEVICES = """() => {
   navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("none here", "NotFoundError"); };
 }"""
 
-WATCH = """async (kind) => {
+WATCH = """async (kind, name) => {
   const told = window.told = { began: null, seen: [], stood: [], frames: 0, concealed: 0, samples: 0 };
-  let since = 0;
+  let since = 0, counts = {};
   while (true) {
-    let frames = 0, width = 0, concealed = 0, samples = 0;
+    const before = counts;
+    let newest = 0, width = 0, concealed = 0, samples = 0;
+    counts = {};
     for (const each of window.connections) {
       if (each.connectionState === "closed") continue;
       for (const entry of (await each.getStats()).values()) {
@@ -59,24 +63,26 @@ WATCH = """async (kind) => {
           samples += entry.totalSamplesReceived ?? 0;
         }
         if (entry.type !== kind || entry.kind !== "video") continue;
-        const count = entry.framesDecoded ?? entry.framesEncoded ?? 0;
-        frames += count;
+        const count = counts[entry.id] = entry.framesDecoded ?? entry.framesEncoded ?? 0;
+        newest = Math.max(newest, count - (before[entry.id] ?? 0)); // of the encodings of one picture one counts
         if (count && entry.frameWidth) width = Math.max(width, entry.frameWidth);
       }
     }
     const now = performance.timeOrigin + performance.now();
-    const state = window.meetref.state().people.find(({ me }) => !me)?.video.state;
+    const person = window.meetref.state().people.find((each) => each.name === name && !each.me);
+    if (person) document.querySelector(`[data-person="${person.id}"] [data-test=pin][aria-pressed=false]`)?.click();
+    const state = person?.video.state;
     Object.assign(told, { concealed, samples });
-    if (frames !== told.frames) {
+    if (newest) {
       told.began ??= now;
-      if (told.frames && now - since > 400) told.stood.push([since, now]);
-      Object.assign(told, { frames });
+      if (told.frames && now - since > %STOOD%) told.stood.push([since, now]);
+      told.frames += newest;
       since = now;
     }
-    told.seen.push([now, width, frames, state]);
+    told.seen.push([now, width, told.frames, state]);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-}"""
+}""".replace("%STOOD%", str(STOOD))
 
 
 async def enter(browser: Browser, link: str, *scripts: str) -> None:
@@ -86,28 +92,31 @@ async def enter(browser: Browser, link: str, *scripts: str) -> None:
     await browser.open(link)
 
 
-async def shows(browser: Browser, link: str) -> None:
-    await enter(browser, link, CAMERA)
-    await browser.evaluate(f"void ({WATCH})('outbound-rtp')")
-    await browser.until("window.told.frames > 10", limit=40)
+async def asked() -> None:
+    """Say that all is ready, and wait for the word."""
     print("ready", flush=True)
     await trio.to_thread.run_sync(sys.stdin.readline)
 
 
+async def shows(browser: Browser, link: str) -> None:
+    await enter(browser, link, CAMERA)
+    await browser.evaluate(f"void ({WATCH})('outbound-rtp', '{SHOWN}')")
+    await browser.until("window.told.frames > 10", limit=40)
+    await asked()
+
+
 async def watches(browser: Browser, link: str) -> None:
-    print("ready", flush=True)
+    await asked()
     await enter(browser, link, NO_DEVICES)
-    await browser.evaluate(f"void ({WATCH})('inbound-rtp')")
+    await browser.evaluate(f"void ({WATCH})('inbound-rtp', '{SHOWN}')")
     await trio.sleep(SECONDS)
 
 
-async def main(what: str, link: str, kind: str) -> None:
+async def main(kind: str, what: str, link: str) -> None:
     opened: Any = chromium(*TRUSTING) if kind == "chromium" else firefox(loopback=False, trusting=True)
     async with opened as browser:
         await (shows if what == "shows" else watches)(browser, link)
-        told = await browser.evaluate("window.told")
-        told["people"] = (await browser.evaluate("window.meetref.state()"))["people"]
-        print(json.dumps(told), flush=True)
+        print(json.dumps(await browser.evaluate("window.told")), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """libwebrtc (PyPI wrtc) that only receives: run as a program, it takes JSON lines as `wrtc_person.py` does.
 
-{"do": "answer", "sdp": ...} -> {"sdp": ...}, {"do": "stats"} -> what it counted of the one stream it receives
+{"do": "answer", "sdp": ...} -> {"sdp": ...}, {"do": "stats"} -> what it counted of the one stream it receives,
+{"do": "see"} -> the pictures of all streams, how wide they are now, and how much sound was made up
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ COUNTED = (
     *("frames_decoded", "key_frames_decoded", "freeze_count"),
     *("concealed_samples", "silent_concealed_samples", "total_samples_received"),
 )
+SEEN = ("frames_decoded", "frame_width", "concealed_samples", "silent_concealed_samples", "total_samples_received")
 
 
 class Watcher:
@@ -45,10 +47,21 @@ class Watcher:
                     break
                 await asyncio.sleep(0.01)
             return {"sdp": self.connection.local_description.sdp}
-        for report in (await self.connection.get_stats()).values():
-            if isinstance(report, webrtc.RTCInboundRtpStreamStats):
-                return {name: getattr(report, name, None) or 0 for name in COUNTED}
-        return dict.fromkeys(COUNTED, 0)
+        reports = (await self.connection.get_stats()).values()
+        received = [each for each in reports if isinstance(each, webrtc.RTCInboundRtpStreamStats)]
+        if command["do"] == "see":
+            return see([{name: getattr(each, name, None) or 0 for name in SEEN} for each in received])
+        return {name: getattr(received[0], name, None) or 0 if received else 0 for name in COUNTED}
+
+
+def see(streams: list[dict[str, Any]]) -> dict[str, Any]:
+    """Silence that is made up where nothing is sent does not count."""
+    return {
+        "frames": sum(each["frames_decoded"] for each in streams),
+        "width": max((each["frame_width"] for each in streams if each["frames_decoded"]), default=0),
+        "concealed": sum(each["concealed_samples"] - each["silent_concealed_samples"] for each in streams),
+        "samples": sum(each["total_samples_received"] for each in streams),
+    }
 
 
 async def main() -> None:
