@@ -24,7 +24,7 @@ import trio
 
 from meetref.app import frames
 from meetref.app.certificates import make_client_tls
-from meetref.app.client import open_client
+from meetref.app.client import Client, open_client
 from meetref.app.command import CommandFailed, Exit, first_error
 from meetref.app.http import check_room_name
 from meetref.app.keylog import open_key_log
@@ -110,13 +110,7 @@ async def be_bot(network: Network, server: Address, room: str, behaviour: Behavi
         trio.open_nursery() as nursery,
     ):
         if sends:
-            sources: list[signaling.Source] = ["camera"] if behaviour.silent else ["microphone", "camera"]
-            await client.publish(sources)
-            mouth = Mouth()
-            show, hum = (show_light, hum_light) if behaviour.light else (mouth.show_picture, mouth.hum)
-            nursery.start_soon(show, client.senders["camera"], behaviour, name="picture")
-            if not behaviour.silent:
-                nursery.start_soon(hum, client.senders["microphone"], behaviour, name="voice")
+            await perform(client, behaviour, nursery)
         try:
             if behaviour.record is not None:
                 await look_on(client, room, behaviour.record, tell=behaviour.tell or str)
@@ -127,6 +121,17 @@ async def be_bot(network: Network, server: Address, room: str, behaviour: Behavi
                 slots = [receiver.statistics for receiver in client.receivers.values()]
                 behaviour.tell(in_words(behaviour.name, slots))
         nursery.cancel_scope.cancel()
+
+
+async def perform(client: Client, behaviour: Behaviour, nursery: trio.Nursery) -> None:
+    """Show a robot and hum, in tasks of `nursery`."""
+    sources: list[signaling.Source] = ["camera"] if behaviour.silent else ["microphone", "camera"]
+    await client.publish(sources)
+    mouth = Mouth()
+    show, hum = (show_light, hum_light) if behaviour.light else (mouth.show_picture, mouth.hum)
+    nursery.start_soon(show, client.senders["camera"], behaviour, name="picture")
+    if not behaviour.silent:
+        nursery.start_soon(hum, client.senders["microphone"], behaviour, name="voice")
 
 
 class Mouth:

@@ -23,7 +23,7 @@ from meetref.app.clientlink import ClientLink, open_link
 from meetref.app.playout import Playout
 from meetref.app.receiver import Receiver
 from meetref.app.sender import Sender
-from meetref.app.signaling import open_client_channel
+from meetref.app.signaling import ClientChannel, open_client_channel
 from meetref.media.mending import Mending, mutable_ids
 from meetref.meeting.channel import ChannelClosed
 from meetref.net.gathering import Interfaces
@@ -139,14 +139,23 @@ class Client:
 
     # --- what the server says -------------------------------------------------------------------------
 
-    async def listen(self, message: signaling.ServerMessage) -> None:
-        """Act on one message, and tell whoever waits for it."""
-        await self.hear(message)
-        if self.witness is not None:
-            self.witness.news(message, trio.current_time())
-        self.wake()
+    async def listen(self, channel: ClientChannel) -> None:
+        """Act on what the server says, and tell whoever waits for it, until the channel closes or makes no sense."""
+        try:
+            while True:
+                message = await channel.receive()
+                await self.hear(message)
+                if self.witness is not None:
+                    self.witness.news(message, trio.current_time())
+                self._wake()
+        except (ChannelClosed, Malformed) as error:
+            if isinstance(error, Malformed):
+                logger.warning("what the server says cannot be read: %s", error)
+            self.closed.set()
+            self.joined.set()
+            self._wake()
 
-    def wake(self) -> None:
+    def _wake(self) -> None:
         self._heard.set()
         self._heard = trio.Event()
 
@@ -287,19 +296,7 @@ async def open_client(
         client.servers, client.interfaces = servers, interfaces
         async with trio.open_nursery() as nursery:
             client._nursery = nursery
-
-            async def listen() -> None:
-                try:
-                    while True:
-                        await client.listen(await channel.receive())
-                except (ChannelClosed, Malformed) as error:
-                    if isinstance(error, Malformed):
-                        logger.warning("what the server says cannot be read: %s", error)
-                    client.closed.set()
-                    client.joined.set()
-                    client.wake()
-
-            nursery.start_soon(listen, name="signaling")
+            nursery.start_soon(client.listen, channel, name="signaling")
             nursery.start_soon(client._report, name="reports")
             nursery.start_soon(client.playout.run, client.receivers.values(), name="playout")
             channel.send(join)
