@@ -1,12 +1,13 @@
 """The pacer: what leaves when, and what first, where packets must not leave all at once.
 
-Stands above nothing of this floor; its owner hands it batches, and sends what comes out. Audio never waits. Then go
-retransmissions, video and padding.
-Specification: draft-ietf-rmcat-gcc-02 section 4 has a pacer send a group of packets every 5 ms; no SFU of the field
-paces what it forwards, since the publisher did, by its own line: without a rate all passes through, at the price of one
-comparison a batch, and with one a batch still passes whole while what is owed to the rate is little.
-Leaves out: waiting; `next_timeout` says when more may go.
-Read next: `media/bandwidth.py`, where a rate comes from.
+Publishers pace by their own line, and a viewer's may carry a tenth of it. Without a rate all passes through, at the
+price of one comparison a batch; with one a batch passes whole while what has left is little ahead of the rate, and what
+does not pass is put in here. Audio never waits; of what waits, retransmissions leave first, then video, then padding.
+Stands above nothing of this floor. `meeting/capacity` has one for each viewer; `meeting/forwarder` asks it for pictures
+and has it count voices, and sends no retransmissions and no padding through it, which have bounds of their own.
+Specification: draft-ietf-rmcat-gcc-02 section 4 (a pacer that sends a group every 5 ms); the rest is ours,
+spec/pacing.toml. Leaves out: waiting; `next_timeout` says when more may go.
+Read next: `meeting/forwarder.py` (`Slot.send`); `media/bandwidth.py`, where a rate comes from.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ MOST_OCTETS = 1 << 20  # that may wait where all of it drains in time: several p
 QUANTUM = 0.001  # seconds: a timer that is earlier by less than this is no reason to wait again
 
 
-class Kind(IntEnum):
-    """What goes first."""
+class Urgency(IntEnum):
+    """What goes first, the most urgent on top."""
 
     AUDIO = 0
     RETRANSMISSION = 1
@@ -89,7 +90,7 @@ class Pacer(Generic[Item]):
         self.window = window
         self.drains_within = drains_within
         self._paid_until = -math.inf  # when what has left would have left at the rate
-        self._queues: tuple[DropOldestQueue[Item], ...] = tuple(DropOldestQueue() for _ in Kind)
+        self._queues: tuple[DropOldestQueue[Item], ...] = tuple(DropOldestQueue() for _ in Urgency)
 
     def __len__(self) -> int:
         return sum(map(len, self._queues))
@@ -109,38 +110,43 @@ class Pacer(Generic[Item]):
         """Seconds until all that waits has left, at the present pace."""
         return self.octets * 8 / self._pace_bps
 
-    def passes(self, octets: int, now: float, kind: Kind = Kind.VIDEO) -> bool:
+    def passes(self, octets: int, now: float, urgency: Urgency = Urgency.VIDEO) -> bool:
         """Whether a batch of this size in all may leave at once; if so, it is counted.
 
-        A batch of mixed kinds is as urgent as its least urgent packet.
+        A mixed batch is as urgent as its least urgent packet.
         """
         if self.rate_bps == math.inf:  # spec: pacing/unlimited-passes
             return True
         # spec: pacing/audio-never-waits
-        if kind is not Kind.AUDIO and (self._is_ahead(now) or self._anyone_before(kind)):
+        if urgency is not Urgency.AUDIO and (self._is_ahead(now) or self._anyone_before(urgency)):
             return False
         self.count(octets, now)
         return True
 
-    def wait(self, kind: Kind, item: Item, size: int) -> None:
-        """Put in a packet that did not pass. Padding is dropped before anything else, then the oldest of a kind."""
+    def count(self, octets: int, now: float) -> None:
+        """So much leaves, asked or not: what comes behind it has to wait the longer."""
+        # spec: pacing/rate
+        self._paid_until = max(self._paid_until, now) + octets * 8 / self._pace_bps
+
+    def wait(self, urgency: Urgency, item: Item, size: int) -> None:
+        """Put in a packet that did not pass. Padding is dropped before anything else, then the oldest."""
         most = LONGEST_WAIT * self.rate_bps / 8
         if self.drains_within < math.inf:
             most = MOST_OCTETS
             self._pace_bps = max(self._pace_bps, 8 * (self.octets + size) / self.drains_within)
-        others = sum(queue.octets for queue in self._queues[: Kind.PADDING])
-        if kind is not Kind.PADDING and others + size > most:
-            self._queues[Kind.PADDING].clear()
-        self._queues[kind].put(item, size, most)  # spec: pacing/bounded
+        others = sum(queue.octets for queue in self._queues[: Urgency.PADDING])
+        if urgency is not Urgency.PADDING and others + size > most:
+            self._queues[Urgency.PADDING].clear()
+        self._queues[urgency].put(item, size, most)  # spec: pacing/bounded
 
-    def due(self, now: float) -> list[tuple[Kind, Item]]:
+    def due(self, now: float) -> list[tuple[Urgency, Item]]:
         """What may leave now, the most urgent first; to be called when `next_timeout` has come."""
-        out: list[tuple[Kind, Item]] = []
-        for kind, queue in zip(Kind, self._queues, strict=True):  # spec: pacing/order
+        out: list[tuple[Urgency, Item]] = []
+        for urgency, queue in zip(Urgency, self._queues, strict=True):  # spec: pacing/order
             while queue and not self._is_ahead(now):
                 item, size = queue.take()
                 self.count(size, now)
-                out.append((kind, item))
+                out.append((urgency, item))
         if not any(self._queues):
             self._pace_bps = self.rate_bps
         return out
@@ -165,10 +171,5 @@ class Pacer(Generic[Item]):
     def _is_ahead(self, now: float) -> bool:
         return self._paid_until - now > self.window  # spec: pacing/window
 
-    def _anyone_before(self, kind: Kind) -> bool:
-        return any(self._queues[: kind + 1])
-
-    def count(self, octets: int, now: float) -> None:
-        """So much leaves without being asked."""
-        # spec: pacing/rate
-        self._paid_until = max(self._paid_until, now) + octets * 8 / self._pace_bps
+    def _anyone_before(self, urgency: Urgency) -> bool:
+        return any(self._queues[: urgency + 1])

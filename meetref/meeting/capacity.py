@@ -2,7 +2,8 @@
 
 A machine in the manner of `protocol/machine`, owned by `meeting/down`, which tells it every run of packets that leaves
 (one call a run, on the hot path) and every transport-wide feedback, and sends the padding that it asks for.
-Stands above `media/bandwidth` (the estimate) and `media/probing` (the bursts); `meeting/portions` spends what it finds.
+Stands above `media/bandwidth` (the estimate) and `media/probing` (the bursts), and above what the estimate bounds:
+`media/pacing` (pictures) and `media/allowance` (what is sent again). `meeting/portions` spends what it finds.
 Specification: draft-ietf-rmcat-gcc-02; draft-holmer-rmcat-transport-wide-cc-extensions-01.
 Leaves out: what waits in the pacer, which are `meeting/forwarder`'s packets; here it is only given its rate.
 Read next: `meeting/portions.py`.
@@ -25,7 +26,7 @@ from meetref.wire.transportfeedback import TransportFeedback
 START_BPS = 2_500_000
 """Before anything is known: as the Jitsi bridge begins. A thinner line shows within seconds."""
 MAXIMUM_BPS = 50_000_000
-LONGEST_WAIT = 0.5
+DRAINS_WITHIN = 0.5
 """Seconds in which all that waits leaves, though faster than the estimate says: who shows a still screen is sent
 little, so little is known of their line, and the next slide is not to take seconds on a wide one."""
 OVERHEAD = 28  # octets of IP and UDP, which fill a line as all others do
@@ -41,7 +42,7 @@ class Capacity:
         self.estimator = Estimator(start_bps, maximum_bps=MAXIMUM_BPS)
         self.prober = Prober(start_bps, maximum_bps=MAXIMUM_BPS)
         self.allowance = Allowance(start_bps)
-        self.pacer: Pacer[Any] = Pacer(drains_within=LONGEST_WAIT)
+        self.pacer: Pacer[Any] = Pacer(drains_within=DRAINS_WITHIN)
         self.feedbacks = 0
         self.overhead = 0.0
         """What protection adds to the media, as a part of them."""

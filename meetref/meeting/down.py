@@ -1,11 +1,13 @@
 """A participant's *down* connection: the seats through which they see and hear the others.
 
-A machine (protocol/machine.py) around a `protocol.peer.Peer`: it owns the slots (one outgoing stream each), answers
-what the viewer lost or cannot decode, and keeps every slot's sender reports on this server's one clock.
+A machine (protocol/machine.py) around a `protocol.peer.Peer`: it owns the slots (one outgoing stream each), lets go
+what waits in the pacer when its turn comes, answers what the viewer lost or cannot decode, and keeps every slot's
+sender reports on this server's one clock.
 Stands below `meeting/exchange` and above `meeting/forwarder` (`Slot`); who sits where is `meeting/seats`.
 Specification: RFC 3550 section 6.4.1 (sender reports), RFC 3611 section 4.5 (answers), RFC 4585 (NACK, PLI), RFC 5104
 (FIR), RFC 4588 (RTX).
 Leaves out: what feedback says of the bandwidth, which is `meeting/capacity`'s; here it waits until `tend` is called.
+Read next: `meeting/capacity.py`.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ from meetref.media.rewriting import Incoming, Parts, Rewriter
 from meetref.media.roundtrip import RoundTrip
 from meetref.meeting.capacity import Capacity
 from meetref.meeting.fec import Protecting
-from meetref.meeting.forwarder import Link, Repair, Retransmission, Slot, Verbatim
+from meetref.meeting.forwarder import Link, Slot
 from meetref.meeting.red import Worth
+from meetref.meeting.repair import Repair, Retransmission, Verbatim
 from meetref.meeting.track import Kind
 from meetref.net.unhurried import is_unhurried
 from meetref.protocol.machine import Datagram, Dice, Event

@@ -3,10 +3,12 @@
 `meeting/up` parses a packet once and gives it to its `Encoding` (`meeting/track`). When the batch is over, that
 forwards what it got: each `Slot` that shows it rewrites, locks and sends its copies, a viewer at a time, because
 whatever belongs to one viewer is then fetched into the processor's caches once, and the first viewer need not wait for
-the last. No task, no channel, no await in between (docs/architecture.md, "The way of a packet").
+the last. No task, no channel, no await in between (docs/architecture.md, "The way of a packet"). Pictures that are
+more than the viewer's line carries wait as they came, in `media/pacing`, and are rewritten when they leave.
 Stands above `media/rewriting` (what changes in a packet) and below `meeting/seats` (which slot shows which track).
-Specification: RFC 7667 section 3.7 (selective forwarding); RFC 4588 for retransmission.
+Specification: RFC 7667 section 3.7 (selective forwarding).
 Leaves out: choosing; `Slot.want` is told which encoding and how many temporal layers a viewer should have.
+Read next: `meeting/down.py`, which is the `Link`; `meeting/repair.py`, for what was lost.
 """
 
 from __future__ import annotations
@@ -16,21 +18,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from meetref.media.formats import FORMATS
-from meetref.media.pacing import Kind as Urgency
-from meetref.media.pacing import Pacer
-from meetref.media.repair import PacketCache
-from meetref.media.rewriting import Incoming, Parts, Rewriter, transport_sequence_at, without_padding
+from meetref.media.pacing import Pacer, Urgency
+from meetref.media.rewriting import Incoming, Parts, Rewriter
 from meetref.media.shielding import Shield
 from meetref.media.thinning import ALL_LAYERS
+from meetref.meeting.repair import Repair
 from meetref.meeting.track import Encoding, Kind, Track
 from meetref.meeting.viewing import Viewing
 from meetref.protocol.negotiation import Fec
-from meetref.wire import rtp
-
-SHORTEST_ROUND_TRIP = 0.01  # seconds; on a faster path a viewer still waits so long before it asks again
-IMPATIENT = 0.9  # of a round trip: both ends measure it, and a viewer who asks once in theirs may come early by ours
-
-MAXIMUM_PADDING = 64  # packets that are sent once more at a time, to fill a link
 
 OVERHEAD = 72  # octets of a packet beside the tail of its payload: IP, UDP, header, descriptor, SRTP's tag
 
@@ -149,7 +144,7 @@ class Slot(Viewing):
     # --- packets ------------------------------------------------------------------------------------
 
     def send(self, packets: Sequence[Incoming], now: float) -> None:
-        """Forward what came of the encoding in one batch: now, or when it is the turn of its packets."""
+        """Forward what came of the encoding in one batch: now, or when the pacer says that it is their turn."""
         pacer = self.link.pacer
         if pacer.rate_bps < math.inf and not self._passes(pacer, packets, now):
             for packet, size in zip(packets, self._sizes(packets), strict=True):
@@ -162,6 +157,7 @@ class Slot(Viewing):
             self.keyframe_left_at = now + pacer.waiting_for
 
     def _passes(self, pacer: Pacer[tuple[Slot, Incoming]], packets: Sequence[Incoming], now: float) -> bool:
+        """Whether they leave as they are. A batch that alone is more than the pacer's window is spread out."""
         octets = sum(self._sizes(packets))
         if self.kind == "audio":
             pacer.count(octets, now)
@@ -176,7 +172,7 @@ class Slot(Viewing):
         return [len(packet.tail) + OVERHEAD if packet.temporal <= thinning.wanted else 0 for packet in packets]
 
     def forward(self, packets: Sequence[Incoming], now: float) -> None:
-        """Rewrite, lock, send and remember packets whose turn it is.
+        """Rewrite, lock, send and remember packets whose turn it is: at once, or out of the pacer (`Link.release`).
 
         What the lock refuses leaves a gap in the link's transport-wide numbers: to the viewer it is lost.
         """
@@ -265,142 +261,3 @@ class Slot(Viewing):
         padding = self.repair.pad(octets, self.link, now)
         self.link.send(padding)
         return sum(map(len, padding))
-
-
-class Repair(Protocol):
-    """How a slot answers what its viewer lost."""
-
-    def remember(self, run: Sequence[Parts], locked: Sequence[bytes], now: float) -> None:
-        """Keep what was sent: in parts, and as much of it as was locked."""
-        ...
-
-    def has(self, sequence: int) -> bool:
-        """Whether the packet with this number, one of the newest, was sent."""
-        ...
-
-    def forget(self, payload_type: int) -> None:
-        """Nothing that was sent so far is needed any more; what follows is sent again under this payload type."""
-        ...
-
-    def again(self, sequence: int, link: Link, now: float) -> list[bytes]:
-        """The packet for the wire; nothing where it is gone or has no room, or was sent again a moment ago."""
-        ...
-
-    def pad(self, octets: int, link: Link, now: float) -> list[bytes]:
-        """Packets for the wire that the viewer needs not, of about so many octets; nothing where there is no way."""
-        ...
-
-    def expect(self, round_trip_time: float) -> None:
-        """Take the measured round trip, in seconds."""
-        ...
-
-
-class Verbatim:
-    """Without RTX: the very ciphertext again. A changed packet under a used index would give the GCM key away."""
-
-    __slots__ = ("_cache",)
-
-    def __init__(self) -> None:
-        self._cache: PacketCache[bytes] = PacketCache()
-
-    def expect(self, round_trip_time: float) -> None:
-        self._cache.round_trip_time = max(IMPATIENT * round_trip_time, SHORTEST_ROUND_TRIP)
-
-    def remember(self, run: Sequence[Parts], locked: Sequence[bytes], now: float) -> None:
-        for packet in locked:
-            self._cache.store(packet[2] << 8 | packet[3], (packet,), now)
-
-    def has(self, sequence: int) -> bool:
-        return sequence in self._cache
-
-    def forget(self, payload_type: int) -> None:
-        self._cache.forget()
-
-    def again(self, sequence: int, link: Link, now: float) -> list[bytes]:
-        found = self._cache.fetch(sequence, now)
-        return [found] if found is not None and link.may_repeat(now) else []
-
-    def pad(self, octets: int, link: Link, now: float) -> list[bytes]:
-        return []  # the same packet again would have no transport-wide number of its own
-
-
-class Retransmission:
-    """With RTX (RFC 4588): the packet travels anew in a stream of its own, its old sequence number in front."""
-
-    __slots__ = ("_cache", "payload_type", "sequence", "ssrc", "transport_id")
-
-    def __init__(self, *, ssrc: int, payload_type: int, transport_id: int, first_sequence: int) -> None:
-        self.ssrc = ssrc
-        self.payload_type = payload_type
-        self.transport_id = transport_id
-        self.sequence = first_sequence
-        self._cache: PacketCache[Parts] = PacketCache()
-
-    def expect(self, round_trip_time: float) -> None:
-        self._cache.round_trip_time = max(IMPATIENT * round_trip_time, SHORTEST_ROUND_TRIP)
-
-    def remember(self, run: Sequence[Parts], locked: Sequence[bytes], now: float) -> None:
-        first, last = int.from_bytes(run[0][0][2:4]), int.from_bytes(run[-1][0][2:4])
-        if (last - first) & 0xFFFF == len(run) - 1:  # in order as they are, nothing is missing between them: mostly
-            self._cache.store(first, run, now)
-            return
-        for parts in run:
-            self._cache.store(parts[0][2] << 8 | parts[0][3], (parts,), now)
-
-    def has(self, sequence: int) -> bool:
-        return sequence in self._cache
-
-    def forget(self, payload_type: int) -> None:
-        self._cache.forget()
-        self.payload_type = payload_type
-
-    def again(self, sequence: int, link: Link, now: float) -> list[bytes]:
-        found = self._cache.fetch(sequence, now)
-        if found is None or not link.may_repeat(now):
-            return []
-        return self._repeat(found, link, now)
-
-    def pad(self, octets: int, link: Link, now: float) -> list[bytes]:
-        """The newest packets once more, for they may still repair something; then packets of nothing but padding.
-
-        These are what is left where all pictures pause, and without them nobody would ever find out that there is room.
-        """
-        made: list[bytes] = []
-        kept = iter(self._cache.newest(MAXIMUM_PADDING, now))
-        while octets > 0 and len(made) < MAXIMUM_PADDING:
-            packet = next(kept, None)
-            sent = self._empty(link, now) if packet is None else self._repeat(packet, link, now)
-            if not sent:
-                break
-            made += sent
-            octets -= len(sent[0])
-        return made
-
-    def _empty(self, link: Link, now: float) -> list[bytes]:
-        number, sequence = link.transport_sequence, self.sequence
-        link.transport_sequence, self.sequence = (number + 1) & 0xFFFF, (sequence + 1) & 0xFFFF
-        extensions = {self.transport_id: number.to_bytes(2)} if self.transport_id else {}
-        packet = rtp.Packet(
-            payload_type=self.payload_type, sequence=sequence, timestamp=0, ssrc=self.ssrc,
-            payload=b"", extensions=extensions, padding_size=255,
-        )  # fmt: skip
-        octets = rtp.serialize(packet)
-        header = octets[: -packet.padding_size]
-        locked = link.lock([(header, b"", octets[len(header) :])])
-        link.on_sent(number, locked, now)
-        return locked
-
-    def _repeat(self, kept: Parts, link: Link, now: float) -> list[bytes]:
-        sent, descriptor, tail = without_padding(kept)
-        header = bytearray(sent)
-        timestamp = int.from_bytes(sent[4:8])  # spec: rtp/rtx-same-timestamp
-        rtp.fixed.pack_into(header, 0, sent[0], sent[1] & 0x80 | self.payload_type, self.sequence, timestamp, self.ssrc)
-        number = link.transport_sequence
-        if self.transport_id:
-            at = transport_sequence_at(header)
-            header[at : at + 2] = number.to_bytes(2)
-        self.sequence = (self.sequence + 1) & 0xFFFF  # spec: rtp/rtx-own-sequence
-        link.transport_sequence = (number + 1) & 0xFFFF
-        locked = link.lock([(bytes(header), sent[2:4] + descriptor, tail)])  # spec: rtp/rtx-original-sequence
-        link.on_sent(number, locked, now)
-        return locked

@@ -14,7 +14,7 @@ from meetref.media.lipsync import PublisherClock, TrackClock
 from meetref.media.rewriting import Incoming
 from meetref.media.roundtrip import RoundTrip
 from meetref.meeting.down import MAXIMUM_UNREAD
-from meetref.meeting.forwarder import Verbatim
+from meetref.meeting.repair import Verbatim
 from meetref.meeting.track import Track
 from meetref.protocol.negotiation import RTX_PAYLOAD_TYPE, AcceptedTrack, TakenAnswer, Transport
 from meetref.protocol.videocodecs import AV1, H264

@@ -21,7 +21,8 @@ from meetref.media.lipsync import PublisherClock, TrackClock
 from meetref.media.pacing import Pacer
 from meetref.media.rewriting import Incoming, Parts, Rewriter
 from meetref.media.sequence import Unwrapper, difference
-from meetref.meeting.forwarder import Slot, Verbatim
+from meetref.meeting.forwarder import Slot
+from meetref.meeting.repair import Verbatim
 from meetref.meeting.track import Encoding, Track
 from meetref.wire import rtp, vp8
 from tests.media.layered import KEYFRAME_EVERY, Coded, Decoder, Stream, coded, decoded

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from meetref.media.pacing import Kind, Pacer
+from meetref.media.pacing import Pacer, Urgency
 from tests.vectors.machinesteps import Case, parameters
 
 
@@ -18,9 +18,9 @@ def play(init: Case, steps: list[Case]) -> None:
         now, wanted = step["at_ms"] / 1000, step.get("expect", {})
         ((verb, what),) = step.get("do", {"nothing": None}).items()
         if verb == "batch":
-            assert pacer.passes(what["octets"], now, Kind[what["kind"].upper()]) == wanted["passes"], step
+            assert pacer.passes(what["octets"], now, Urgency[what["kind"].upper()]) == wanted["passes"], step
         elif verb == "wait":
-            pacer.wait(Kind[what["kind"].upper()], what["item"], what["size"])
+            pacer.wait(Urgency[what["kind"].upper()], what["item"], what["size"])
         elif verb == "rate_bps":
             pacer.set_rate(_rate(what))
         elif "due" in wanted:
