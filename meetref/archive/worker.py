@@ -3,7 +3,7 @@
 One of a group takes the entry `ended` or `recovered` and makes an attempt at the recording; who is killed meanwhile is
 followed by another, and the first whose result is in the log is the one. What cannot be composed ends as `failed`, with
 the reason, and the next one is looked at.
-Stands on `archive/attempt` and `archive/kept`; `app/work` runs it. Source: docs/keeping.md, spec/worker.toml.
+Stands on `archive/attempt` and `archive/kept`; `app/worker` runs it. Source: docs/keeping.md, spec/worker.toml.
 Leaves out: several at a time; start another worker. Read next: `archive/attempt.py`, `archive/keeper.py`.
 """
 

@@ -4,6 +4,7 @@ What is repeated must not push aside what is sent for the first time: on a line 
 asked for again, and lost again, and without a bound that comes to ten times what the line carries.
 Stands above nothing of this floor, beside `media/repair`; `meeting/capacity` has one for each viewer.
 Specification: none. The WebRTC library of the browsers bounds repetitions by the estimate, too (M138, RateLimiter).
+Read next: `media/pacing.py`, the other thing that the estimate bounds.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ through a seat's reports stays straight when the person changes.
 Stands on `media/clock`; `meeting/up` feeds it, `meeting/forwarder` asks it where a source begins.
 Specification: RFC 3550 section 6.4.1 (sender reports); the rule of one offset a publisher is ours.
 Leaves out: clock drift within one call beyond following the reports; a browser's playout absorbs the rest.
+Read next: `meeting/forwarder.py` (`Slot.timestamp_at`).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ the spot; in a larger one, where a thousand may come and go, a task looks once a
 Three other tasks look at voices, at what each viewer's connection carries, and at how well it does.
 Stands above `meeting/seating` (whom one viewer sees), `meeting/seats`, `meeting/portions`, `meeting/listening` and
 `meeting/quality`; below `meeting/room`. Specification: none; docs/architecture.md, "Seats".
-Leaves out: who is in the room, and what they write.
+Leaves out: who is in the room, and what they write. Read next: `meeting/seating.py`, `meeting/portions.py`.
 """
 
 from __future__ import annotations

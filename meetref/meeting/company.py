@@ -1,7 +1,7 @@
 """What one participant needs of the others: the room, seen from one of its people.
 
 Stands beside `meeting/participant`, which is given one; `meeting/room` is it.
-Leaves out: all that a room does by itself.
+Leaves out: all that a room does by itself. Read next: `meeting/room.py`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ Stands above `meeting/up` and `meeting/down`, the two kinds of connection, and `
 `meeting/participant`, which has a connection served.
 Specification: RFC 8445 section 7.3 (USERNAME), RFC 7983 (first octet).
 A TCP stream is one more path (`net/streampath`): its ends are `StreamAddress`es, everything else is the same.
+Leaves out: what is in a datagram. Read next: `meeting/up.py`, where a publisher's packet goes on.
 """
 
 from __future__ import annotations

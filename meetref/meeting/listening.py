@@ -2,7 +2,8 @@
 
 `hear` is called for every audio packet of the room, so it does next to nothing; a few times a second the room lets it
 `decide`. Everything that wants to know who speaks asks here, whatever machine finds it out.
-Stands above `media/speaker` and `media/dominance`; below `meeting/room`, which tells viewers and seats people by it.
+Stands above `media/speaker` and `media/dominance`; below `meeting/arranging`, which tells viewers and seats people by
+it.
 Specification: RFC 6464 for the levels.
 Read next: `meeting/seating.py`.
 """

@@ -6,6 +6,7 @@ these are told as answers to what they ask (`app/whip`).
 Stands above `meeting/participant` and `protocol/oneway`; below `app/whip`.
 Specification: RFC 9725 sections 4.2 and 4.3, draft-ietf-wish-whep-03 sections 4.3 to 4.5.
 Leaves out: chat, devices that change, coming back: whoever was lost offers anew.
+Read next: `meeting/requestedseats.py`.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ The participant's task is a nursery inside the room's; `up` and `down` are tasks
 `room demo > alice > up`. Their WebSocket may break and come back (`attach`) while the media goes on.
 Stands above `meeting/up`, `meeting/down`, `meeting/seats`; below `meeting/room`, which is told of every change.
 Leaves out: what the messages look like (`wire/signaling`) and how they travel (`app/signaling`).
+Read next: `meeting/up.py`, `meeting/down.py`; `meeting/seats.py`.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """What each seat of one viewer gets of the viewer's bandwidth, carried out and put into words.
 
-A few times a second the room lets each viewer's `Portions` look; it asks `media/allocator` only when something moved.
+A few times a second `meeting/arranging` lets each viewer's `Portions` look; it asks `media/allocator` only when
+something moved.
 Wishes come from the seats (how much each sight matters, how tall it is), layers and rates from the tracks, the budget
 from `meeting/capacity`; the answer is told to the slots (`Slot.want`) and, where pictures pause, to the viewer.
-Stands above `meeting/seats`, below `meeting/room`. Specification: none; docs/allocation.md.
-Leaves out: the rules, which are `media/allocation`'s.
+Stands above `meeting/seats`, below `meeting/arranging`. Specification: none; docs/allocation.md.
+Leaves out: the rules, which are `media/allocation`'s. Read next: `media/allocator.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How well a person's connections do, in bars: from what was lost, how far away they are, and what had to be left out.
 
 Pure but for the counts it remembers: `Gauge` looks at a participant's *up* and *down* now and then and says 0 to 4.
-Stands below `meeting/room`, which tells everybody.
+Stands below `meeting/arranging`, which tells everybody.
 Source: the bounds are ours, along ITU-T G.114 (delay: up to 150 ms does not disturb, 400 ms is the limit of what is
 accepted) and the loss from which voices (3 %) and pictures (8 %) suffer.
 Leaves out: why; `app/xray` shows the figures themselves.

@@ -1,12 +1,12 @@
-"""The recording of one room: who wanted it, what is recorded, and that everybody knows.
+"""The recording of one room: which tracks are taken, and what is noted beside them.
 
-Everybody is told before the first packet is taken, and whoever comes later as soon as they are in. While it runs, a
-task looks ten times a second at who is there: it taps new tracks, lets go of those that are gone, and notes in the
-manifest who joined, left, muted, shared, spoke, and looked at what.
-Stands on `meeting/tap` and on a `Recorder` that `app` hands in (`archive/recorder`); `meeting/room` has one.
+While it runs, a task looks ten times a second at who is there: it taps new tracks, lets go of those that are gone, and
+notes in the manifest who joined, left, muted, shared, spoke, and looked at what.
+Stands on `meeting/tap` and on a `Recorder` that `app` hands in: `archive/recorder` for a recording, which
+`meeting/recorded` has begun, `archive/broadcast` for the show of a `meeting/webinar`.
 Specification: docs/recording.md, spec/recorder.toml.
-Leaves out: who may: `Rooms` asks what it was given. Where it all goes: the archive.
-Read next: `archive/recorder.py`.
+Leaves out: who may, and that everybody knows before the first packet is taken: `meeting/recorded`. Where it all goes:
+the archive. Read next: `archive/recorder.py`.
 """
 
 from __future__ import annotations

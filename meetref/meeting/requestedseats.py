@@ -3,7 +3,7 @@
 Stands above `meeting/seats`, whose seats grow with the room; below `meeting/oneway`.
 Specification: draft-ietf-wish-whep-03 section 3 (nothing is negotiated again). Who sits is our own: screens first, then
 who speaks, who spoke, and the others as they came; nobody without a picture as long as somebody has one.
-Leaves out: telling the viewer who sits where. There is no signaling to tell it by.
+Leaves out: telling the viewer who sits where. There is no signaling to tell it by. Read next: `meeting/oneway.py`.
 """
 
 from __future__ import annotations

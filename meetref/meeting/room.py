@@ -2,10 +2,10 @@
 
 `Rooms.attend` is what a signaling door calls for each WebSocket. A room is a nursery that opens with the first
 person and closes after the last; a participant is a task in it.
-Stands above `meeting/participant`, `meeting/chat` and `meeting/minutes`; below `app/serve`, which hands in
-the log and the admission.
+Stands above `meeting/participant`, `meeting/chat`, `meeting/captions`, `meeting/minutes`, `meeting/recorded` and
+`meeting/webinar`; below `app/server`, which hands in the log, the admission, and where recordings go.
 Leaves out: more than one machine. Every room of this process is here.
-Read next: `meeting/participant.py`.
+Read next: `meeting/participant.py`; `meeting/arranging.py`, what a room does by itself.
 """
 
 from __future__ import annotations

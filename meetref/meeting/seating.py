@@ -5,6 +5,7 @@ Pure: from what a room has to show (`Scene`, made once for all its viewers) and 
 nobody who stays visible moves; what of it the link can carry is not decided here, only how much each sight matters.
 Specification: none; docs/architecture.md, "Seats".
 Leaves out: sound. In a small room everybody is heard, seen or not; in a large one the loudest are.
+Read next: `meeting/seats.py`.
 """
 
 from __future__ import annotations

@@ -5,9 +5,10 @@ can be seen; a change of people is a `seats` message and a keyframe, never a ren
 its step (4, 9, 16, 25) are slots added and offered, one seat ahead of need. In a small room everybody has a seat, for
 everybody is heard, and those whom the viewer does not look at have their video slot rest; in a large room only who is
 seen sits, and the loudest are heard in slots of their own.
-Stands above `meeting/down` (the slots) and `meeting/seating` (who is seen), below `meeting/room`.
+Stands above `meeting/down` (the slots) and `meeting/seating` (who is seen), below `meeting/arranging`.
 Specification: none; docs/architecture.md, "Seats".
 Leaves out: which layer of a picture a slot gets, and whether there is room for any; `sights` say what is wished for.
+Read next: `meeting/portions.py`, which decides that.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A machine (protocol/machine.py) around a `protocol.peer.Peer`: it adds what a receiver of media owes the sender,
 namely receiver reports, transport-wide feedback, and requests for lost packets and keyframes. It sends no media, so
 it measures the round trip by extended reports, where the publisher answers them.
-Stands below `meeting/exchange` (which brings datagrams) and above `meeting/forwarder` (`Track.take`).
+Stands below `meeting/exchange` (which brings datagrams) and above `meeting/track` (`Encoding.receive`).
 Specification: RFC 3550 section 6.4 and RFC 3611 (reports), RFC 4585 (NACK, PLI), RFC 4588 (RTX), RFC 2198 (RED),
 draft-holmer-rmcat-transport-wide-cc-extensions-01; RFC 9143 section 9.2 (which stream is which section), RFC 8852
 (and which encoding). Leaves out: streams that are named in RTCP only. Read next: `meeting/track.py`.
@@ -88,7 +88,8 @@ class Stream:
 
 
 class Up:
-    """A machine. `touch` tells the exchange that there is something to send, `arrived` what to forward.
+    """A machine. `touch` tells the exchange that there is something to send; `arrived` is its list of encodings that
+    have got packets in this batch, and are forwarded at the end of it.
 
     `tracks` are what the others can see and hear, by mid; they live as long as the connection.
     """

@@ -4,7 +4,7 @@ Stands beside everything that runs on Trio and asks nothing of it but names: tas
 Trio's own tasks, a library's, and those that nobody named are left out; what runs below them moves up to the nearest
 name.
 Leaves out: where in its code a task waits (that is a debugger's business) and any change of the tree.
-Read next: design, rule 3: every task has an owner.
+Read next: docs/architecture.md, rule 3: every task has an owner.
 """
 
 from __future__ import annotations

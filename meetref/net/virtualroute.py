@@ -4,7 +4,7 @@ Stands below `net/virtual`, which moves packets, and above whatever stands betwe
 A realm is what lies behind one box, or the public network (None). Boxes may stand behind boxes. A packet is translated
 outward when it leaves its host's link and inward when it gets to the box there, each at that moment.
 Leaves out: routing between several ways; there is one way or none.
-Read next: `net/virtualnat.py`.
+Read next: `net/nat.py`.
 """
 
 from __future__ import annotations

@@ -95,6 +95,19 @@ def test_links_between_pages_lead_somewhere() -> None:
     assert not broken, "\n".join(broken)
 
 
+def test_modules_that_are_named_are_there() -> None:
+    """In backticks, as `wire/rtp` or `app/page/xray.js`: by such names a reader finds the way."""
+    floors = "|".join(sorted({str(module.floor) for module in modules()} - {"None"}))
+    named = re.compile(rf"`(?:meetref/)?((?:{floors})/[a-z0-9_/]+)(\.[a-z]+)?`")
+    missing = []
+    for path in [*PAGES, *(module.path for module in modules())]:
+        for stem, ending in named.findall(path.read_text(encoding="utf-8")):
+            candidates = [ROOT / "meetref" / (stem + each) for each in (ending, ".py", "")]
+            if not any(candidate.exists() for candidate in candidates):
+                missing.append(f"{path.relative_to(ROOT)}: {stem}")
+    assert not missing, "\n".join(missing)
+
+
 def test_make_knows_every_target_that_is_written_about() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
