@@ -11,7 +11,6 @@ Leaves out: real links; what is seen with tc in namespaces is told in docs/measu
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -196,7 +195,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json is not None:
         Report(
             lab="bandwidth",
-            command=" ".join(["meetref", "lab", "bandwidth", *sys.argv[3:]]),
             seed=seed,
             settings={"delay_ms": 1000 * DELAY, "queue_octets": QUEUE, "quick": arguments.quick},
             figures={name: round(value, 3) for name, value in figures.items()},

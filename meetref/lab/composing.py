@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import cProfile
 import pstats
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -186,7 +185,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json is not None:
         Report(
             lab="composing",
-            command=" ".join(["meetref", "lab", "composing", *sys.argv[3:]]),
             seed=arguments.seed,
             settings={"people": PEOPLE, "width": WIDTH, "height": HEIGHT, "seconds": seconds, "rounds": rounds},
             figures={

@@ -93,13 +93,12 @@ async def run_plan(plan: Plan, tell: Callable[[str], None]) -> Results:
     return results
 
 
-def report_of(plan: Plan, results: Results, command: str) -> Report:
+def report_of(plan: Plan, results: Results) -> Report:
     """The series have a row for each shape and audience."""
     rows = [result.figures() for result in results.shapes]
     names = [name for name in rows[0] if all(name in row for row in rows)]
     return Report(
         lab="forwarding",
-        command=command,
         seed=plan.seed,
         settings={
             "shapes": [result.shape for result in results.shapes],
@@ -181,7 +180,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandFailed(f"somebody lost our server: {first_error(lost)}") from None
     print(verdict(results))
     if arguments.json is not None:
-        report_of(plan, results, " ".join(["meetref", "lab", "forwarding", *sys.argv[3:]])).write(arguments.json)
+        report_of(plan, results).write(arguments.json)
     return Exit.DONE
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -145,12 +144,10 @@ def figures_of(through: Way, direct: Way) -> dict[str, float]:
     return {name: round(value, 3) for name, value in figures.items()}
 
 
-def report_of(plan: Plan, through: Way, direct: Way, command: str) -> Report:
+def report_of(plan: Plan, through: Way, direct: Way) -> Report:
     """The series have the medians of the rounds."""
     return Report(
         lab="glass",
-        command=command,
-        seed=0,
         settings={
             "rounds": plan.rounds,
             "seconds_a_window": plan.seconds,
@@ -204,5 +201,5 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandFailed(str(first_error(failed))) from None
     show(through, direct)
     if arguments.json is not None:
-        report_of(plan, through, direct, " ".join(["meetref", "lab", "glass", *sys.argv[3:]])).write(arguments.json)
+        report_of(plan, through, direct).write(arguments.json)
     return Exit.DONE

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import sys
 from collections import defaultdict
 from pathlib import Path
 from statistics import median
@@ -162,10 +161,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json is not None:
         Report(
             lab="handshakes",
-            command=" ".join(["meetref", "lab", "handshakes", *sys.argv[3:]]),
             seed=arguments.seed,
             settings={"rounds": rounds, "handshakes_a_round": HANDSHAKES, "pyopenssl": compare},
             figures=figures,
-            series={},
         ).write(arguments.json)
     return Exit.DONE

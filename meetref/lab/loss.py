@@ -12,7 +12,6 @@ Read next: `media/protection.py`.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -214,7 +213,6 @@ def run(arguments: argparse.Namespace) -> int:
                 figures[f"{key}_overhead_percent"] = round(100 * outcome.overhead, 3)
         Report(
             lab="loss",
-            command=" ".join(["meetref", "lab", "loss", *sys.argv[3:]]),
             seed=arguments.seed,
             settings={"frames": arguments.frames, "patience_ms": 1000 * PATIENCE},
             figures=figures,

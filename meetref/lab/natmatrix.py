@@ -9,7 +9,6 @@ Leaves out: how common each kind is. Nobody measured that lately who says how.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -205,12 +204,11 @@ def figures_of(cells: Sequence[Cell]) -> dict[str, float]:
     return {name: round(value, 3) for name, value in figures.items()}
 
 
-def report_of(names: Sequence[str], cells: Sequence[Cell], seed: int, command: str) -> Report:
+def report_of(names: Sequence[str], cells: Sequence[Cell], seed: int) -> Report:
     """Each pair is an entry of every series: places by number in the settings; paths 0 none, 1 relay, 2 direct."""
     codes = {"none": 0.0, "relay": 1.0, "direct": 2.0}
     return Report(
         lab="nat-matrix",
-        command=command,
         seed=seed,
         settings={"places": list(names)},
         figures=figures_of(cells),
@@ -242,6 +240,5 @@ def run(arguments: argparse.Namespace) -> int:
     cells = run_matrix(names, arguments.seed)
     show(names, cells)
     if arguments.json is not None:
-        command = " ".join(["meetref", "lab", "nat-matrix", *sys.argv[3:]])
-        report_of(names, cells, arguments.seed, command).write(arguments.json)
+        report_of(names, cells, arguments.seed).write(arguments.json)
     return Exit.DONE

@@ -204,9 +204,8 @@ def run(arguments: argparse.Namespace) -> int:
     figures = figures_of(costs, compose(plan), crash.rests(plan.kills, plan.seed))
     print(*verdict(figures), sep="\n")
     if arguments.json is not None:
-        report = Report(
+        Report(
             lab="recording",
-            command=" ".join(["meetref", "lab", "recording", *sys.argv[3:]]),
             seed=plan.seed,
             settings={
                 "viewers": plan.audiences,
@@ -215,6 +214,5 @@ def run(arguments: argparse.Namespace) -> int:
                 "kills": plan.kills,
             },
             figures=figures,
-        )
-        report.write(arguments.json)
+        ).write(arguments.json)
     return Exit.DONE

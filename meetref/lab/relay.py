@@ -198,14 +198,13 @@ def show(results: list[Result], plan: Plan) -> None:
         )
 
 
-def report_of(plan: Plan, results: list[Result], command: str) -> Report:
+def report_of(plan: Plan, results: list[Result]) -> Report:
     """The figures of heavy load have plain names, those of other shapes say which."""
     figures: dict[str, float] = {}
     for result in results:
         figures |= result.figures()
     return Report(
         lab="relay",
-        command=command,
         seed=plan.seed,
         settings={
             "against": plan.against,
@@ -265,5 +264,5 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandFailed(str(first_error(failed))) from None
     show(results, plan)
     if arguments.json is not None:
-        report_of(plan, results, " ".join(["meetref", "lab", "relay", *sys.argv[3:]])).write(arguments.json)
+        report_of(plan, results).write(arguments.json)
     return Exit.DONE

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,13 @@ import meetref
 
 @dataclass(kw_only=True)
 class Report:
-    """The result of one run. `figures` are single numbers, `series` lists of numbers of the same length."""
+    """The result of one run. `figures` are single numbers, `series` lists of numbers of the same length.
+
+    `seed` is 0 where nothing is left to chance that a seed could decide.
+    """
 
     lab: str
-    command: str
-    seed: int
+    seed: int = 0
     settings: dict[str, Any]
     figures: dict[str, float]
     series: dict[str, list[float]] = field(default_factory=dict)
@@ -33,7 +36,7 @@ class Report:
         content = {
             "lab": self.lab,
             "version": meetref.__version__,
-            "command": self.command,
+            "command": " ".join(["meetref", "lab", self.lab, *sys.argv[3:]]),
             "seed": self.seed,
             "machine": machine(),
             "settings": self.settings,

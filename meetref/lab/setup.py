@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -248,7 +247,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json is not None:
         Report(
             lab="setup",
-            command=" ".join(["meetref", "lab", "setup", *sys.argv[3:]]),
             seed=arguments.seed,
             settings={"calls": calls, "loss_percent": arguments.loss, "round_trip_ms": 1000 * ROUND_TRIP},
             figures=figures_of(results),

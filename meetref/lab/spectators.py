@@ -202,12 +202,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandFailed(str(first_error(failed))) from None
     show(plan, outcome)
     if arguments.json is not None:
-        report = Report(
+        Report(
             lab="audience",
-            command=" ".join(["meetref", "lab", "audience", *sys.argv[3:]]),
-            seed=0,
             settings={"viewers": plan.viewers, "processes": plan.processes, "seconds": plan.seconds},
             figures=figures_of(outcome),
-        )
-        report.write(arguments.json)
+        ).write(arguments.json)
     return Exit.DONE

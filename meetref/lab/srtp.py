@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,10 +151,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json is not None:
         Report(
             lab="srtp",
-            command=" ".join(["meetref", "lab", "srtp", *sys.argv[3:]]),
             seed=arguments.seed,
             settings={"rounds": rounds, "octets": OCTETS, "packets_a_round": PACKETS},
             figures=figures_of(results),
-            series={},
         ).write(arguments.json)
     return Exit.DONE

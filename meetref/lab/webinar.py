@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
-import sys
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -222,12 +221,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandFailed(str(first_error(failed))) from None
     show(seen)
     if arguments.json is not None:
-        report = Report(
+        Report(
             lab="webinar",
-            command=" ".join(["meetref", "lab", "webinar", *sys.argv[3:]]),
-            seed=0,
             settings={"seconds": plan.seconds, "seconds_to_settle": plan.settle, "viewer": plan.viewer},
             figures=figures_of(seen),
-        )
-        report.write(arguments.json)
+        ).write(arguments.json)
     return Exit.DONE
