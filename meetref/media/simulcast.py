@@ -2,7 +2,7 @@
 
 A switch is a wait: the slot goes on with what it shows until the encoding it waits for begins a keyframe. Which
 encodings live is seen from what comes: a publisher switches them off and on as its bandwidth goes, without a word.
-Stands above nothing of this floor; `meeting/track` and `meeting/forwarder` do what is decided here.
+Stands above `media/thinning` (the highest layer); `meeting/viewing` does what is decided here.
 Specification: RFC 8853 section 6 leaves the choice to the receiver; the rules are ours.
 Leaves out: what a viewer can afford (`media/allocation`), and temporal layers below the choice (`media/thinning`).
 Read next: `media/demand.py`, what publishers hear of it.
@@ -20,9 +20,9 @@ from meetref.media.thinning import ALL_LAYERS
 Encoding = TypeVar("Encoding", bound=Hashable)
 
 SILENT_FOR = 0.6
-"""Seconds after which an encoding is taken for switched off, when at the same time another one has"""
+"""Seconds without a packet after which an encoding is taken for switched off, where another one has shown `PICTURES`
+meanwhile. So one that rests, as a screen does, rests together with the others and lives."""
 PICTURES = 8
-"""shown so many pictures. So one that rests, as a screen does, rests together with the others and lives."""
 SILENT_AFTER_KEYFRAME = 1.2
 """The same for one whose last picture was a keyframe: an encoder leaves out pictures until that one is paid for."""
 

@@ -4,7 +4,7 @@ Stands above `media/protection` (which knows when asking again is enough) and `m
 out), below `meeting/down`, which tells it what the viewer reports and lets it look a few times a second.
 Specification: RFC 5109 section 12: what protection takes, the media give up. That it begins at once and ends when the
 worst of ten seconds is over is `media/protection`'s.
-Leaves out: answering no request for what FEC may bring: a viewer who asks gets both.
+Leaves out: refusing requests for what FEC may bring: a viewer who asks gets both.
 Read next: `media/shielding.py`.
 """
 
