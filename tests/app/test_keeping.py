@@ -117,3 +117,4 @@ async def test_what_is_too_old_is_deleted_by_the_server(tmp_path: Path) -> None:
             while (keeping.recordings / name).exists():
                 await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()
+    assert list(keeping.recordings.iterdir()) == []

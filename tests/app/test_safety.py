@@ -84,6 +84,7 @@ def test_a_server_for_others(tmp_path: Path) -> None:
 def test_names_of_a_server() -> None:
     for name in ("meet.example", "meet.example.", "xn--bcher-kva.example", "m", "2001:db8::1", "192.0.2.7"):
         check_safety(options("--host-name", name))
+        assert shielded("--host-name", name).hosts.allows(f"[{name}]" if ":" in name else name)
 
 
 def test_what_is_public() -> None:

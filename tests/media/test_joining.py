@@ -88,9 +88,12 @@ def test_any_octets_are_joined_or_malformed(codec: str) -> None:
     dice, joining = random.Random(3), JOININGS[codec]
     for _ in range(3000):
         payloads = [dice.randbytes(dice.randrange(1, 12)) for _ in range(dice.randrange(1, 4))]
-        joining.starts_keyframe(payloads[0])
-        joining.size(payloads[0])
+        starts, size = joining.starts_keyframe(payloads[0]), joining.size(payloads[0])
+        assert isinstance(starts, bool)
+        assert size is None or len(size) == 2
         with suppress(Malformed):
-            joining.join(payloads)
+            joined = joining.join(payloads)
+            assert len(joined) <= 5 * sum(map(len, payloads)), "a start code of four octets for a unit of one"
         with suppress(Malformed):
-            joining.number(payloads[0])
+            number = joining.number(payloads[0])
+            assert number is None or 0 <= number[0] < number[1]

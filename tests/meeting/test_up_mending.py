@@ -132,7 +132,8 @@ def keyframes(alice: Publisher) -> list[rtcp.Packet]:
 
 @given(st.binary(max_size=60), st.booleans())
 def test_any_octets_as_red_raise_nothing(payload: bytes, as_fec: bool) -> None:
-    alice, _ = publisher()
+    alice, bob = publisher()
     packets = on_the_wire(1)
     packets[1].payload = bytes([ULPFEC]) + payload if as_fec else payload
     send(alice, packets)
+    assert bob.gets()[0].payload_type == 96, "the keyframe before it has come"

@@ -603,8 +603,12 @@ def test_damaged_descriptions_are_read_or_malformed(name: str, seed: int) -> Non
     case = recorded(name)[seed % len(recorded(name))]
     try:
         if "offer" in case:
-            answered(_mutated(case["offer"], seed))
+            given_answer = answered(_mutated(case["offer"], seed))
         else:
-            read_answer(_mutated(case["answer"], seed), slots(case["videos"]))
+            taken = read_answer(_mutated(case["answer"], seed), slots(case["videos"]))
     except Malformed:
-        pass
+        return
+    if "offer" in case:
+        assert {track.mid for track in given_answer.tracks} <= set(given_answer.mids)
+    else:
+        assert set(taken.accepted) <= {slot.mid for slot in slots(case["videos"])}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from meetref.wire import sdp
 from meetref.wire import sdpattributes as attributes
 from meetref.wire.reader import Malformed
 from meetref.wire.sdp import Attribute, Line, Origin, Section, Session, direction, parse, serialize
+from tests.wire.strangers import read
 
 SMALLEST = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"
 SECTION = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\n"
@@ -223,25 +226,25 @@ def test_fingerprint_reads_as_written(octets: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "parser",
+    ("parser", "writer"),
     [
-        attributes.parse_rtpmap,
-        attributes.parse_fmtp,
-        attributes.parse_feedback,
-        attributes.parse_extension,
-        attributes.parse_source,
-        attributes.parse_source_group,
-        attributes.parse_group,
-        attributes.parse_msid,
-        attributes.parse_fingerprint,
+        (attributes.parse_rtpmap, attributes.serialize_rtpmap),
+        (attributes.parse_fmtp, lambda value: attributes.serialize_fmtp(*value)),
+        (attributes.parse_feedback, lambda value: attributes.serialize_feedback(*value)),
+        (attributes.parse_extension, attributes.serialize_extension),
+        (attributes.parse_source, attributes.serialize_source),
+        (attributes.parse_source_group, attributes.serialize_source_group),
+        (attributes.parse_group, attributes.serialize_group),
+        (attributes.parse_msid, attributes.serialize_msid),
+        (attributes.parse_fingerprint, attributes.serialize_fingerprint),
+        (attributes.parse_rid, attributes.serialize_rid),
+        (attributes.parse_simulcast, attributes.serialize_simulcast),
     ],
 )
 @given(text=st.text(max_size=60) | st.text("0123456789 /:;=*abc", max_size=30))
-def test_any_value_is_read_or_malformed(parser, text: str) -> None:  # type: ignore[no-untyped-def]
-    try:
-        parser(text)
-    except Malformed:
-        pass
+def test_any_value_is_read_or_malformed(parser: Callable[[str], Any], writer: Callable[[Any], str], text: str) -> None:
+    value = read(parser, text)
+    assert value is None or parser(writer(value)) == value
 
 
 @pytest.mark.spec("sdp/fingerprint-length")

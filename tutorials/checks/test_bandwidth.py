@@ -80,7 +80,8 @@ def test_1_nothing_raises(module: ModuleType, seed: int) -> None:
     for _ in range(200):
         data = bytearray(dice.choice(genuine))
         data[dice.randrange(len(data))] = dice.randrange(256)
-        module.read_feedback(bytes(data[: dice.randrange(len(data) + 1)]))
+        found = module.read_feedback(bytes(data[: dice.randrange(len(data) + 1)]))
+        assert found is None or found.arrivals, f"{DRAFT} section 3.1: a feedback is about one packet at least"
 
 
 # --- step 2: reports ----------------------------------------------------------------------------------
