@@ -12,9 +12,9 @@ import trio
 from meetref.archive import keeper
 from meetref.archive.keeper import delete, keep_for, sweep
 from meetref.archive.kept import began_in
-from meetref.archive.log import LogUnavailable, open_log
-from meetref.archive.objects import ObjectsUnavailable, open_objects
-from tests.archive.workshop import ROOM, Composer, Shop, done, name_of, record, recorded, say
+from meetref.archive.log import LogUnavailable
+from meetref.archive.objects import ObjectsUnavailable
+from tests.archive.workshop import ROOM, Shop, name_of, open_shop, record, say
 
 ONE, TWO, THREE = name_of(1), name_of(2), name_of(3)
 AFTER_TWO = (began_in(TWO) or 0.0) + 1.0
@@ -24,13 +24,9 @@ AFTER_TWO = (began_in(TWO) or 0.0) + 1.0
 async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
     """With three recordings, of which two are composed and the last goes on."""
     with trio.fail_after(60.0):
-        async with open_log(":memory:") as log:
-            shop = Shop(tmp_path, log, open_objects(tmp_path / "objects"))
-            for name in (ONE, TWO):
-                await recorded(log, shop.recordings, name)
-            await shop.work_until(done(TWO), Composer())
+        async with open_shop(tmp_path, ONE, TWO) as shop:
             record(shop.recordings, THREE, is_closed=False)
-            await say(log, THREE, "began", person="p1", name="Ada")
+            await say(shop.log, THREE, "began", person="p1", name="Ada")
             yield shop
 
 

@@ -21,7 +21,20 @@ from meetref.archive.objects import ObjectsUnavailable, open_objects
 from meetref.archive.reading import CannotCompose
 from meetref.archive.share import FileMember
 from meetref.archive.worker import MAXIMUM_CRASHES, Worker
-from tests.archive.workshop import ROOM, Composer, Fate, Killed, Shop, done, name_of, record, recorded, say, troubled
+from tests.archive.workshop import (
+    ROOM,
+    Composer,
+    Fate,
+    Killed,
+    Shop,
+    done,
+    name_of,
+    open_shop,
+    record,
+    recorded,
+    say,
+    troubled,
+)
 
 ONE, TWO = name_of(1), name_of(2)
 PATIENCE = 60.0
@@ -36,8 +49,8 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
     with trio.fail_after(PATIENCE):
-        async with open_log(":memory:") as log:
-            yield Shop(tmp_path, log, open_objects(tmp_path / "objects"))
+        async with open_shop(tmp_path) as shop:
+            yield shop
 
 
 async def live(shop: Shop, fate: Fate) -> bool:
@@ -60,10 +73,9 @@ async def live(shop: Shop, fate: Fate) -> bool:
 @pytest.mark.spec("worker/one-result", "worker/leftovers", "objects/there-when-committed")
 async def test_killed_at_each_eighth_moment_another_finishes_and_there_is_one_result(tmp_path: Path, seed: int) -> None:
     async def try_it(folder: Path, fate: Fate) -> None:
-        async with open_log(":memory:") as log:
-            shop = Shop(folder, log, open_objects(folder / "objects"))
+        async with open_shop(folder) as shop:
             for name in (ONE, TWO):
-                await recorded(log, shop.recordings, name)
+                await recorded(shop.log, shop.recordings, name)
             if not await live(shop, fate):
                 await live(shop, Fate())
             await shop.check(ONE)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ import trio
 from meetref.archive.attempt import Workshop
 from meetref.archive.journal import Record
 from meetref.archive.kept import KIND, Kept, read_kept, room_in
-from meetref.archive.log import EventLog
-from meetref.archive.objects import Objects
+from meetref.archive.log import EventLog, open_log
+from meetref.archive.objects import Objects, open_objects
 from meetref.archive.recorder import MANIFEST
 from meetref.archive.segment import Segment
 from meetref.archive.worker import Worker
@@ -157,6 +158,17 @@ class Shop:
             assert (len(octets), hashlib.sha256(octets).hexdigest()) == (file.size, file.sha256)
         assert await self.objects.keys(name) == sorted(f"{kept.prefix}/{file.name}" for file in kept.files)
         assert not list(self.scratch.glob(f"*{name}-*"))
+
+
+@asynccontextmanager
+async def open_shop(folder: Path, *composed: str) -> AsyncIterator[Shop]:
+    """A shop with a log in memory and its objects in a folder, where these recordings have been composed."""
+    async with open_log(":memory:") as log:
+        shop = Shop(folder, log, open_objects(folder / "objects"))
+        for name in composed:
+            await recorded(log, shop.recordings, name)
+            await shop.work_until(done(name), Composer())
+        yield shop
 
 
 def done(name: str) -> Callable[[str, float, str | None], bool]:
