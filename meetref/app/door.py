@@ -1,6 +1,6 @@
 """The TCP door: one port for the page, the API and signaling; the first octets tell what a connection is.
 
-Stands above `net` (a listener, real or virtual) and `wire/multiplex`; below `app/serve`, which says who answers what.
+Stands above `net` (a listener, real or virtual) and `wire/multiplex`; below `app/server`, which says who answers what.
 Nobody is answered before the head of the request is complete, within a bounded size and time.
 Source: docs/architecture.md (two doors); RFC 9112 (HTTP/1.1), RFC 6455 section 4 (the upgrade to WebSocket).
 Leaves out: HTTP/2; a page of a dozen files does not need it.

@@ -1,6 +1,6 @@
 """Counters and gauges as Prometheus reads them: a text of a few lines, made when it is asked for.
 
-Stands below `app/http`; `app/serve` says what is counted. Nothing is registered and nothing is kept: a family is made
+Stands below `app/http`; `app/server` says what is counted. Nothing is registered and nothing is kept: a family is made
 from figures that their owners have anyway.
 Specification: Prometheus text exposition format 0.0.4 (https://prometheus.io/docs/instrumenting/exposition_formats/).
 Leaves out: histograms; a lab measures distributions better.

@@ -1,6 +1,7 @@
 """Signaling: the WebSocket at `/signal`, as the server opens it and as a bot does.
 
-Stands above `app/channel` (the conversation) and `app/door` (which read the request), below `app/serve` and `app/bot`.
+Stands above `app/channel` (the conversation) and `app/door` (which read the request), below `app/server` and
+`app/client`.
 Specification: RFC 6455 section 4 (handshake), 10.2 (origin). The messages are those of `wire/signaling`.
 Leaves out: compression (the largest message is an SDP, once a connection).
 Read next: `app/channel.py`, `meeting/participant.py`.

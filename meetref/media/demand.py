@@ -1,7 +1,7 @@
 """Which encodings of a source anybody wants, so that a publisher does not send what nobody sees.
 
-Stands beside `media/allocation`, whose choices it adds up. One object a room: `watch` whenever a viewer's choices
-change, and send what `changes` gives to the publishers.
+Stands beside `media/allocation`, whose choices it adds up; `meeting/track` has one for its source. `watch` whenever a
+viewer's choices change, and send what `changes` gives to the publisher.
 Specification: none. On at once, off after a delay, as LiveKit has it (`dynacast_pause_delay`, 5 s): who switches back
 within it need not wait for a keyframe.
 Leaves out: temporal layers, which a publisher cannot leave out one by one, and what a layer that is off would cost.

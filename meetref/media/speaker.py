@@ -1,6 +1,6 @@
 """Who is loud: the few people of a room whose sound is worth forwarding, from the levels in their packets.
 
-Stands above nothing of this floor; `meeting/seats` gives the audio seats to those who are in `loudest`.
+Stands above nothing of this floor; `meeting/listening` has one, and those in `loudest` are heard in a large room.
 Specification: RFC 6464 for the levels (0 the loudest, 127 silence). The choosing is ours: a level smoothed fast upwards
 and slowly downwards, and a newcomer who must be louder for a while before somebody who speaks loses a place. Who is
 silent loses it at the newcomer's first word: that would be missed by everybody, and an empty place by nobody.

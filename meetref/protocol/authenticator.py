@@ -1,6 +1,6 @@
 """Who asks: how a server tells its users from strangers, and what it answers the strangers.
 
-Stands above `wire/stun` and `protocol/nonce`, below `protocol/turn`. Nothing is remembered between two requests.
+Stands above `wire/stun` and `protocol/nonce`, below `protocol/relay`. Nothing is remembered between two requests.
 Specification: RFC 8489 sections 9.1.3 (short-term credentials) and 9.2.4 (long-term ones).
 Leaves out: protecting a 438 with the old nonce, a MAY that makes the answer larger than the request that asked for it.
 Read next: `protocol/account.py`, the client's side.

@@ -1,6 +1,6 @@
 """A basic STUN server in one function: tells whoever asks where the question came from, and remembers nobody.
 
-Stands above `wire/stun`, below `protocol/turn` and the relay, which give it what is no business of theirs.
+Stands above `wire/stun`, below `protocol/relay`, which gives it what is no business of its own.
 Specification: RFC 8489 sections 6.3 and 12. An answer has what it must have and nothing else, because its receiver
 may not be who asked: 32 octets to 20, 44 over IPv6.
 Leaves out: RFC 3489's messages without a cookie, SOFTWARE, credentials (section 12 advises against them here).

@@ -1,6 +1,6 @@
 """Does the peer still want our packets? It says so by answering, every few seconds, on the selected pair.
 
-Stands below `protocol/ice`, which sends the requests. No state: the pair has the facts, here are the deadlines.
+Stands below `protocol/selection`, whose pair it is about. No state: the pair has the facts, here are the deadlines.
 Specification: RFC 7675 section 5.1.
 Leaves out: consent for pairs that are not selected; it is regained by a check before one of them is used.
 Read next: `protocol/ice.py`.
