@@ -21,7 +21,7 @@ from meetref.wire import av1, h264, rtp, vp9
 from meetref.wire import dependencydescriptor as dd
 from tests.media.layered import MTU, PATTERN, Decoder, Picture, drawn
 from tests.media.layered import OPTIONS as VPX
-from tests.wire.bitstreams import open_encoder
+from tests.wire.bitstreams import open_encoder, persistently
 
 PICTURES = 120
 KEYFRAME_EVERY = 20
@@ -72,6 +72,11 @@ def has_layers(picture: Coded) -> bool:
 @cache
 def coded(codec: str, rid: str) -> tuple[Coded, ...]:
     """The pictures of one size."""
+    frames = persistently(lambda: _frames(codec, rid)) if codec == "AV1" else _frames(codec, rid)
+    return tuple(_coded(codec, frames))
+
+
+def _frames(codec: str, rid: str) -> list[bytes]:
     width, height = SIZES[rid]
     name, options = ENCODERS[codec]
     encoder: Any = av.CodecContext.create(name, "w")
@@ -87,8 +92,7 @@ def coded(codec: str, rid: str) -> tuple[Coded, ...]:
         if codec != "AV1":
             frame.pict_type = PictureType.I if number % KEYFRAME_EVERY == 0 else PictureType.NONE
         frames += [bytes(packet) for packet in encoder.encode(frame)]
-    frames += [bytes(packet) for packet in encoder.encode(None)]
-    return tuple(_coded(codec, frames))
+    return frames + [bytes(packet) for packet in encoder.encode(None)]
 
 
 def _coded(codec: str, frames: list[bytes]) -> Iterator[Coded]:
