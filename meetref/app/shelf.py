@@ -4,6 +4,7 @@
     GET    /api/recordings                those of rooms in which one was while they ran
     GET    /api/recordings/NAME[/index]   one, with addresses of its files; also with the token of a link
     POST   /api/recordings/NAME/links     a link for others       DELETE  /api/recordings/NAME   by who began it
+    POST   /api/recordings/NAME/again     one that failed is tried once more, for who began it
     GET    /api/files/KEY?until=...       a file in the folder, by an address that was signed; ranges of it
 Stands on `archive/kept` and `app/passes`; `app/keeping` puts it up. Source: docs/keeping.md, spec/shelf.toml.
 Leaves out: files in S3, which browsers fetch there, by addresses that S3 checks. Read next: `app/passes.py`.
@@ -32,6 +33,7 @@ from meetref.archive.keeper import delete
 from meetref.archive.kept import Kept, read_kept, read_progress, room_in
 from meetref.archive.log import EventLog, LogUnavailable
 from meetref.archive.objects import NoSuchObject, Objects, ObjectsUnavailable, is_key
+from meetref.archive.worker import has_journals, want_again
 
 logger = logging.getLogger("meetref.recordings")
 
@@ -63,6 +65,7 @@ class Shelf:
             Route("/api/recordings/{name}", self._answering(self.delete), methods=["DELETE"]),
             Route("/api/recordings/{name}/index", self._answering(self.index)),
             Route("/api/recordings/{name}/links", self._answering(self.share), methods=["POST"]),
+            Route("/api/recordings/{name}/again", self._answering(self.again), methods=["POST"]),
             Route("/api/files/{key:path}", self.file),
         ]
 
@@ -134,6 +137,19 @@ class Shelf:
         token, until = self._passes.link(kept.name)
         return _json({"link": f"/recordings/{kept.name}#{token}", "until": until})
 
+    async def again(self, request: Request) -> Response:
+        kept = await self._find(request, by_link=False)
+        if kept is None:
+            return _sentence(404, NOT_YOURS)
+        if not _is_mine(kept, self._visits(request)):  # spec: shelf/who-tries-again
+            return _sentence(403, "Only the person who began a recording may have it tried again.")
+        if kept.state != "failed":
+            return _sentence(409, "This recording has not failed, or it is being tried again already.")
+        if not await has_journals(self._recordings, kept.name):
+            return _sentence(409, "There is nothing left of which this recording could be put together.")
+        await want_again(self._log, kept)
+        return Response(status_code=204)
+
     async def delete(self, request: Request) -> Response:
         kept = await self._find(request, by_link=False)
         if kept is None:
@@ -185,6 +201,8 @@ class Shelf:
     async def _tell(self, kept: Kept, visits: Sequence[Visit]) -> dict[str, Any]:
         if kept.state == "waiting":
             await read_progress(self._log, kept)
+        is_mine = _is_mine(kept, visits)
+        may_retry = is_mine and kept.state == "failed" and await has_journals(self._recordings, kept.name)
         return {
             "recording": kept.name,
             "room": kept.room,
@@ -196,7 +214,8 @@ class Shelf:
             "trouble": kept.trouble,
             "size": sum(file.size for file in kept.files),
             "may_share": _was_there(kept, visits),
-            "may_delete": _is_mine(kept, visits),
+            "may_delete": is_mine,
+            "may_retry": may_retry,
         }
 
     def _address(self, kept: Kept, name: str) -> str:

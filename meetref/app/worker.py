@@ -25,9 +25,9 @@ from meetref.app.command import CommandFailed, Exit
 from meetref.app.keeping import Keeping, add_keeping_arguments, objects_at
 from meetref.app.stopping import until_terminated
 from meetref.archive.broker import read_place
-from meetref.archive.kept import KIND, read_kept, room_in
+from meetref.archive.kept import read_kept, room_in
 from meetref.archive.log import LogUnavailable, open_log
-from meetref.archive.recorder import MANIFEST
+from meetref.archive.worker import has_journals, want_again
 from meetref.wire.reader import Malformed
 
 WIDTH = 30  # of the bar, characters
@@ -86,9 +86,9 @@ async def _want_again(log_at: str | Path, keeping: Keeping, name: str) -> str | 
             return f"the log {log_at} knows no recording {name[:100]!r}: it is the name of its folder"
         if kept.state != "failed":
             return f"{name} has not failed: it is {kept.state}"
-        if not await trio.Path(keeping.recordings / name / MANIFEST).exists():
+        if not await has_journals(keeping.recordings, name):
             return f"there are no journals of {name} in {keeping.recordings}, of which a film could be made"
-        await log.append(kept.room, KIND, f"{name}-again-{kept.again + 1}", {"recording": name, "what": "again"})
+        await want_again(log, kept)
     print(f"{name} is tried again, by the server or a worker that runs")
     return None
 

@@ -44,6 +44,17 @@ SHARE = "Servers and workers with one event log have one folder of recordings."
 MISTAKE = "The worker made a mistake; the server's log has it."
 
 
+async def has_journals(recordings: Path, name: str) -> bool:
+    """Is there anything of which a film could be made?"""
+    return await trio.Path(recordings / name / MANIFEST).exists()
+
+
+async def want_again(log: EventLog, kept: Kept) -> None:
+    """Have one that failed tried once more, by whoever composes. Raises `LogUnavailable`."""
+    body = {"recording": kept.name, "what": "again"}
+    await log.append(kept.room, KIND, f"{kept.name}-again-{kept.again + 1}", body)
+
+
 class Worker:
     """See the module. `told` is called with a recording's name, how much is done, and what is in the way."""
 

@@ -223,6 +223,43 @@ async def test_progress_and_failure_are_told(house: House) -> None:
     assert (told["state"], told["trouble"]) == ("failed", "Nobody said anything.")
 
 
+@pytest.mark.spec("shelf/who-tries-again", "worker/again")
+async def test_who_began_one_that_failed_has_it_tried_again(house: House) -> None:
+    name, path = name_of(5), f"/api/recordings/{name_of(5)}"
+    await recorded(house.shop.log, house.shop.recordings, name)
+    assert (await house.ask("POST", f"{path}/again", ADA))[0] == 409, "it has not failed"
+    await say(house.shop.log, name, "failed", trouble="The disk was on fire.")
+    assert [(await house.json(path, who))["may_retry"] for who in (ADA, BOB)] == [True, False]
+    link = (await house.json(f"{path}/links", BOB, method="POST"))["link"].partition("#")[2]
+    assert not (await house.json(path, bearer=link))["may_retry"]
+    assert (await house.ask("POST", f"{path}/again", BOB))[::2] == (
+        403, b"Only the person who began a recording may have it tried again.\n",
+    )  # fmt: skip
+    assert (await house.ask("POST", f"{path}/again", EVE))[0] == 404
+    assert (await house.ask("POST", f"{path}/again", bearer=link))[0] == 404
+    assert (await house.ask("POST", f"{path}/again", ADA, Origin="http://evil.test"))[0] == 403
+    assert (await house.json(path, ADA))["state"] == "failed"
+
+    assert (await house.ask("POST", f"{path}/again", ADA))[::2] == (204, b"")
+    assert (await house.ask("POST", f"{path}/again", ADA))[0] == 409, "it is at work already"
+    told = await house.json(path, ADA)
+    assert (told["state"], told["trouble"], told["may_retry"]) == ("waiting", None, False)
+    await house.shop.work_until(done(name), Composer())
+    assert (await house.json(path, ADA))["state"] == "composed"
+
+
+@pytest.mark.spec("shelf/who-tries-again")
+async def test_what_has_no_journals_any_more_is_not_tried_again(house: House) -> None:
+    name, path = name_of(6), f"/api/recordings/{name_of(6)}"
+    await say(house.shop.log, name, "began", person="p1", name="Ada")
+    await say(house.shop.log, name, "failed", trouble="A browser made it.")
+    await say(house.shop.log, name, "recovered", people=["p1"])
+    told = await house.json(path, ADA)
+    assert (told["state"], told["may_delete"], told["may_retry"]) == ("failed", True, False)
+    status, _, body = await house.ask("POST", f"{path}/again", ADA)
+    assert (status, body) == (409, b"There is nothing left of which this recording could be put together.\n")
+
+
 @pytest.mark.spec("shelf/ranges")
 async def test_a_file_is_sent_whole_and_in_ranges(house: House) -> None:
     film = await house.film(ADA)

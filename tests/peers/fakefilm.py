@@ -1,6 +1,7 @@
 """A composer for tests that makes a film of eight seconds out of nothing, with chapters, captions and the room's chat.
 
     python fakefilm.py FOLDER --out DIR --chat FILE --json
+Where the environment's FAKEFILM_FAILS names a file it takes that away and fails: so it does once.
 Each second of the picture has a grey of its own, so that a test can read in it which second is shown.
 Read next: tests/peers/test_page_shelf.py.
 """
@@ -8,6 +9,7 @@ Read next: tests/peers/test_page_shelf.py.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -22,6 +24,11 @@ GREY = 24  # from one second to the next
 
 def main() -> None:
     folder, into, chat = Path(sys.argv[1]), Path(sys.argv[3]), Path(sys.argv[5])
+    fails = Path(os.environ.get("FAKEFILM_FAILS", folder / "nothing"))
+    if fails.exists():
+        fails.unlink()
+        say({"failed": "There is nobody in it."})
+        sys.exit(1)
     part = into.with_name(f"{into.name}.part")
     part.mkdir(parents=True)
     film(part / "film.mp4")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -70,14 +71,21 @@ async def recorded(tmp_path: Path, ada: Browser, *arguments: str) -> AsyncIterat
         assert link.removeprefix("http://") in await text(ada, "recording-link")
         assert (await state(ada))["recording"] is None
         await ada.open(f"{server.url}/recordings")
+        if "FAKEFILM_FAILS" in os.environ:
+            await ada.until(f"{one('recording-state')}?.textContent.endsWith(': There is nobody in it.')")
+            await press(ada, "recording-retry")
         await ada.until(f"!!{one('recording-row')} && !{one('recording-state')}?.offsetHeight")
         yield link
 
 
 @pytest.mark.peer("chromium", "chromedriver", "firefox")
-@pytest.mark.spec("shelf/link", "shelf/who-was-there", "shelf/cookie")
+@pytest.mark.spec("shelf/link", "shelf/who-was-there", "shelf/cookie", "shelf/who-tries-again")
 @pytest.mark.slow
-async def test_from_the_meeting_to_the_film_and_to_somebody_with_a_link(tmp_path: Path) -> None:
+async def test_from_the_meeting_to_the_film_and_to_somebody_with_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fails").touch()
+    monkeypatch.setenv("FAKEFILM_FAILS", str(tmp_path / "fails"))  # once, and is tried again
     async with chromium() as ada, firefox() as ben, recorded(tmp_path, ada) as link:
         await press(ada, "recording-open")
         await arrives(ada, link)

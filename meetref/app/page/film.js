@@ -18,9 +18,9 @@ const FILMS = ["film.mp4", "browser.webm"]; // what is composed, or what a brows
 const RENEW_AFTER = 60000; // milliseconds: an address that fails sooner than that is not too old
 
 export class Film {
-  constructor({ token, gone }) {
+  constructor({ token, gone, retried }) {
     Object.assign(this, { token, gone });
-    this.progress = new Progress();
+    this.progress = new Progress({ retried });
     this.head = element("div", { class: "film-head" });
     this.place = element("div", { class: "film" });
     this.root = element(

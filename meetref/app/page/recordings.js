@@ -19,6 +19,7 @@ const app = document.getElementById("app");
 const name = decodeURIComponent(location.pathname.split("/")[2] ?? "");
 const token = location.hash.slice(1);
 const main = element("main", { class: "recordings" });
+let next = 0;
 
 app.append(
   element(
@@ -37,26 +38,31 @@ app.append(
 async function showList(view = null) {
   const { recordings } = await ask("/api/recordings");
   if (view === null) {
-    view = new List();
+    view = new List({ retried: () => lookAgain(() => showList(view), 0) });
     main.replaceChildren(view.root);
   }
   view.draw(recordings);
-  if (recordings.some(isUnfinished)) again(() => showList(view));
+  if (recordings.some(isUnfinished)) lookAgain(() => showList(view));
 }
 
 async function showOne(view = null) {
   const recording = await ask(placeOf(name), { token });
   if (view === null) {
-    view = new Film({ token, gone: () => location.assign("/recordings") });
+    view = new Film({
+      token,
+      gone: () => location.assign("/recordings"),
+      retried: () => lookAgain(() => showOne(view), 0),
+    });
     main.replaceChildren(view.root);
   }
   await view.draw(recording);
-  if (isUnfinished(recording)) again(() => showOne(view));
+  if (isUnfinished(recording)) lookAgain(() => showOne(view));
 }
 
-/** Later, and later again where the server cannot answer. */
-function again(look) {
-  setTimeout(() => look().catch(() => again(look)), LOOK_EVERY);
+/** Later, and later again where the server cannot answer. There is one next look, whoever wanted it. */
+function lookAgain(look, after = LOOK_EVERY) {
+  clearTimeout(next);
+  next = setTimeout(() => look().catch(() => lookAgain(look)), after);
 }
 
 function trouble({ status, message }) {

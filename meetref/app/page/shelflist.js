@@ -7,9 +7,12 @@
 import { attribute, element, write } from "./elements.js";
 import { clock, isUnfinished, moment, size, stateWords } from "./filmwords.js";
 import { icon } from "./icons.js";
+import { ask, placeOf } from "./shelf.js";
 
+/** `retried()` is called once one that failed is tried again. */
 export class List {
-  constructor() {
+  constructor({ retried }) {
+    this.retried = retried;
     this.rows = new Map();
     this.list = element("ul", { class: "shelf", test: "recordings" });
     this.nothing = element(
@@ -30,7 +33,7 @@ export class List {
   draw(recordings) {
     this.nothing.hidden = recordings.length > 0;
     const rows = recordings.map((recording) => {
-      const row = this.rows.get(recording.recording) ?? new Row(recording);
+      const row = this.rows.get(recording.recording) ?? new Row(recording, this.retried);
       this.rows.set(recording.recording, row);
       row.draw(recording);
       return row.root;
@@ -40,8 +43,8 @@ export class List {
 }
 
 class Row {
-  constructor({ recording, room, began_at: began, ended_at: ended, by }) {
-    this.progress = new Progress();
+  constructor({ recording, room, began_at: began, ended_at: ended, by }, retried) {
+    this.progress = new Progress({ retried });
     this.size = element("span", {});
     this.root = element(
       "li",
@@ -73,24 +76,45 @@ class Row {
   }
 }
 
-/** A bar, and a sentence; nothing once it is ready. */
+/** A bar, and a sentence; where it failed, a button for who may have it tried again. Nothing once it is ready. */
 export class Progress {
-  constructor() {
+  constructor({ retried }) {
+    this.retried = retried;
     this.bar = element("div", { class: "progress", role: "progressbar", test: "progress", "aria-valuemin": "0" });
     this.bar.append(element("i"));
     attribute(this.bar, "aria-valuemax", "100");
     attribute(this.bar, "aria-label", "Being put together");
     this.words = element("p", { class: "progress-words", test: "recording-state", "aria-live": "polite" });
-    this.root = element("div", { class: "progress-box" }, this.bar, this.words);
+    this.retry = element(
+      "button",
+      { class: "button", type: "button", test: "recording-retry", hidden: true, on: { click: () => this.#again() } },
+      "Try again",
+    );
+    this.answer = element("p", { class: "aside", test: "retry-words", role: "status" });
+    this.root = element("div", { class: "progress-box" }, this.bar, this.words, this.retry, this.answer);
   }
 
   draw(recording) {
     const { state, done } = recording;
+    this.name = recording.recording;
     this.root.hidden = state === "composed";
     this.root.classList.toggle("failed", state === "failed");
     this.bar.hidden = !isUnfinished(recording);
+    this.retry.hidden = !recording.may_retry;
     attribute(this.bar, "aria-valuenow", String(Math.round(done * 100)));
     this.bar.firstElementChild.style.width = `${done * 100}%`;
     write(this.words, stateWords(recording));
+  }
+
+  async #again() {
+    this.retry.disabled = true;
+    try {
+      await ask(placeOf(this.name, "/again"), { method: "POST" });
+      write(this.answer, "");
+    } catch (refused) {
+      write(this.answer, refused.message);
+    }
+    this.retry.disabled = false;
+    this.retried();
   }
 }
