@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import trio
 
-from meetref.archive.kept import read_kept, room_in
+from meetref.archive.kept import Kept, read_kept, room_in
 from meetref.archive.log import EventLog, LogUnavailable
 from meetref.archive.recorder import CannotRecord, Recorder, open_recorder
 from meetref.archive.recovery import ending, recover
@@ -79,6 +79,8 @@ async def recover_recordings(folder: Path, log: EventLog, *, inline: bool) -> No
     for name in dict.fromkeys([*(one.name for one in healed), *unsaid]):
         room, said = room_in(name), await call(partial(ending, folder / name))
         if room is not None and said is not None:
+            if name in unsaid and (by := unsaid[name].by) is not None:
+                said["people"] = list(dict.fromkeys([by, *said["people"]]))
             await _say(log, room, f"{name}-{said['what']}", said)  # spec: recorder/end-said-later
 
 
@@ -86,13 +88,13 @@ def _names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
 
-async def _unsaid(names: set[str], log: EventLog) -> list[str]:
+async def _unsaid(names: set[str], log: EventLog) -> dict[str, Kept]:
     """Those whose end no log has: the disk was full, or the server was killed just before it was said."""
-    found = []
+    found: dict[str, Kept] = {}
     try:
         for room in sorted({room for name in names if (room := room_in(name)) is not None}):
             kept = (await read_kept(log, room)).values()
-            found += [each.name for each in kept if each.state == "recording" and each.name in names]
+            found |= {each.name: each for each in kept if each.state == "recording" and each.name in names}
     except LogUnavailable as error:
         logger.warning("the log does not tell which recordings are over: %s", error)
     return found

@@ -13,15 +13,17 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from meetref.archive.journal import Journal, Record, Unbegun, Writing, read
+from meetref.archive.journal import HEADER_AT, MAXIMUM_HEADER, Journal, Record, Unbegun, Writing, read
 from meetref.archive.recorder import MANIFEST, Event
 from meetref.archive.segment import sync_folder
+from meetref.archive.upload import is_upload
 from meetref.wire.reader import Malformed
 
 logger = logging.getLogger("meetref.archive")
@@ -68,21 +70,39 @@ def events_of(manifest: Journal) -> Iterator[tuple[int, Event]]:
 
 
 def ending(folder: Path) -> Event | None:
-    """What the event log has to say of the end of a recording, by its manifest; None while that is open."""
+    """What the event log has to say of the end of a recording, by its manifest; None while that is open.
+
+    What a browser delivers has none: whoever assembles it says so.
+    """
     try:
         manifest = read((folder / MANIFEST).read_bytes())
     except (OSError, Malformed):
-        return None
+        if is_upload(folder):
+            return None
+        # spec: recorder/unreadable-manifest
+        said: Event = {"recording": folder.name, "people": _people_in(folder), "what": "recovered"}
+        return {**said, "journals": 0, "cut": 0, "unreadable": [MANIFEST]}
     if not manifest.is_closed:
         return None
     events = [event for _, event in events_of(manifest)]
     came = (str(event.get("person")) for event in events if event.get("event") == "joined")
     people = list(dict.fromkeys(came))[:MAXIMUM_WITNESSES]  # spec: recorder/witnesses
-    said: Event = {"recording": folder.name, "people": people}
+    said = {"recording": folder.name, "people": people}
     if events and events[-1].get("event") == "recovered":
         return {**said, "what": "recovered", **{key: events[-1].get(key) for key in ("journals", "cut", "unreadable")}}
     troubles = [event.get("what") for event in events if event.get("event") == "trouble"]
     return {**said, "what": "ended", "way": "server", "trouble": troubles[-1] if troubles else None}
+
+
+def _people_in(folder: Path) -> list[str]:
+    """Those of whom there are journals, where no manifest tells who was there."""
+    people: dict[str, None] = {}
+    for path in sorted(folder.glob("*.mrj")):
+        with suppress(OSError, Malformed), path.open("rb") as file:
+            person = read(file.read(HEADER_AT + MAXIMUM_HEADER)).header.get("person")
+            if person is not None:
+                people[str(person)] = None
+    return list(people)[:MAXIMUM_WITNESSES]
 
 
 def _recover_one(folder: Path) -> Healed | None:

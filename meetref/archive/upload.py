@@ -97,6 +97,11 @@ def clear(folder: Path) -> None:
     sync_folder(folder)
 
 
+def is_upload(folder: Path) -> bool:
+    """Does a browser deliver what is in here?"""
+    return any((folder / name).exists() for name in (PART, ABOUT))
+
+
 def leftovers(root: Path) -> list[Path]:
     """The folders below `root` in which an upload was not assembled, in the order of their names."""
     return sorted(path.parent for path in root.glob(f"*/{PART}"))

@@ -21,7 +21,7 @@ import trio
 
 from meetref.archive.attempt import Attempt, Told, Workshop, insist
 from meetref.archive.composecommand import Crashed
-from meetref.archive.journal import read
+from meetref.archive.journal import Unbegun, read
 from meetref.archive.keeper import erase
 from meetref.archive.kept import KIND, Kept, read_kept, read_progress
 from meetref.archive.log import Entry, EventLog, LogUnavailable, Share
@@ -184,9 +184,14 @@ async def _until_closed(manifest: Path) -> None:
 
 
 def _is_closed(manifest: Path) -> bool:
+    """Or is it damaged, or gone, and nobody will ever end it?"""
     try:
         return read(manifest.read_bytes()).is_closed
-    except (OSError, Malformed):
+    except Unbegun:
+        return False
+    except (FileNotFoundError, Malformed):
+        return True
+    except OSError:
         return False
 
 

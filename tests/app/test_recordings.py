@@ -8,7 +8,7 @@ import sqlite3
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, closing
 from itertools import pairwise
 from pathlib import Path
@@ -24,12 +24,17 @@ from meetref.app.recordings import recover_recordings
 from meetref.archive.journal import Journal, read
 from meetref.archive.kept import read_kept
 from meetref.archive.log import EventLog, open_log
+from meetref.archive.objects import open_objects
+from meetref.archive.reading import open_recording
 from meetref.archive.recorder import FULL, MANIFEST, SYNC_EVERY, open_recorder
 from meetref.archive.recovery import events_of, recover
+from meetref.archive.upload import PART
 from meetref.net.network import KernelNetwork
 from meetref.wire import signaling
 from tests.app.noted_syncs import after_power_cut, turns
 from tests.app.serving import ServerProcess, server_process
+from tests.archive.test_recorder import must
+from tests.archive.workshop import Composer, Shop, done, name_of, recorded
 
 
 class Publisher:
@@ -211,11 +216,12 @@ async def test_a_disk_that_takes_no_more_ends_the_recording_and_not_the_meeting(
 
 
 NAME = "20261128T102345Z-algebra-9fe37c"
+BROWSER = "20261128T102345Z-physics-9fe37d"
 
 
-async def made(root: Path, log: EventLog) -> Path:
+async def made(root: Path, log: EventLog, by: str | None = None) -> Path:
     """A recording that has ended, with trouble, and of whose end the log has nothing."""
-    body = {"recording": NAME, "what": "began", "way": "server"}
+    body = {"recording": NAME, "what": "began", "way": "server", "person": by}
     await log.append("algebra", "recording", f"{NAME}-began", body)
     about = {"recording": NAME, "room": "algebra"}
     async with open_recorder(root / NAME, about, wall_clock=time.time, inline=True) as recorder:
@@ -229,12 +235,16 @@ async def test_an_end_that_the_log_does_not_have_is_said_at_the_next_start(tmp_p
     async with open_log(":memory:", inline=True) as log:
         await made(tmp_path, log)
         (tmp_path / NAME.replace("algebra", "geometry")).mkdir()  # of which no log says that it began
+        await log.append("physics", "recording", "x", {"recording": BROWSER, "what": "began", "way": "browser"})
+        (tmp_path / BROWSER).mkdir()
+        (tmp_path / BROWSER / PART).write_bytes(b"")  # of which whoever assembles it has something to say
         for _ in range(2):
             await recover_recordings(tmp_path, log, inline=True)
             _, ended = [entry.body for entry in await log.read("algebra")]
             assert ended == {"recording": NAME, "what": "ended", "way": "server", "people": ["p1"], "trouble": FULL}
             assert (await read_kept(log, "algebra"))[NAME].state == "waiting"
         assert await log.read("geometry") == []
+        assert len(await log.read("physics")) == 1
 
 
 @pytest.mark.spec("recorder/end-said-later")
@@ -245,6 +255,33 @@ async def test_a_crash_between_healing_and_saying_so_costs_no_film(tmp_path: Pat
         recover(tmp_path)  # and here the server was killed
         await recover_recordings(tmp_path, log, inline=True)
         assert [entry.key for entry in await log.read("algebra")] == [f"{NAME}-began", f"{NAME}-recovered"]
+
+
+@pytest.mark.spec("recorder/unreadable-manifest", "worker/dead-letter")
+@pytest.mark.parametrize("damage", ["another header", "no beginning", "nothing"])
+async def test_a_manifest_that_cannot_be_read_ends_as_failed_and_blocks_nobody(tmp_path: Path, damage: str) -> None:
+    async with open_log(":memory:") as log:
+        shop = Shop(tmp_path, log, open_objects(tmp_path / "objects"))
+        manifest = await made(shop.recordings, log, by="p7") / MANIFEST
+        async with open_recorder(tmp_path / "x", {"person": "p3"}, wall_clock=time.time, inline=True) as voice:
+            must(voice.open_stream("voice", {"person": "p3"})).take(b"packet", trio.current_time())
+        shutil.copy(next((tmp_path / "x").glob("voice-*")), manifest.parent)
+        octets = manifest.read_bytes()
+        damaged = {"another header": octets[:40] + b"?" + octets[41:], "no beginning": octets[:10], "nothing": b""}
+        manifest.write_bytes(damaged[damage])
+        await recover_recordings(shop.recordings, log, inline=True)
+        await recorded(log, shop.recordings, name_of(2))
+
+        async def compose(folder: Path, into: Path, chat: Path, progress: Callable[[float], None]) -> None:
+            open_recording(folder)
+            await Composer()(folder, into, chat, progress)
+
+        with trio.fail_after(20):
+            await shop.work_until(done(name_of(2)), compose)
+        kept = await shop.kept(NAME)
+        assert (kept.state, kept.people) == ("failed", {"p7", "p3"})
+        assert kept.trouble is not None
+        assert "cannot be read" in kept.trouble
 
 
 @pytest.mark.spec("recorder/end-said-later")
