@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import shutil
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -130,6 +133,48 @@ async def test_both_browsers_watch_and_the_origin_is_asked_once_for_each_piece(t
         waited = [address for address in viewers if "_HLS_part" in address]
         assert {origin[address] for address in waited} == {1}
         assert any(viewers[address] > 1 for address in pieces)
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.peer("nginx")
+@pytest.mark.usefixtures("many_files")
+async def test_of_more_than_a_thousand_who_wait_for_a_playlist_one_asks_the_origin() -> None:
+    """nginx counts in ten bits who asks for something, and would let the 1024th pass."""
+    asked, answers = Counter[str](), trio.Event()
+
+    async def answer(stream: trio.SocketStream) -> None:
+        address = bytes(await stream.receive_some(4096)).split(b" ")[1].decode()
+        asked[address] += 1
+        if address != "/last.m3u8":
+            await answers.wait()
+        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nCache-Control: max-age=18\r\n\r\nok")
+
+    async def ask(port: int, address: str) -> trio.SocketStream:
+        stream = await trio.open_tcp_stream("127.0.0.1", port)
+        await stream.send_all(f"GET {address} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        return stream
+
+    with trio.fail_after(BEGINS_WITHIN):
+        async with trio.open_nursery() as nursery:
+            listeners = await nursery.start(partial(trio.serve_tcp, answer, 0, host="127.0.0.1"))
+            async with open_edge(f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}") as front:
+                viewers = [await ask(front.port, "/list.m3u8?_HLS_msn=7&_HLS_part=1") for _ in range(1100)]
+                viewers.append(await ask(front.port, "/last.m3u8"))
+                assert await viewers[-1].receive_some(), "nginx has heard them all"
+                answers.set()
+                for viewer in viewers[:-1]:
+                    assert b" 200 OK\r\n" in await viewer.receive_some()
+                for viewer in viewers:
+                    await viewer.aclose()
+            nursery.cancel_scope.cancel()
+    assert asked == {"/list.m3u8?_HLS_msn=7&_HLS_part=1": 1, "/last.m3u8": 1}
 
 
 @pytest.mark.peer("nginx", "chromium", "chromedriver", "firefox", "hls-players")
