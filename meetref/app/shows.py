@@ -36,7 +36,7 @@ class Shows:
 
     @property
     def stage(self) -> Stage:
-        return Stage(open=self.open, errors=(CannotBroadcast,), has=self.has)
+        return Stage(open=self.open, over=self.over, errors=(CannotBroadcast,), has=self.has)
 
     def has(self, room: str) -> bool:
         """Does this room have an audience?"""
@@ -55,7 +55,7 @@ class Shows:
 
     @asynccontextmanager
     async def open(self, room: str) -> AsyncIterator[Broadcast]:
-        """Begin a show. Raises `CannotBroadcast`."""
+        """Begin a show, or go on with one whose studio died. Raises `CannotBroadcast`."""
         if len(self._on_air) >= MOST_AT_ONCE:
             raise CannotBroadcast(f"{MOST_AT_ONCE} webinars are on the air, and this server makes no more at a time.")
         self._sweep()
@@ -63,14 +63,21 @@ class Shows:
         def begun(show: Show) -> None:
             self._shows[room] = show, None
 
-        async with open_broadcast(self._dice(8).hex(), begun) as broadcast:
+        before, ended_at = self._shows.get(room, (None, None))
+        goes_on = before if ended_at is None else None
+        async with open_broadcast(self._dice(8).hex(), begun, before=goes_on) as broadcast:
             self._on_air[room] = broadcast
             try:
                 yield broadcast
             finally:
                 del self._on_air[room]
-                if broadcast.show is not None:
-                    self._shows[room] = broadcast.show, trio.current_time()
+
+    def over(self, room: str) -> None:
+        """Nothing comes of this room any more: its show has ended."""
+        show, ended_at = self._shows.get(room, (None, None))
+        if show is not None and ended_at is None:
+            show.end()
+            self._shows[room] = show, trio.current_time()
 
     def _sweep(self) -> None:
         now = trio.current_time()

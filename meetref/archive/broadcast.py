@@ -3,7 +3,8 @@
 To the meeting floor it is a recorder: it is told what is there and given every packet, and never lets anybody wait.
 What does not fit into the pipe is dropped and counted, as a network would.
 Stands on `archive/cue` and `archive/window`; `app/shows` opens one for a room, `archive/studioprocess` is its end.
-Specification: docs/webinar.md. Leaves out: what to do when the process dies; the meeting floor begins another show.
+A show may go on with another studio when one dies. Specification: docs/webinar.md.
+Leaves out: when to open that one: the meeting floor knows.
 Read next: `archive/studio.py`.
 """
 
@@ -59,9 +60,14 @@ class Stream:
 
 
 class Broadcast:
-    """A show on the air. `show` is there when the studio has said what it makes; `lost` counts dropped packets."""
+    """A show on the air. `show` is there when the studio has said what it makes; `lost` counts dropped packets.
 
-    def __init__(self, name: str, process: trio.Process, begun: Callable[[Show], None]) -> None:
+    `before` is the show that the last studio died of, perhaps.
+    """
+
+    def __init__(
+        self, name: str, process: trio.Process, begun: Callable[[Show], None], before: Show | None = None
+    ) -> None:
         self.name = name
         self.show: Show | None = None
         self.trouble: str | None = None
@@ -70,6 +76,7 @@ class Broadcast:
         self.keyframe_wanted: Callable[[Any], None] = lambda stream: None
         self._process = process
         self._begun = begun
+        self._before = before
         self._streams: dict[int, Stream] = {}
         self._count = 0
         self._outbox: deque[tuple[bytes, int]] = deque()
@@ -145,21 +152,32 @@ class Broadcast:
     async def _listen(self) -> None:
         pipe = self._process.stdout
         assert pipe is not None
-        unpacking = cue.Unpacking(cue.FromStudio)
+        unpacking = cue.Unpacking(cue.Made)
         while octets := await pipe.receive_some(CHUNK):
-            for message in unpacking.feed(bytes(octets)):
-                self._hear(message)
+            for made in unpacking.feed(bytes(octets)):
+                for message in made.messages:
+                    self._hear(message)
 
     def _hear(self, message: cue.FromStudio) -> None:
         match message:
-            case cue.Began(began_at, formats):
-                self.show = Show(self.name, [_format(each) for each in formats], began_at)
+            case cue.Began(began_at, formats, part):
+                self.show = self._find_show(began_at, [_format(each) for each in formats], part)
                 self._begun(self.show)
             case cue.Piece(name, octets, duration, is_independent, ends_segment) if self.show is not None:
                 rendition = self.show.renditions[name]
                 rendition.add(octets, duration, is_independent=is_independent, ends_segment=ends_segment)
             case cue.Wanted(number) if number in self._streams:
                 self.keyframe_wanted(self._streams[number])
+
+    def _find_show(self, began_at: float, formats: Sequence[Format], part: int) -> Show:
+        """The one from before, if this studio makes what that was made of."""
+        before = self._before
+        if before is not None and before.can_go_on(formats):
+            before.go_on(part)
+            return before
+        if before is not None:
+            before.end()
+        return Show(self.name, formats, began_at)
 
 
 def _format(fields: Event) -> Format:
@@ -169,20 +187,25 @@ def _format(fields: Event) -> Format:
 
 @asynccontextmanager
 async def open_broadcast(
-    name: str, begun: Callable[[Show], None], command: Sequence[str] = STUDIO
+    name: str, begun: Callable[[Show], None], command: Sequence[str] = STUDIO, before: Show | None = None
 ) -> AsyncIterator[Broadcast]:
-    """A broadcast under an unguessable name; `begun` is given its show. Raises `CannotBroadcast`."""
+    """A broadcast under an unguessable name, or one that goes on with the show of a studio that died.
+
+    `begun` is given the show, which is paused at the end: whoever opened it knows whether it is over. Raises
+    `CannotBroadcast`.
+    """
+    goes_on = (repr(before.began_at), str(before.parts)) if before is not None else ()
     try:
-        process = await trio.lowlevel.open_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process = await trio.lowlevel.open_process([*command, *goes_on], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     except OSError as error:
         raise CannotBroadcast(f"The picture for the audience cannot be made ({error.strerror}).") from None
-    broadcast = Broadcast(name, process, begun)
+    broadcast = Broadcast(name, process, begun, before)
     try:
         yield broadcast
     finally:
         broadcast.finish()
         if broadcast.show is not None:
-            broadcast.show.end()
+            broadcast.show.pause()
         await _end(process)
 
 
@@ -198,4 +221,4 @@ async def _end(process: trio.Process) -> None:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    logger.info("a show has ended (%s)", process.returncode)
+    logger.log(logging.WARNING if process.returncode else logging.INFO, "a studio has ended (%s)", process.returncode)

@@ -45,10 +45,14 @@ class Note(msgspec.Struct, tag="note", array_like=True):
 
 
 class Began(msgspec.Struct, tag="began", array_like=True):
-    """What renditions there will be, `archive/window.Format` by fields, and the wall clock of the first sample."""
+    """What renditions there will be, `archive/window.Format` by fields, and the wall clock of the show's first sample.
+
+    `part` is the number of the first part that comes: 0, unless another studio has died.
+    """
 
     began_at: float
     formats: list[dict[str, Any]]
+    part: int = 0
 
 
 class Piece(msgspec.Struct, tag="piece", array_like=True):
@@ -67,13 +71,19 @@ class Wanted(msgspec.Struct, tag="wanted", array_like=True):
     stream: int
 
 
+class Made(msgspec.Struct, tag="made", array_like=True):
+    """All that a studio says of one picture: a studio that is killed has said all of it, or nothing."""
+
+    messages: list[Began | Piece | Wanted]
+
+
 ToStudio: TypeAlias = Open | Packet | Close | Note
 FromStudio: TypeAlias = Began | Piece | Wanted
 
 _ENCODER = msgspec.msgpack.Encoder()
 
 
-def packed(message: ToStudio | FromStudio) -> bytes:
+def packed(message: ToStudio | Made) -> bytes:
     """The octets of a message."""
     octets = _ENCODER.encode(message)
     return len(octets).to_bytes(4, "big") + octets

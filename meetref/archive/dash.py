@@ -103,8 +103,10 @@ def _template(presentation: Presentation, representation: Representation) -> Ite
         },
     )
     yield "<SegmentTimeline>"
-    at = representation.first_at
+    at, first = representation.first_at, playlist.whole[0]
     for segment in playlist.whole:  # spec: playlist/dash-timeline
+        if segment.breaks:  # a gap in time
+            at = representation.first_at + round((segment.began_at - first.began_at) * playlist.timescale)
         yield _open("S", {"t": str(at), "d": str(segment.length)}, "/")
         at += segment.length
     yield "</SegmentTimeline></SegmentTemplate>"

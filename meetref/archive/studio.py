@@ -50,24 +50,25 @@ IN_A_GREAT_HURRY: Final = 8
 class Studio:
     """One show. `take` is given what the server says, `frame` makes the next picture and what goes with it.
 
-    `now` counts from the first picture.
+    `now` counts from the first picture. That of a studio which goes on with the show of another one belongs to `part`.
     """
 
-    def __init__(self, began_at: float, ladder: Sequence[Rung] = LADDER) -> None:
+    def __init__(self, began_at: float, ladder: Sequence[Rung] = LADDER, part: int = 0) -> None:
         self._ladder = LadderEncoder(ladder, FRAME_RATE)
         self._sound = LiveSound(SOUND_BPS)
         self._scene = Scene(ladder[0].width, ladder[0].height)
         self._cast = Cast(self._scene)
         self._began_at = began_at
+        self._part = part
         self._cutters: dict[str, Cutter] = {}
         self._count = 0
         self._captions = captions.Segments()
-        self._sound_cutter = Cutter(SOUND, PACKETS_PER_PART * AAC_SAMPLES, AAC_SAMPLES)
+        self._sound_cutter = Cutter(SOUND, PACKETS_PER_PART * AAC_SAMPLES, AAC_SAMPLES, part)
 
     def take(self, message: cue.ToStudio, now: float) -> None:
         """Something that the server says."""
         if isinstance(message, cue.Note) and message.event.get("event") == captions.KIND:
-            self._captions.take(message.event, self._count / FRAME_RATE)
+            self._captions.take(message.event, self._media_time)
         else:
             self._cast.take(message, now)
 
@@ -89,33 +90,41 @@ class Studio:
         for packet in self._sound.encode(self._cast.mixed(SAMPLES_PER_FRAME)):
             yield from self._sound_cutter.add(packet, is_key=True)
         if self._count % FRAMES_PER_SEGMENT == 0:  # spec: playlist/captions-whole
-            octets = self._captions.cut(self._count / FRAME_RATE)
+            octets = self._captions.cut(self._media_time)
             yield cue.Piece(CAPTIONS, octets, FRAMES_PER_SEGMENT * FRAME_TICKS, True, True)
+
+    @property
+    def _media_time(self) -> float:
+        """Seconds of the show until the next picture."""
+        return (self._part * FRAMES_PER_PART + self._count) / FRAME_RATE
 
     def _picture_pieces(self, encoded: Sequence[bytes], keyframe: bool) -> Iterator[cue.FromStudio]:
         for rung, stream in zip(self._ladder.rungs, encoded, strict=True):
             units = list(byte_stream_units(stream))
             cutter = self._cutters.get(rung.name)
             if cutter is None:
-                cutter = self._cutters[rung.name] = Cutter(rung.name, FRAMES_PER_PART * FRAME_TICKS, FRAME_TICKS)
+                cutter = Cutter(rung.name, FRAMES_PER_PART * FRAME_TICKS, FRAME_TICKS, self._part)
+                self._cutters[rung.name] = cutter
                 cutter.configuration = _configuration(units)
             slices = [unit for unit in units if unit[0] & TYPE in (SLICE, KEY_SLICE)]
             yield from cutter.add(mp4.length_prefixed(slices), is_key=keyframe)
 
     def _began(self) -> cue.Began:
         formats = [_picture_format(rung, self._cutters[rung.name].configuration) for rung in self._ladder.rungs]
-        return cue.Began(self._began_at, [*formats, _sound_format(self._sound.configuration), _captions_format()])
+        formats += [_sound_format(self._sound.configuration), _captions_format()]
+        return cue.Began(self._began_at, formats, self._part)
 
 
 class Cutter:
-    """Cuts one rendition into parts, and says which of them end a segment."""
+    """Cuts one rendition into parts of `part` ticks, and says which of them end a segment; `first` is the first one."""
 
-    def __init__(self, name: str, part: int, ticks: int) -> None:
+    def __init__(self, name: str, part: int, ticks: int, first: int) -> None:
         self.configuration = b""
         self._name = name
         self._part = part
         self._ticks = ticks
-        self._fragment = mp4.Fragment(1, 0)
+        self._first = first
+        self._fragment = mp4.Fragment(first + 1, first * part)
 
     def add(self, octets: bytes, *, is_key: bool) -> Iterator[cue.Piece]:
         """One sample more; a part, where it is the last of one."""
@@ -131,7 +140,7 @@ class Cutter:
         fragment = self._fragment
         if fragment.duration < self._part:
             return
-        ends = fragment.number % PARTS_PER_SEGMENT == 0
+        ends = (fragment.number - self._first) % PARTS_PER_SEGMENT == 0
         independent = fragment.samples[0].is_sync
         yield cue.Piece(self._name, mp4.serialize_fragment(fragment), fragment.duration, independent, ends)
         self._fragment = mp4.Fragment(fragment.number + 1, fragment.decode_at + fragment.duration)

@@ -1,6 +1,7 @@
 """The process that a studio runs in: packets from standard input, parts to standard output, a picture every 40 ms.
 
-    python -m meetref.archive.studioprocess          the server starts it, and ends it by closing the pipe
+    python -m meetref.archive.studioprocess                  the server starts it, and ends it by closing the pipe
+    python -m meetref.archive.studioprocess BEGAN_AT PART    it goes on with a show, and not before this part
 
 A process of its own, and a polite one (nice): encoding takes most of a core, and a thread would take the meeting's
 interpreter whenever it is not inside of FFmpeg. What goes wrong in here, a decoder that crashes included, ends a show
@@ -11,21 +12,24 @@ Leaves out: more than one show. Read next: `archive/broadcast.py`.
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 from meetref.archive import cue
-from meetref.archive.studio import FRAME_RATE, IN_A_GREAT_HURRY, IN_A_HURRY, Studio
+from meetref.archive.studio import FRAME_RATE, FRAMES_PER_PART, IN_A_GREAT_HURRY, IN_A_HURRY, Studio
 
 NICE: Final = 5
 LATE: Final = 0.08  # seconds behind from which on fewer pictures are made
 VERY_LATE: Final = 1.0  # and from which on there is one a part
 TOO_LATE: Final = 5.0  # seconds behind at which the show is given up: another begins at once
 CHUNK: Final = 64 * 1024
+SECONDS_PER_PART: Final = FRAMES_PER_PART / FRAME_RATE
 
 
 def main() -> int:
@@ -33,8 +37,10 @@ def main() -> int:
     os.nice(NICE)
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(inbox,), daemon=True).start()
-    began = time.monotonic()
-    studio, count = Studio(time.time()), 0
+    began_at, part = _beginning(sys.argv[1:], time.time())
+    wait = began_at + part * SECONDS_PER_PART - time.time()
+    began = time.monotonic() + min(max(wait, 0.0), SECONDS_PER_PART)  # no longer, should the time of day be set back
+    studio, count = Studio(began_at, part=part), 0
     while True:
         due = began + count / FRAME_RATE
         while (wait := due - time.monotonic()) > 0:
@@ -51,10 +57,18 @@ def main() -> int:
         if behind > LATE and _drain(inbox, studio, began):
             return 0
         one_of = 1 if behind <= LATE else IN_A_HURRY if behind <= VERY_LATE else IN_A_GREAT_HURRY
-        said = b"".join(map(cue.packed, studio.frame(time.monotonic() - began, one_of=one_of)))
-        if not _write(said):
+        made = cue.Made(list(studio.frame(time.monotonic() - began, one_of=one_of)))
+        if made.messages and not _write(cue.packed(made)):
             return 0
         count += 1
+
+
+def _beginning(words: Sequence[str], now: float) -> tuple[float, int]:
+    """When the show began, and with which part this studio begins."""
+    if not words:
+        return now, 0
+    began_at, part = float(words[0]), int(words[1])
+    return began_at, max(part, math.ceil((now - began_at) / SECONDS_PER_PART))
 
 
 def _write(octets: bytes) -> bool:

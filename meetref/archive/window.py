@@ -1,8 +1,8 @@
 """The last half minute of a live stream, in memory: what an audience is served from, and where its requests wait.
 
-A `Show` is one run of an encoder, under a name that nobody can guess, so that caches never mix two runs. It has a few
-renditions that are cut at the same times; each is fed part by part and forgets what is old. Whoever waits for a part
-waits on one event of its rendition, however many they are.
+A `Show` has a name that nobody can guess, so that caches never mix two of them, and a few renditions, cut at the same
+times; each is fed part by part and forgets what is old. Whoever waits for a part waits on one event of its rendition,
+however many they are. One encoder may follow another: there is a gap in time then, and the lists say so.
 Stands on `archive/playlist`, `reload` and `dash`; whoever encodes fills it, a door of HTTP serves it.
 Specification: HTTP Live Streaming 2nd Edition (draft-pantos-hls-rfc8216bis-22) sections 6.2.2 (how long), 6.2.5, 6.2.6.
 Leaves out: the disk: what is to be kept is recorded. Read next: `archive/playlist.py`.
@@ -81,6 +81,13 @@ class Rendition:
         self._began_at = began_at
         self._kept: list[_Kept] = []
         self._at = 0
+        self._breaks = 0
+        self._is_broken = False
+
+    @property
+    def parts(self) -> int:
+        """How many parts there are from the beginning to the end, had none of them failed to come."""
+        return self._at // self.form.part if self.form.part else 0
 
     @property
     def target_duration(self) -> int:
@@ -110,18 +117,30 @@ class Rendition:
             kept.segment = replace(kept.segment, parts=())  # spec: playlist/captions-whole
         self._wake()
 
-    def end(self) -> None:
-        """Nothing comes any more; a segment that was growing is as long as it is."""
+    def pause(self) -> None:
+        """Nothing comes for now; a segment that was growing is as long as it is."""
         if self._kept and self._kept[-1].segment.duration is None:
             last = self._kept[-1]
             last.segment = replace(last.segment, duration=last.segment.length)
-        self.has_ended = True
         self._wake()
+
+    def go_on(self, at: float) -> None:
+        """What comes next begins so many seconds after the beginning."""
+        self._at = round(at * self.form.timescale)
+        self._is_broken = True
+
+    def end(self) -> None:
+        """Nothing comes any more."""
+        self.has_ended = True
+        self.pause()
 
     def _begin_segment(self) -> None:
         number = self._kept[-1].segment.number + 1 if self._kept else 0
         began = self._began_at + self._at / self.form.timescale
-        self._kept.append(_Kept(Segment(number, f"{number}.{self.form.suffix}", None, began), self._at))
+        segment = Segment(number, f"{number}.{self.form.suffix}", None, began, breaks=self._is_broken)
+        self._breaks += self._is_broken
+        self._is_broken = False
+        self._kept.append(_Kept(segment, self._at))
         del self._kept[:-KEPT]
 
     def _wake(self) -> None:
@@ -142,6 +161,7 @@ class Rendition:
             3 * target,
             INITIALIZATION if form.initialization else "",
             tuple(each.segment for each in kept),
+            breaks_before=self._breaks - sum(each.segment.breaks for each in kept),
             hint=None if self.has_ended or form.is_captions else following,
             reports=reports,
             has_ended=self.has_ended,
@@ -172,7 +192,7 @@ class Rendition:
 
 
 class Show:
-    """One run: its renditions by name, pictures first and the best before others, then sound, then captions.
+    """Its renditions by name, pictures first and the best before others, then sound, then captions.
 
     `name` is unguessable.
     """
@@ -181,6 +201,26 @@ class Show:
         self.name = name
         self.began_at = began_at
         self.renditions = {form.name: Rendition(form, began_at) for form in formats}
+
+    @property
+    def parts(self) -> int:
+        """The number of the part that comes next at the earliest."""
+        return max(rendition.parts for rendition in self.renditions.values())
+
+    def pause(self) -> None:
+        """The encoder has died."""
+        for rendition in self.renditions.values():
+            rendition.pause()
+
+    def can_go_on(self, formats: Sequence[Format]) -> bool:
+        """Is this what another encoder has to make, to the last octet of the initialization?"""
+        return [rendition.form for rendition in self.renditions.values()] == list(formats)
+
+    def go_on(self, part: int) -> None:
+        """Another encoder begins, with this part."""
+        form = next(iter(self.renditions.values())).form
+        for rendition in self.renditions.values():
+            rendition.go_on(part * form.part / form.timescale)
 
     def end(self) -> None:
         """Nothing comes any more."""

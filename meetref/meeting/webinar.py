@@ -1,7 +1,8 @@
 """A room with an audience: what is shown to it, that everybody in the room knows, and hands that the audience raises.
 
-While the room is open its tracks are tapped as for a recording and go to a studio, which `app` hands in. Whoever
-watches has no place in the room; who would like to speak raises a hand, and anybody in the room may let them in.
+While the room is open its tracks are tapped as for a recording and go to a studio, which `app` hands in; one that dies
+is followed by another. Whoever watches has no place in the room; who would like to speak raises a hand, and anybody in
+the room may let them in.
 Stands on `meeting/recording`; `meeting/room` has one where the server says so.
 Specification: docs/webinar.md.
 Leaves out: who watches, and how: that is `app/watch`, and caches in front of it.
@@ -27,7 +28,8 @@ logger = logging.getLogger("meetref.meeting")
 
 MOST_HANDS: Final = 50
 FORGOTTEN_AFTER: Final = 30.0  # seconds without a word of who raised it
-AGAIN_AFTER: Final = 1.0  # seconds between a show that ended by itself and the next
+AGAIN_AFTER: Final = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds until the next studio, of one that died, two, ...
+STEADY_AFTER: Final = 60.0  # seconds on the air after which no earlier studio counts
 ANSWERED_FOR: Final = 60.0  # seconds that an answer can be asked for
 
 Answer = Literal["waiting", "admitted", "declined"]
@@ -41,12 +43,13 @@ class Broadcast(Recorder, Protocol):
 
 @dataclass(slots=True, frozen=True)
 class Stage:
-    """What webinars are made with. `open` begins a show of a room and raises one of `errors`, a sentence for people.
+    """What webinars are made with. `open` begins a show of a room, or goes on with it after a studio has died.
 
-    `has` tells which rooms have an audience.
+    It raises one of `errors`, a sentence for people. `over` ends the show. `has` tells which rooms have an audience.
     """
 
     open: Callable[[str], AbstractAsyncContextManager[Broadcast]]
+    over: Callable[[str], None]
     errors: tuple[type[Exception], ...]
     has: Callable[[str], bool]
 
@@ -84,17 +87,26 @@ class Webinar:
         self._recording: Recording | None = None
 
     async def run(self) -> None:
-        """Be on the air until cancelled; a show that ends by itself is followed by another."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._forget, name="hands")
-            while True:
-                try:
-                    await self._show()
-                except self._stage.errors as error:
-                    logger.warning("the webinar %s is not on the air: %s", self._room, error)
-                except Exception:  # a mistake of ours ends a show, and not the meeting
-                    logger.exception("the show of %s failed", self._room)
-                await trio.sleep(AGAIN_AFTER)
+        """Be on the air until cancelled; a studio that dies is followed by another, but not too often."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._forget, name="hands")
+                deaths = 0
+                while True:
+                    began = trio.current_time()
+                    await self._try_show()
+                    deaths = deaths + 1 if trio.current_time() - began < STEADY_AFTER else 1
+                    await trio.sleep(AGAIN_AFTER[min(deaths, len(AGAIN_AFTER)) - 1])
+        finally:
+            self._stage.over(self._room)
+
+    async def _try_show(self) -> None:
+        try:
+            await self._show()
+        except self._stage.errors as error:
+            logger.warning("the webinar %s is not on the air: %s", self._room, error)
+        except Exception:  # a mistake of ours interrupts a show, and not the meeting
+            logger.exception("the show of %s failed", self._room)
 
     async def _show(self) -> None:
         async with self._stage.open(self._room) as broadcast:

@@ -177,6 +177,23 @@ async def test_hands_come_from_our_own_page_and_not_too_fast(autojump_clock: Moc
         assert set(answers) == {201, 503}
 
 
+async def test_a_show_goes_on_until_the_room_is_closed(autojump_clock: MockClock) -> None:
+    shows = Shows(frozenset((EVERY_ROOM,)), lambda size: bytes(size))
+    shows.over("algebra")
+    running = show()
+    feed(running, range(11))
+    running.pause()
+    shows._shows["algebra"] = running, None
+    await trio.sleep(10 * KEPT_FOR)
+    assert shows.find("algebra") is running
+    assert not any(rendition.has_ended for rendition in running.renditions.values())
+    shows.over("algebra")
+    assert all(rendition.has_ended for rendition in running.renditions.values())
+    shows.over("algebra")
+    await trio.sleep(KEPT_FOR + 1)
+    assert shows.find("algebra") is None
+
+
 async def test_shows_are_bounded_and_kept_for_a_while_after_their_end(autojump_clock: MockClock) -> None:
     shows = Shows(frozenset((EVERY_ROOM,)), lambda size: bytes(size))
     assert shows.has("any")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from itertools import pairwise
 
 import pytest
 import trio
 
 from meetref.archive import cue
 from meetref.archive.broadcast import DIED, MAXIMUM_WAITING_SIZE, Broadcast, CannotBroadcast, open_broadcast
+from meetref.archive.reload import Directives
 from meetref.archive.window import Show
+from meetref.wire import mp4
+from tests.archive.playlistrules import change_faults, faults
 from tests.archive.studiosource import opened
 
 PATIENCE = 30.0
@@ -46,7 +52,70 @@ async def test_a_studio_makes_a_show_and_ends_with_its_pipe() -> None:
             stream.close()
             broadcast.finish()
         assert broadcast.trouble is None
-    assert all(rendition.has_ended for rendition in show.renditions.values())
+    assert not any(rendition.has_ended for rendition in show.renditions.values()), "that says whoever opened it"
+
+
+async def grows(show: Show, parts: int) -> None:
+    """Wait until each rendition of picture and sound has so many more parts."""
+    until = show.parts + parts
+    for rendition in [each for each in show.renditions.values() if each.form.part]:
+        while rendition.parts < until:
+            await rendition.changed.wait()
+
+
+def pieces(show: Show) -> dict[tuple[str, str], bytes]:
+    """All that can be loaded of a show."""
+    found = {}
+    for name, rendition in show.renditions.items():
+        whole, growing = range(40), [f"{number}.{place}" for number in range(40) for place in range(8)]
+        for piece in ["init.mp4", *(f"{each}.{rendition.form.suffix}" for each in (*whole, *growing))]:
+            octets = rendition.piece(piece)
+            if octets is not None:
+                found[name, piece] = octets
+    return found
+
+
+@pytest.mark.spec("playlist/discontinuity", "playlist/discontinuity-sequence", "playlist/media-sequence")
+async def test_another_studio_goes_on_with_the_show_of_one_that_was_killed() -> None:
+    shows: list[Show] = []
+
+    async def lists() -> list[str]:
+        return [str(await shows[0].list_of(name, Directives())) for name in shows[0].renditions]
+
+    async def on_air(name: str, parts: int) -> Broadcast:
+        began = trio.Event()
+
+        def begun(show: Show) -> None:
+            shows.append(show)
+            began.set()
+
+        before = shows[0] if shows else None
+        async with open_broadcast(name, begun, before=before) as broadcast, trio.open_nursery() as nursery:
+            nursery.start_soon(broadcast.run, nothing)
+            await began.wait()
+            await grows(shows[0], parts)
+            os.kill(broadcast._process.pid, signal.SIGKILL)
+        return broadcast
+
+    with trio.fail_after(2 * PATIENCE):
+        first = await on_air("secret", 11)
+        before, texts = pieces(shows[0]), await lists()
+        second = await on_air("another", 3)
+    assert (first.trouble, second.trouble) == (DIED, DIED)
+    assert shows[0] is shows[1]
+    after = pieces(shows[0])
+    assert len(after) > len(before)
+    assert {key: after[key] for key in before} == before, "what was made stays as it is"
+    for old, new in zip(texts, await lists(), strict=True):
+        assert [*faults(new), *change_faults(old, new)] == []
+        is_captions = ".vtt" in old
+        assert new.count("#EXT-X-DISCONTINUITY\n") == (not is_captions)
+    for name in ("v720", "v360", "v180", "sound"):
+        form, kept = shows[0].renditions[name].form, [each for each in after if each[0] == name]
+        parts = [mp4.parse_fragment(after[each]).decode_at for each in kept if each[1].count(".") == 2]
+        assert parts == sorted(parts)
+        assert [at % form.part for at in parts] == [0] * len(parts)
+        assert max(later - earlier for earlier, later in pairwise(parts)) > form.part, "time has passed"
 
 
 async def test_a_process_that_dies_ends_the_show() -> None:

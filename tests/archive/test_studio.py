@@ -270,6 +270,22 @@ def test_in_a_hurry_there_are_fewer_pictures_and_parts_are_as_long() -> None:
     assert taken.pictures("small")[-1][90, 160, 1] > 150
 
 
+def test_a_studio_that_goes_on_with_a_show_keeps_its_times_and_its_beginnings() -> None:
+    one, other, taken, later = Studio(1e9, LADDER), Studio(1e9, LADDER, part=29), Taken(), Taken()
+    for each in (one, other):
+        each.take(cue.Note({"event": "caption", "by": "a", "person": None, "name": None, "text": "Hello"}), 0.0)
+    for _ in range(64):
+        taken.take(one.frame(0.0))
+        later.take(other.frame(0.0))
+    assert later.formats == taken.formats
+    for name, form in taken.formats.items():
+        if not form.is_captions:
+            begins = [mp4.parse_fragment(piece.octets).decode_at for piece in later.pieces[name]]
+            assert begins == [(29 + place) * form.part for place in range(len(begins))]
+            assert [piece.ends_segment for piece in later.pieces[name]][:8] == [False] * 7 + [True] * (len(begins) > 7)
+    assert b"00:00:09.280 --> " in later.pieces["captions"][0].octets
+
+
 def test_a_loss_asks_for_a_keyframe() -> None:
     packets = [each for number, each in enumerate(colour_packets(1, (30, 200, 30), 3)) if number != 30]
     messages = [joined("a", "Ada", microphone="none", camera="on"), opened(1, "a", "camera")]
@@ -324,10 +340,10 @@ def test_streams_are_bounded() -> None:
 
 
 def test_messages_survive_any_cut() -> None:
-    said: list[cue.FromStudio] = [cue.Wanted(3), cue.Piece("large", b"x" * 300, 28_800, True, False)]
+    said = [cue.Made([cue.Wanted(3)]), cue.Made([cue.Piece("large", b"x" * 300, 28_800, True, False)])]
     octets = b"".join(map(cue.packed, said))
     for size in (1, 3, 7, len(octets)):
-        unpacking = cue.Unpacking(cue.FromStudio)
+        unpacking = cue.Unpacking(cue.Made)
         found = [each for at in range(0, len(octets), size) for each in unpacking.feed(octets[at : at + size])]
         assert found == said
     with pytest.raises(ValueError, match="octets"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import trio
@@ -165,6 +166,47 @@ async def test_the_end_is_told_to_who_waits() -> None:
         stream.end()
     assert "ENDLIST" in found[0]
     assert faults(found[0]) == []
+
+
+@pytest.mark.spec("playlist/discontinuity", "playlist/discontinuity-sequence", "playlist/part-beyond-segment")
+async def test_another_encoder_goes_on_with_a_gap_and_changes_nothing() -> None:
+    stream = show()
+    before, pieces, sequences = "", dict[str, bytes](), list[str]()
+    for moment in range(8 * 40):
+        feed(stream, range(moment, moment + 1))
+        if moment in (10, 23, 26):  # amid a segment, at its end, and with another break in the list
+            asked = Directives(stream.renditions["v720"].edge[0], 7)
+            stream.pause()
+            assert faults(await listed(stream)) == []
+            assert stream.can_go_on([PICTURE, SOUND])
+            stream.go_on(stream.parts + 7)
+            feed(stream, range(8 * 100, 8 * 100 + 8))
+            assert "EXT-X-DISCONTINUITY\n" in await listed(stream, wanted=asked)
+        text = await listed(stream)
+        assert faults(text) == []
+        assert not before or change_faults(before, text) == []
+        before = text
+        sequences.append(read(text).heads.get("EXT-X-DISCONTINUITY-SEQUENCE", ""))
+        for number in range(60):
+            for name in (f"{number}.m4s", f"{number}.0.m4s", f"{number}.7.m4s"):
+                octets = stream.renditions["v720"].piece(name)
+                assert octets is None or pieces.setdefault(name, octets) == octets
+    assert list(dict.fromkeys(sequences)) == ["", "0", "1", "2", "3"]
+    assert not stream.can_go_on([replace(PICTURE, initialization=b"another"), SOUND])
+
+
+@pytest.mark.spec("playlist/dash-timeline")
+async def test_the_gap_is_in_the_description_too() -> None:
+    stream = show()
+    feed(stream, range(20))
+    stream.pause()
+    stream.go_on(30)
+    feed(stream, range(24, 32))
+    described = stream.description(1e9 + 60, lambda rendition, file: f"{rendition}/{file}", "time")
+    lasts = 4 * PICTURE.part
+    for line in (f'<S t="{2 * PICTURE.segment}" d="{lasts}"/>', f'<S t="{30 * PICTURE.part}" d="{PICTURE.segment}"/>'):
+        assert line in described
+    assert f'<S t="{30 * SOUND.part}" d="{SOUND.segment}"/>' in described
 
 
 @pytest.mark.spec("playlist/rendition-report")

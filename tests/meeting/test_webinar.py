@@ -32,7 +32,11 @@ class Studios:
     def __init__(self) -> None:
         self.shows: list[FakeBroadcast] = []
         self.refuses = False
-        self.stage = Stage(open=self._open, errors=(NoStudio,), has=lambda room: room == "algebra")
+        self.dies = False
+        self.over: list[str] = []
+        self.stage = Stage(
+            open=self._open, over=self.over.append, errors=(NoStudio,), has=lambda room: room == "algebra"
+        )
 
     @asynccontextmanager
     async def _open(self, room: str) -> AsyncIterator[FakeBroadcast]:
@@ -41,6 +45,8 @@ class Studios:
             raise NoStudio("no place")
         show = FakeBroadcast(room)
         self.shows.append(show)
+        if self.dies:
+            show.finish()
         try:
             yield show
         finally:
@@ -75,6 +81,7 @@ async def test_everybody_is_told_and_the_show_is_told_of_everybody(autojump_cloc
         alice.says(signaling.Leave())
         await trio.sleep(1)
         assert show.closed
+        assert studios.over == ["algebra"]
 
 
 async def test_a_hand_is_seen_by_all_and_answered_once(autojump_clock: MockClock) -> None:
@@ -128,12 +135,28 @@ async def test_a_show_that_ends_is_followed_by_another(autojump_clock: MockClock
         await trio.sleep(0.5)
         studios.refuses = True
         studios.shows[0].fails("it stopped")
-        await trio.sleep(webinar.AGAIN_AFTER * 3)
+        await trio.sleep(10)
         assert len(studios.shows) == 1
         studios.refuses = False
-        await trio.sleep(webinar.AGAIN_AFTER * 2)
+        await trio.sleep(10)
         assert [show.closed for show in studios.shows] == [True, False]
         assert "alice" in [event.get("name") for event in studios.shows[1].events]
+        assert studios.over == [], "who watches waits for it"
+
+
+async def test_studios_that_die_are_followed_by_others_and_not_too_often(autojump_clock: MockClock) -> None:
+    async with on_air() as (place, studios):
+        studios.dies = True
+        await place.joined("alice")
+        await trio.sleep(600)
+        assert 20 <= len(studios.shows) <= 30
+        studios.dies = False
+        await trio.sleep(webinar.AGAIN_AFTER[-1] + webinar.STEADY_AFTER + 1)
+        count = len(studios.shows)
+        studios.shows[-1].fails("it stopped")
+        await trio.sleep(0.1)
+        assert len(studios.shows) == count + 1, "after a good while the next one comes at once"
+        assert studios.over == []
 
 
 async def test_without_an_audience_nobody_is_admitted(autojump_clock: MockClock) -> None:

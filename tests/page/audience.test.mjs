@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { newHands } from "../../meetref/app/page/audience.js";
 import { readCues } from "../../meetref/app/page/audience/captions.js";
 import { beginning, isAtOrBehind, readIndex, readList } from "../../meetref/app/page/audience/listing.js";
-import { LATENCY, rateFor, Throughput, variantFor } from "../../meetref/app/page/audience/pace.js";
+import { LATENCY, rateFor, stepFor, Throughput, variantFor } from "../../meetref/app/page/audience/pace.js";
 
 const cases = (set) =>
   JSON.parse(readFileSync(new URL(`../../vectors/playlist/${set}.json`, import.meta.url))).groups[0].tests;
@@ -73,6 +73,16 @@ test("it plays faster when it is behind, slower when it is ahead, and leaps when
   assert.ok(rateFor(LATENCY - 1, 1) < 1);
   assert.ok(rateFor(LATENCY, 0.1) < 1);
   assert.equal(rateFor(LATENCY + 10, 5), null);
+});
+
+test("it steps over a gap once nothing is left before it and something is there behind it", () => {
+  assert.equal(stepFor([[10, 12]], 11, true), "play");
+  assert.equal(stepFor([[10, 12]], 12, true), "play"); // nothing else is there
+  assert.equal(stepFor([[10, 10.3]], 0, false), "step"); // to begin with
+  assert.equal(stepFor([[10, 12], [15, 15.3]], 11, true), "play"); // first what is left
+  assert.equal(stepFor([[10, 12], [15, 15.3]], 11.95, true), "wait");
+  assert.equal(stepFor([[10, 12], [15, 16]], 11.95, true), "step");
+  assert.equal(stepFor([[10, 12], [15, 16]], 15.1, true), "play");
 });
 
 test("the size is the best that comes through and can be seen", () => {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
 import shutil
+import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -114,9 +116,24 @@ async def _comes(browser: Browser, selector: str) -> None:
                 await trio.sleep(0.2)
 
 
+def kill_studios(server: Served) -> None:
+    """Kill -9 whatever makes pictures for its audience now."""
+    for path in Path(f"/proc/{server.process.pid}/task").glob("*/children"):
+        with suppress(OSError):  # a thread that has just ended
+            for child in path.read_text().split():
+                if b"studioprocess" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    os.kill(int(child), signal.SIGKILL)
+
+
+async def keep_killing(server: Served) -> None:
+    while True:
+        kill_studios(server)
+        await trio.sleep(0.1)
+
+
 @pytest.mark.peer("nginx", "chromium", "chromedriver", "firefox")
-async def test_both_browsers_watch_and_the_origin_is_asked_once_for_each_piece(tmp_path: Path) -> None:
-    async with on_air(tmp_path, "chromium", "firefox") as (_, front, browsers):
+async def test_both_browsers_watch_the_origin_is_asked_once_for_each_piece_and_a_studio_may_die(tmp_path: Path) -> None:
+    async with on_air(tmp_path, "chromium", "firefox") as (server, front, browsers):
         for browser in browsers:
             await browser.open(f"{front.url}/watch/demo")
         for browser in browsers:
@@ -133,6 +150,17 @@ async def test_both_browsers_watch_and_the_origin_is_asked_once_for_each_piece(t
         waited = [address for address in viewers if "_HLS_part" in address]
         assert {origin[address] for address in waited} == {1}
         assert any(viewers[address] > 1 for address in pieces)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(keep_killing, server)
+            for browser in browsers:
+                await browser.until(f"{WATCHING}.state === 'stalled'", limit=BEGINS_WITHIN)
+                said = await browser.evaluate("document.querySelector('[data-test=watch-words]').textContent")
+                assert said.startswith("One moment")
+            nursery.cancel_scope.cancel()
+        for browser in browsers:
+            seen = await _plays(browser, 3.0)
+            assert seen["error"] is None
+            assert seen["latency"] < 10
 
 
 @pytest.fixture
@@ -181,7 +209,7 @@ async def test_of_more_than_a_thousand_who_wait_for_a_playlist_one_asks_the_orig
 @pytest.mark.parametrize("name", ["chromium", "firefox"])
 async def test_players_of_others_play_the_same_lists(name: str, tmp_path: Path) -> None:
     packages = installed("hls_players").parent / "node_modules"
-    async with on_air(tmp_path, name) as (_, front, (browser,)):
+    async with on_air(tmp_path, name) as (server, front, (browser,)):
         shutil.copy(packages / "hls.js" / "dist" / "hls.min.js", front.players)
         shutil.copy(packages / "dashjs" / "dist" / "modern" / "umd" / "dash.all.min.js", front.players)
         (front.players / "hls.html").write_text(HLS_PAGE)
@@ -197,6 +225,10 @@ async def test_players_of_others_play_the_same_lists(name: str, tmp_path: Path) 
             if page == "hls":
                 assert told["parts"] > 3
                 await browser.until("window.captions()[0]?.startsWith('line ')", limit=BEGINS_WITHIN)
+                kill_studios(server)
+                ends = await browser.evaluate("video.buffered.end(video.buffered.length - 1)")
+                await browser.until(f"window.told().at > {ends + 1}", limit=BEGINS_WITHIN)
+                assert (await browser.evaluate("window.told().fatal")) == []
 
 
 @pytest.mark.peer("nginx", "ffmpeg")

@@ -15,6 +15,7 @@ const base = new URL(`/watch/${room}/`, location.href);
 
 const WORDS = {
   waiting: "The webinar has not begun. This page starts by itself when it does.",
+  stalled: "One moment: the picture stands still. It goes on by itself.",
   over: "The webinar is over.",
   lost: "The server cannot be reached. This page goes on by itself when it can.",
   failed: "It cannot be played here.",

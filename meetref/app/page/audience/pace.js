@@ -19,6 +19,19 @@ export function rateFor(latency, ahead) {
   return 1;
 }
 
+const NOTHING_MORE = 0.15; // seconds before the end of a stretch at which a browser may stand still
+const STEP = 0.9; // seconds of the next stretch that are there before it is gone to
+
+/**
+ * What to do in the loaded `stretches`, pairs of seconds: `play` on, `wait` where this one ends and there is little of the
+ * next one, or `step` over to that. `moves`: something was played before.
+ */
+export function stepFor(stretches, at, moves) {
+  const [begins, ends] = stretches.at(-1);
+  if (at >= begins || stretches.some(([from, to]) => at >= from && at < to - NOTHING_MORE)) return "play";
+  return moves && ends - begins < STEP ? "wait" : "step";
+}
+
 const FORGETS = 0.8;
 const MARGIN = 1.4; // of a size's bit rate that has to come through
 

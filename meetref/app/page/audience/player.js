@@ -1,18 +1,20 @@
 /**
  * Plays the show of a room through Media Source: two tracks, kept some two seconds behind the studio.
  *
- * States: `waiting` (it has not begun), `playing`, `blocked` (the browser wants a touch first), `over`, `lost`, `failed`.
+ * States: `waiting` (it has not begun), `playing`, `stalled` (nothing comes just now), `blocked` (the browser wants a touch
+ * first), `over`, `lost`, `failed`.
  * Where there is no Media Source the browser plays HLS itself; Chromium says "maybe" of that and cannot.
  * Events: `changed`. Leaves out: what it looks like (`main.js`). Read next: `pace.js`, `track.js`.
  */
 
 import { CaptionTrack } from "./captions.js";
 import { readIndex } from "./listing.js";
-import { LATENCY, rateFor, Throughput, variantFor } from "./pace.js";
+import { LATENCY, rateFor, stepFor, Throughput, variantFor } from "./pace.js";
 import { Over, Track, Unplayable } from "./track.js";
 
 const LOOK_AGAIN = 2000; // milliseconds while there is no show
 const TICK = 250; // milliseconds
+const STANDS = 1000; // milliseconds for which the picture stands still before that is told
 const NO_H264 =
   "This browser does not play H264, in which the pictures are. Open the page in another one; on Linux, Firefox plays it once FFmpeg's libavcodec is installed.";
 const NOT_NATIVE = "This browser could not play the stream. Open the page in another one, such as Chrome, Edge, Firefox or Safari.";
@@ -30,6 +32,7 @@ export class Player extends EventTarget {
     this.error = null;
     this.throughput = new Throughput();
     this.captions = new CaptionTrack(video);
+    this.stood = { at: 0, since: 0 }; // where the picture stands, and since when
     this.clock = 0; // what the server's clock is ahead of ours, in milliseconds
     video.addEventListener("waiting", () => {
       if (this.state === "playing") this.stalls += 1;
@@ -41,7 +44,7 @@ export class Player extends EventTarget {
     for (;;) {
       const index = await this.#index();
       if (index === null) {
-        if (this.state === "playing") this.#be("waiting");
+        if (this.state === "playing" || this.state === "stalled") this.#be("waiting");
         await pause(LOOK_AGAIN);
         continue;
       }
@@ -130,14 +133,16 @@ export class Player extends EventTarget {
   /** Begin when there is something, keep up, and step over what will not come. */
   #tick(track) {
     const { video } = this;
+    this.#look();
     const ranges = video.buffered;
     if (!ranges.length || track.offset === null) return;
-    const end = ranges.end(ranges.length - 1);
-    if (video.currentTime < ranges.start(ranges.length - 1)) {
-      video.currentTime = ranges.start(ranges.length - 1);
-      return;
-    }
-    if (this.state !== "playing" && this.state !== "blocked") {
+    const stretches = Array.from(ranges, (_, number) => [ranges.start(number), ranges.end(number)]);
+    const [begin, end] = stretches.at(-1);
+    const moves = this.state === "playing" || this.state === "stalled";
+    const step = stepFor(stretches, video.currentTime, moves);
+    if (step === "step") video.currentTime = begin;
+    if (step !== "play") return;
+    if (!moves && this.state !== "blocked") {
       video.currentTime = Math.max(video.currentTime, end - LATENCY + 0.5);
       this.#start();
     }
@@ -146,6 +151,15 @@ export class Player extends EventTarget {
     if (rate === null) video.currentTime = end - 1;
     else video.playbackRate = rate;
     this.dispatchEvent(new Event("changed"));
+  }
+
+  /** Does the picture stand still, for want of what to show? */
+  #look() {
+    const { currentTime: at, paused } = this.video;
+    if (at !== this.stood.at || paused) this.stood = { at, since: Date.now() };
+    const stands = Date.now() - this.stood.since >= STANDS;
+    if (stands && this.state === "playing") this.#be("stalled");
+    else if (!stands && this.state === "stalled") this.#be("playing");
   }
 
   #start() {

@@ -16,6 +16,9 @@ const MOST_FAILURES = 10; // in a row
 /** The show has `ended`, there is `another` one, or the server is `lost`. */
 export class Over extends Error {}
 
+/** The server is there, and has nothing new. */
+class Later extends Error {}
+
 /** What came is nothing that this browser plays. */
 export class Unplayable extends Error {}
 
@@ -42,7 +45,7 @@ export class Track {
         this.failures = 0;
       } catch (error) {
         if (error instanceof Over || error instanceof Unplayable || this.signal.aborted) throw error;
-        this.failures += 1;
+        this.failures = error instanceof Later ? 0 : this.failures + 1;
         if (this.failures > MOST_FAILURES) throw new Over("lost");
         await new Promise((resolve) => setTimeout(resolve, AGAIN));
       }
@@ -86,6 +89,7 @@ export class Track {
     }
     const answer = await fetch(url, { signal: this.signal });
     if (answer.status === 404) throw new Over("another");
+    if (answer.status === 503) throw new Later("list: 503");
     if (!answer.ok) throw new Error(`list: ${answer.status}`);
     return readList(await answer.text());
   }
