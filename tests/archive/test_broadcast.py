@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
+from dataclasses import asdict, replace
 from itertools import pairwise
+from random import Random
+from typing import Any
 
 import pytest
 import trio
@@ -13,14 +17,18 @@ import trio
 from meetref.archive import cue
 from meetref.archive.broadcast import DIED, MAXIMUM_WAITING_SIZE, Broadcast, CannotBroadcast, open_broadcast
 from meetref.archive.reload import Directives
+from meetref.archive.studio import Studio
 from meetref.archive.window import Show
+from meetref.media.codec.live import Rung
 from meetref.wire import mp4
 from tests.archive.playlistrules import change_faults, faults
 from tests.archive.studiosource import opened
+from tests.archive.test_window import show
 
 PATIENCE = 30.0
 SILENT = (sys.executable, "-c", "import sys; sys.stdin.buffer.read()")
 DYING = (sys.executable, "-c", "")
+RUNGS = (Rung("large", 320, 180, 200_000), Rung("small", 160, 90, 100_000))
 
 
 def nothing() -> None:
@@ -116,6 +124,45 @@ async def test_another_studio_goes_on_with_the_show_of_one_that_was_killed() -> 
         assert parts == sorted(parts)
         assert [at % form.part for at in parts] == [0] * len(parts)
         assert max(later - earlier for earlier, later in pairwise(parts)) > form.part, "time has passed"
+
+
+@pytest.mark.spec("playlist/discontinuity", "playlist/rendition-report")
+async def test_a_studio_may_be_killed_at_any_octet() -> None:
+    def said(part: int) -> bytes:
+        studio = Studio(1e9, RUNGS, part=part)
+        return b"".join(cue.packed(cue.Made(list(studio.frame(0.0)))) for _ in range(90))
+
+    def hear(octets: bytes, before: Show | None) -> Show | None:
+        process: Any = None
+        broadcast = Broadcast("secret", process, lambda show: None, before)
+        for made in cue.Unpacking(cue.Made).feed(octets):
+            for message in made.messages:
+                broadcast._hear(message)
+        return broadcast.show
+
+    first, second, dice = said(0), said(40), Random(1)
+    for cut in sorted(dice.sample(range(len(first)), 30)):
+        show = hear(first[:cut], None)
+        if show is None:
+            continue
+        show.pause()
+        before = [str(await show.list_of(name, Directives())) for name in show.renditions]
+        assert hear(second, show) is show
+        for old, name in zip(before, show.renditions, strict=True):
+            new = str(await show.list_of(name, Directives()))
+            assert [*faults(new), *change_faults(old, new)] == [], cut
+        large, small = [str(await show.list_of(rung.name, Directives())) for rung in RUNGS]
+        cut_at = [re.findall(r"\d+\.\d+\.m4s|TIME:.*|DISCONTINUITY", text) for text in (large, small)]
+        assert cut_at[0] == cut_at[1], "one goes over from one size to another anywhere"
+
+
+async def test_a_studio_that_makes_something_else_begins_another_show() -> None:
+    before, shows = show(), list[Show]()
+    async with open_broadcast("another", shows.append, SILENT, before) as broadcast:
+        forms = [asdict(replace(rendition.form, codecs="avc1.another")) for rendition in before.renditions.values()]
+        Broadcast._hear(broadcast, cue.Began(2e9, forms))
+    assert [each.name for each in shows] == ["another"]
+    assert all(rendition.has_ended for rendition in before.renditions.values())
 
 
 async def test_a_process_that_dies_ends_the_show() -> None:

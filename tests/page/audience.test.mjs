@@ -6,6 +6,7 @@ import { newHands } from "../../meetref/app/page/audience.js";
 import { readCues } from "../../meetref/app/page/audience/captions.js";
 import { beginning, isAtOrBehind, readIndex, readList } from "../../meetref/app/page/audience/listing.js";
 import { LATENCY, rateFor, stepFor, Throughput, variantFor } from "../../meetref/app/page/audience/pace.js";
+import { Track } from "../../meetref/app/page/audience/track.js";
 
 const cases = (set) =>
   JSON.parse(readFileSync(new URL(`../../vectors/playlist/${set}.json`, import.meta.url))).groups[0].tests;
@@ -92,6 +93,21 @@ test("the size is the best that comes through and can be seen", () => {
   assert.equal(variantFor(variants, 10e6, 300).height, 360);
   assert.equal(variantFor(variants, 1.2e6, 1080).height, 360);
   assert.equal(variantFor(variants, 1000, 1080).height, 180);
+});
+
+test("a server that has nothing new is waited for, one that fails is given up", async (context) => {
+  context.mock.method(globalThis, "setTimeout", (call) => queueMicrotask(call));
+  const ends = async (status) => {
+    let left = 30;
+    context.mock.method(globalThis, "fetch", async () => {
+      left -= 1;
+      return left > 0 ? { ok: false, status } : { ok: false, status: 404 };
+    });
+    const track = new Track({}, () => "http://localhost/list.m3u8", () => {}, new AbortController().signal);
+    return track.run({}).then(assert.fail, (over) => over.message);
+  };
+  assert.equal(await ends(503), "another");
+  assert.equal(await ends(500), "lost");
 });
 
 test("what comes through is measured over several parts", () => {
