@@ -1,8 +1,8 @@
 """Heals the recordings that a crash left open: every journal is cut back to its last whole record, and ended.
 
-Called at the start of a server, before anybody records. A recording whose manifest is ended is complete and not looked
-at; in others the journals that the manifest names as complete are not read again. Healing what is healed changes
-nothing, so a crash in here does no harm either.
+Called at the start of a server, before anybody records in it. A recording whose manifest is ended is complete and not
+looked at, and one that another server writes is none of ours; in others the journals that the manifest names as
+complete are not read again. Healing what is healed changes nothing, so a crash in here does no harm either.
 Stands on `archive/journal`; `app/recordings` calls it. Specification: docs/journal.md ("Healing"), spec/recorder.toml.
 Leaves out: files that are no journals of ours, or of a later version; they stay as they are and are told.
 Read next: `archive/journal.py`.
@@ -22,7 +22,7 @@ import msgspec
 
 from meetref.archive.journal import HEADER_AT, MAXIMUM_HEADER, Journal, Record, Unbegun, Writing, read
 from meetref.archive.recorder import MANIFEST, Event
-from meetref.archive.segment import sync_folder
+from meetref.archive.segment import is_being_written, sync_folder
 from meetref.archive.upload import is_upload
 from meetref.wire.reader import Malformed
 
@@ -74,6 +74,8 @@ def ending(folder: Path) -> Event | None:
 
     What a browser delivers has none: whoever assembles it says so.
     """
+    if is_being_written(folder / MANIFEST):  # spec: recorder/being-written
+        return None
     try:
         manifest = read((folder / MANIFEST).read_bytes())
     except (OSError, Malformed):
@@ -107,6 +109,8 @@ def _people_in(folder: Path) -> list[str]:
 
 def _recover_one(folder: Path) -> Healed | None:
     path = folder / MANIFEST
+    if is_being_written(path):  # spec: recorder/being-written
+        return None
     try:
         manifest = read(path.read_bytes())
     except FileNotFoundError:

@@ -1,8 +1,9 @@
 """One journal on the disk, open for writing: a segment of what is recorded of a stream.
 
 Plain calls that may wait for the disk, nothing of Trio; `archive/recorder` decides on which thread they run.
-A write that fails half way is taken back, so that the file ends with a whole record whatever happens.
-Specification: docs/journal.md. fsync(2): a new file's name is safe only when its folder has been synced, too.
+A write that fails half way is taken back, so that the file ends with a whole record whatever happens. An open journal
+is locked, so that another server with the same folder leaves it alone; the lock goes with the process.
+Specification: docs/journal.md. fsync(2): a new file's name is safe only when its folder has been synced, too. flock(2).
 Leaves out: when to sync, and when the next segment begins.
 Read next: `archive/recorder.py`.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from contextlib import suppress
+from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from pathlib import Path
 
 from meetref.archive.journal import Header, Record, Writing
@@ -26,7 +28,7 @@ class Segment:
         self.is_ended = False
         self._writing = Writing()
         opening = self._writing.begin(header)
-        self._descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o640)
+        self._descriptor = open_locked(path)
         try:
             self._write(opening, 0)
         except OSError:
@@ -81,6 +83,31 @@ class Segment:
                 os.ftruncate(self._descriptor, size)  # spec: journal/failed-write-undone
                 os.lseek(self._descriptor, size, os.SEEK_SET)
             raise
+
+
+def open_locked(path: Path) -> int:
+    """A new file to write into, and nobody else; its descriptor. Raises `OSError`."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o640)
+    with suppress(OSError):  # not every file system has locks
+        flock(descriptor, LOCK_EX | LOCK_NB)  # spec: recorder/being-written
+    return descriptor
+
+
+def is_being_written(path: Path) -> bool:
+    """Does a process that lives write into this file?"""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        flock(descriptor, LOCK_SH | LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def sync_folder(path: Path) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from meetref.archive.kept import began_in, room_in
-from meetref.archive.segment import sync_folder
+from meetref.archive.segment import is_being_written, open_locked, sync_folder
 
 PART = "browser.webm.part"
 ABOUT = "upload.json"
@@ -46,8 +46,7 @@ class UploadFile:
         self.size = 0
         folder.mkdir(parents=True)
         self.describe(about)
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
-        self._descriptor = os.open(folder / PART, flags, 0o640)
+        self._descriptor = open_locked(folder / PART)
         for each in (folder, folder.parent):
             sync_folder(each)
 
@@ -103,5 +102,9 @@ def is_upload(folder: Path) -> bool:
 
 
 def leftovers(root: Path) -> list[Path]:
-    """The folders below `root` in which an upload was not assembled, in the order of their names."""
-    return sorted(path.parent for path in root.glob(f"*/{PART}"))
+    """The folders below `root` in which an upload was not assembled, in the order of their names.
+
+    Those that come to another server are none of ours.
+    """
+    # spec: recorder/being-written
+    return sorted(path.parent for path in root.glob(f"*/{PART}") if not is_being_written(path))

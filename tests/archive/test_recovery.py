@@ -13,6 +13,7 @@ from trio.testing import MockClock
 from meetref.archive.journal import MAGIC, read
 from meetref.archive.recorder import MANIFEST
 from meetref.archive.recovery import ending, recover
+from meetref.archive.upload import About, UploadFile, leftovers
 from meetref.wire.reader import Malformed
 from tests.archive.test_recorder import events, in_the_background, must, opened, packets, send
 
@@ -96,6 +97,31 @@ async def test_files_cut_or_filled_anywhere_are_healed(tmp_path: Path, autojump_
         assert len(read(after[name]).records) > 450  # what was complete is as it was
     recover(folder.parent)
     assert contents(folder) == after
+
+
+@pytest.mark.spec("recorder/being-written")
+async def test_what_another_server_writes_is_left_to_it(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with opened(tmp_path) as recorder, trio.open_nursery() as nursery:
+        in_the_background(nursery, recorder)
+        nursery.start_soon(send, must(recorder.open_stream("voice", {})), 5)
+        await trio.sleep(2)
+        before = contents(recorder.folder)
+        assert recover(recorder.folder.parent) == []
+        assert contents(recorder.folder) == before
+        assert ending(recorder.folder) is None
+        await trio.sleep(4)
+        recorder.finish()
+    assert events(recorder.folder)[-1] == {"event": "ended"}
+    assert len(packets(recorder.folder, "voice")) > 200
+    assert (ending(recorder.folder) or {})["what"] == "ended"
+
+
+@pytest.mark.spec("recorder/being-written")
+def test_what_is_delivered_to_another_server_is_no_leftover(tmp_path: Path) -> None:
+    file = UploadFile(tmp_path / "20261128T102345Z-algebra-9fe37c", About("x", "algebra", 0.0, "p1", "Ada"))
+    assert leftovers(tmp_path) == []
+    file.close()
+    assert leftovers(tmp_path) == [file.folder]
 
 
 @pytest.mark.spec("recorder/finished-not-touched")
