@@ -70,12 +70,13 @@ class Shows:
             try:
                 yield broadcast
             finally:
-                del self._on_air[room]
+                if self._on_air.get(room) is broadcast:
+                    del self._on_air[room]
 
     def over(self, room: str) -> None:
-        """Nothing comes of this room any more: its show has ended."""
+        """This room is closed: its show has ended, unless somebody came back meanwhile, and it goes on."""
         show, ended_at = self._shows.get(room, (None, None))
-        if show is not None and ended_at is None:
+        if show is not None and ended_at is None and room not in self._on_air:
             show.end()
             self._shows[room] = show, trio.current_time()
 

@@ -62,7 +62,7 @@ class Stream:
 class Broadcast:
     """A show on the air. `show` is there when the studio has said what it makes; `lost` counts dropped packets.
 
-    `before` is the show that the last studio died of, perhaps.
+    `before` is the show that it goes on with, whose studio has died, if there is one.
     """
 
     def __init__(

@@ -86,7 +86,7 @@ class Rendition:
 
     @property
     def parts(self) -> int:
-        """How many parts there are from the beginning to the end, had none of them failed to come."""
+        """How many parts its time takes until now, with those that never came."""
         return self._at // self.form.part if self.form.part else 0
 
     @property
@@ -213,8 +213,9 @@ class Show:
             rendition.pause()
 
     def can_go_on(self, formats: Sequence[Format]) -> bool:
-        """Is this what another encoder has to make, to the last octet of the initialization?"""
-        return [rendition.form for rendition in self.renditions.values()] == list(formats)
+        """Is it not over, and is this what it is made of, to the last octet of the initialization?"""
+        has_ended = any(rendition.has_ended for rendition in self.renditions.values())
+        return not has_ended and [rendition.form for rendition in self.renditions.values()] == list(formats)
 
     def go_on(self, part: int) -> None:
         """Another encoder begins, with this part."""

@@ -186,8 +186,12 @@ async def test_a_show_goes_on_until_the_room_is_closed(autojump_clock: MockClock
     shows._shows["algebra"] = running, None
     await trio.sleep(10 * KEPT_FOR)
     assert shows.find("algebra") is running
-    assert not any(rendition.has_ended for rendition in running.renditions.values())
+    shows._on_air["algebra"] = None  # type: ignore[assignment]
+    shows.over("algebra")  # while somebody has come back
+    assert running.can_go_on([rendition.form for rendition in running.renditions.values()])
+    del shows._on_air["algebra"]
     shows.over("algebra")
+    assert not running.can_go_on([rendition.form for rendition in running.renditions.values()])
     assert all(rendition.has_ended for rendition in running.renditions.values())
     shows.over("algebra")
     await trio.sleep(KEPT_FOR + 1)
