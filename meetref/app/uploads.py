@@ -29,7 +29,7 @@ from starlette.routing import Route
 from meetref.app.origin import is_same_origin
 from meetref.app.recordings import recording_name
 from meetref.app.whiprequest import Refusal, bearer_token, read_octets
-from meetref.archive.assembling import FILM, INDEX, NOTHING, assemble
+from meetref.archive.assembling import FILM, INDEX, NOT_NOW, NOTHING, assemble, put_away
 from meetref.archive.kept import KIND, room_in
 from meetref.archive.log import EventLog, LogUnavailable
 from meetref.archive.objects import Objects, ObjectsUnavailable
@@ -44,11 +44,14 @@ MAXIMUM_SIZE = 4 * 2**30  # octets of one upload: more than three hours of what 
 MAXIMUM_CHUNK = 4 * 2**20  # octets at a time
 RATE, BURST = 2**20, 64 * 2**20  # octets a second, and at once after an interruption
 MAXIMUM_UPLOADS, MAXIMUM_IN_ROOM = 16, 4
+MAXIMUM_PIECES = 4  # of one upload that come at the same time: each is in memory until it is its turn
 GONE_AFTER = 60.0  # seconds without an octet
 LOOK_EVERY = 5.0
 UNPLAYABLE = "Nothing of what the browser sent can be played."
 DISK_FULL = "The server's disk is full: the recording has ended. What came before is kept."
 MAXIMUM_ENTRIES = 1000  # leftovers that are assembled at a start
+ASSEMBLE = (sys.executable, "-m", "meetref.archive.assembling")
+ASSEMBLED_WITHIN = 600.0  # seconds; the largest upload takes a minute or two
 
 T = TypeVar("T")
 
@@ -66,6 +69,7 @@ class Upload:
         self.began = self.heard_at = now
         self.turn = trio.Lock()
         self.is_over = False
+        self.coming = 0
 
 
 class Uploads:
@@ -176,11 +180,19 @@ class Uploads:
     async def _assemble(self, folder: Path) -> bool:
         if self._inline:
             return assemble(folder)
-        command = [sys.executable, "-m", "meetref.archive.assembling", str(folder)]
-        done = await trio.run_process(command, check=False, capture_stderr=True)
-        if done.returncode not in (0, NOTHING):
-            raise OSError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
-        return done.returncode == 0
+        code, words = None, "it takes too long"
+        with trio.move_on_after(ASSEMBLED_WITHIN):
+            # A session of its own: what interrupts the server at a terminal is no crash of this one.
+            done = await trio.run_process(
+                [*ASSEMBLE, str(folder)], check=False, capture_stderr=True, start_new_session=True
+            )
+            code, words = done.returncode, done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        if code == NOT_NOW:
+            raise OSError(words)
+        if code not in (0, NOTHING):  # what makes it crash, or hang, would do so at each start
+            logger.warning("assembling %s: %s", folder.name, words or f"it ended with {code}")
+            await self._call(partial(put_away, folder))
+        return code == 0
 
     async def _store(self, folder: Path) -> list[dict[str, object]]:
         files: list[dict[str, object]] = []
@@ -224,6 +236,15 @@ class Uploads:
         return _so_far(upload, 202)
 
     async def _put(self, request: Request, upload: Upload) -> Response:
+        if upload.coming >= MAXIMUM_PIECES:  # spec: recorder/upload-bounded
+            raise Refusal(429, "Too many pieces come at the same time.", {**_size_of(upload), "Retry-After": "1"})
+        upload.coming += 1
+        try:
+            return await self._take(request, upload)
+        finally:
+            upload.coming -= 1
+
+    async def _take(self, request: Request, upload: Upload) -> Response:
         offset = _offset(request)
         octets = await read_octets(request, MAXIMUM_CHUNK)
         async with upload.turn:  # spec: recorder/upload-in-order

@@ -25,7 +25,7 @@ from meetref.media.codec.remux import Unreadable, remux
 FILM = "browser.webm"
 INDEX = "index.json"
 DAMAGED = "browser.webm.unreadable"
-NOTHING = 3  # how the program ends where nothing can be played
+NOTHING, NOT_NOW = 3, 4  # how the program ends where nothing can be played, and where the disk does not take it
 PIECE = 2**20  # octets that are read at a time
 
 
@@ -36,8 +36,7 @@ def assemble(folder: Path) -> bool:
     try:
         result = remux(str(folder / PART), str(draft))
     except Unreadable:
-        draft.unlink(missing_ok=True)
-        os.replace(folder / PART, folder / DAMAGED)  # spec: recorder/upload-unreadable
+        put_away(folder)
         return False
     _write_safely(folder / FILM, draft)
     index = _index(about, result.duration, folder / FILM)
@@ -46,6 +45,13 @@ def assemble(folder: Path) -> bool:
     _write_safely(folder / INDEX, text)
     sync_folder(folder)
     return True  # spec: recorder/upload-assembled
+
+
+def put_away(folder: Path) -> None:
+    """Nothing can be made of the upload in a folder: it is kept under another name. Raises `OSError`."""
+    (folder / f"{FILM}.draft").unlink(missing_ok=True)
+    os.replace(folder / PART, folder / DAMAGED)  # spec: recorder/upload-unreadable
+    sync_folder(folder)
 
 
 def _index(about: About, duration: float, film: Path) -> dict[str, object]:
@@ -84,5 +90,13 @@ def _write_safely(path: Path, draft: Path) -> None:
     os.replace(draft, path)
 
 
+def _main(folder: Path) -> int:
+    try:
+        return 0 if assemble(folder) else NOTHING
+    except OSError as error:
+        print(error.strerror or error, file=sys.stderr)
+        return NOT_NOW
+
+
 if __name__ == "__main__":
-    sys.exit(0 if assemble(Path(sys.argv[1])) else NOTHING)
+    sys.exit(_main(Path(sys.argv[1])))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,21 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from meetref.app import uploads as module
 from meetref.app.recordings import make_archive
-from meetref.app.uploads import GONE_AFTER, MAXIMUM_CHUNK, MAXIMUM_IN_ROOM, MAXIMUM_UPLOADS, Upload, Uploads
-from meetref.archive.assembling import FILM, INDEX
+from meetref.app.uploads import (
+    GONE_AFTER,
+    MAXIMUM_CHUNK,
+    MAXIMUM_IN_ROOM,
+    MAXIMUM_PIECES,
+    MAXIMUM_UPLOADS,
+    Upload,
+    Uploads,
+)
+from meetref.archive.assembling import DAMAGED, FILM, INDEX
 from meetref.archive.kept import read_kept
 from meetref.archive.log import EventLog, open_log
 from meetref.archive.objects import open_objects
 from meetref.archive.recorder import CannotRecord
-from meetref.archive.upload import PART
+from meetref.archive.upload import PART, leftovers
 from meetref.net.virtual import VirtualNetwork
 from meetref.wire import signaling
 from tests.app.web import Answer, Web
@@ -236,3 +246,37 @@ async def test_a_person_in_the_room_is_told_where_to(tmp_path: Path, autojump_cl
             await wait_all_tasks_blocked()
             assert ben.codes == ["recording-unavailable"]
             assert "As many browsers" in ben.of(signaling.Error)[0].message
+
+
+@pytest.mark.spec("recorder/upload-unreadable")
+@pytest.mark.parametrize("program", ["import os; os.abort()", "import time; time.sleep(60)", "raise SystemExit(1)"])
+async def test_what_no_program_can_assemble_is_put_away(
+    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It crashes, or does not end; and blocks neither those behind it nor the next start."""
+    monkeypatch.setattr(module, "ASSEMBLE", (sys.executable, "-c", program))
+    monkeypatch.setattr(module, "ASSEMBLED_WITHIN", 0.5)
+    host = VirtualNetwork(1).host("server")
+    async with open_log(":memory:", wall_clock=host.wall_clock) as log:
+        uploads = Uploads(host, tmp_path / "recordings", log, None, inline=False)
+        upload = await uploads.open("algebra", ADA)
+        upload.file.append(WHOLE)
+        await uploads._keep(upload.file.folder)
+        [entry] = await log.read("algebra", 0, 10, "recording")
+        assert entry.body["what"] == "failed"
+        assert (upload.file.folder / DAMAGED).read_bytes() == WHOLE
+        assert leftovers(tmp_path / "recordings") == []
+        upload.file.close()
+
+
+@pytest.mark.spec("recorder/upload-bounded")
+async def test_so_many_pieces_come_at_a_time(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """Each is in memory as long as it comes, and who has the token may open any number of connections."""
+    async with door(tmp_path) as scene, trio.open_nursery() as nursery:
+        upload = await scene.uploads.open("algebra", ADA)
+        for _ in range(MAXIMUM_PIECES):
+            nursery.start_soon(partial(scene.put, upload, 0, b"abc", rest="late"))
+        await wait_all_tasks_blocked()
+        assert size(await scene.put(upload, 0, b"abc")) == (429, "0")
+        await trio.sleep(11)
+        assert size(await scene.put(upload, 0, b"abc")) == (204, "3")

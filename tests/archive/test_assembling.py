@@ -11,10 +11,11 @@ from random import Random
 
 import av
 import msgspec
+import numpy as np
 import pytest
 
-from meetref.archive.assembling import DAMAGED, FILM, INDEX, NOTHING, assemble
-from meetref.archive.upload import About, UploadFile, clear, leftovers
+from meetref.archive.assembling import DAMAGED, FILM, INDEX, NOT_NOW, NOTHING, assemble
+from meetref.archive.upload import ABOUT, About, UploadFile, clear, leftovers
 from tests.archive.webm import duration_of, played, streamed
 
 ABOUT_IT = About("20261128T102345Z-algebra-9fe37c", "algebra", 1.8e9, "a1", "Ada")
@@ -95,3 +96,40 @@ def test_the_program_says_by_its_exit_code_what_became_of_it(tmp_path: Path) -> 
         folder = uploaded(tmp_path / str(code), octets)
         done = subprocess.run([sys.executable, "-m", "meetref.archive.assembling", str(folder)], check=False)
         assert done.returncode == code
+
+
+def foreign(codec: str) -> bytes:
+    """A Matroska file that FFmpeg reads, of a codec that no WebM may have."""
+    made = BytesIO()
+    with av.open(made, "w", format="matroska") as file:
+        if codec == "pcm_s16le":
+            stream = file.add_stream(codec, rate=8000, layout="mono")
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), dtype=np.int16), format="s16", layout="mono")
+            frame.sample_rate = 8000
+        else:
+            stream = file.add_stream(codec, rate=5, width=64, height=64, pix_fmt="yuv420p")
+            frame = av.VideoFrame.from_ndarray(np.zeros((96, 64), dtype=np.uint8), format="yuv420p")
+        for number in range(2):
+            frame.pts = number * 800
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return made.getvalue()
+
+
+@pytest.mark.spec("recorder/upload-unreadable")
+@pytest.mark.parametrize("codec", ["mpeg4", "pcm_s16le"])
+def test_what_can_be_read_and_is_no_webm_is_put_away_too(codec: str, tmp_path: Path) -> None:
+    folder = uploaded(tmp_path, foreign(codec))
+    assert not assemble(folder)
+    assert {path.name for path in folder.iterdir()} == {DAMAGED, ABOUT}
+    assert leftovers(tmp_path) == []
+
+
+def test_a_disk_that_fails_is_nothing_of_the_uploads(tmp_path: Path) -> None:
+    folder = uploaded(tmp_path, WHOLE)
+    (folder / f"{FILM}.draft").mkdir()
+    command = [sys.executable, "-m", "meetref.archive.assembling", str(folder)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == NOT_NOW
+    assert "directory" in done.stderr
+    assert leftovers(tmp_path) == [folder], "the next start tries again"

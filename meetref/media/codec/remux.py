@@ -39,8 +39,13 @@ def remux(source: str, target: str) -> Remuxed:
         streams = [stream for stream in given.streams if stream.type in KINDS]
         if not streams:
             raise Unreadable("it has neither sound nor pictures")
-        with av.open(target, "w", format="webm") as made:
-            result = _copy(given, made, streams)
+        try:
+            with av.open(target, "w", format="webm") as made:
+                result = _copy(given, made, streams)
+        except OSError:
+            raise
+        except (av.FFmpegError, ValueError) as error:  # of a codec, or in an order, that no WebM has
+            raise Unreadable(f"no WebM can be made of it: {error}") from None
     if not result.packets:
         raise Unreadable("it ends before its first packet")
     return result
