@@ -23,10 +23,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import h11
 import msgspec
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
+from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from starlette.applications import Starlette
@@ -113,9 +115,30 @@ def make_http_answer(site: Site) -> Callable[[Visitor], Awaitable[None]]:
         if not hasattr(visitor.stream, "socket"):
             await visitor.refuse(501, "There is no page on a virtual network, only signaling.")
             return
-        await TCPServer(app, config, context, {}, cast(Any, visitor.stream)).run()
+        await _OneAtATime(app, config, context, {}, cast(Any, visitor.stream)).run()
 
     return answer
+
+
+class _OneAtATime(TCPServer):
+    """Answers one request of a connection after the other: HTTP/1.1, whatever the visitor would like to go over to.
+
+    In HTTP/2 a connection has a hundred requests at a time, and who breaks them off any number: the bounds of the door
+    are bounds of connections.
+    """
+
+    async def _read_data(self) -> None:
+        given = self.protocol
+        given.protocol = _Only11(
+            given.app, given.config, given.context, given.task_group, given.state, given.ssl, given.client,
+            given.server, given.send,
+        )  # fmt: skip
+        await super()._read_data()
+
+
+class _Only11(H11Protocol):
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Hypercorn would go over to HTTP/2 here."""
 
 
 def make_app(site: Site) -> ASGIApp:

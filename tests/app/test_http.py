@@ -80,6 +80,21 @@ async def test_every_answer_has_the_security_headers(page: Path) -> None:
             assert "server" not in headers
 
 
+async def test_nobody_has_several_requests_at_a_time(page: Path) -> None:
+    """Ways into HTTP/2: by an upgrade, and by its preface behind a first request."""
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+    upgrade = ("Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings, close", "HTTP2-Settings: AAMAAABkAAQAAP__")
+    async with open_site(page) as doorway:
+        first = "\r\n".join(["GET /api/health HTTP/1.1", "Host: localhost", *upgrade, "", ""]).encode()
+        plain = b"GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        for request in (first, plain + preface):
+            with trio.fail_after(20):
+                answer = await doorway.ask(request)
+            assert answer.startswith(b"HTTP/1.1 200"), answer[:60]
+            assert b"\r\n\r\n\x00" not in answer, "frames of HTTP/2"
+        assert doorway.door.counters["failed"] == 0
+
+
 async def test_media_may_come_from_where_the_objects_are(page: Path) -> None:
     for origin, media in (
         (None, "'self' blob: mediastream:"),
