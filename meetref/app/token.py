@@ -57,8 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"token": token, "room": arguments.room, "name": arguments.name, "expires_at": now + valid_for})
     elif arguments.url:
-        query = {"token": token} | ({"name": arguments.name} if arguments.name else {})
-        print(f"{arguments.url.rstrip('/')}/{arguments.room}?{urlencode(query)}")
+        query = f"?{urlencode({'name': arguments.name})}" if arguments.name else ""
+        # Behind the `#` no browser sends it, and no log has it.
+        print(f"{arguments.url.rstrip('/')}/{arguments.room}{query}#{urlencode({'token': token})}")
     else:
         print(token)
     return Exit.DONE

@@ -156,8 +156,9 @@ class _Door:
         if hand.answer != "admitted":
             return _json({"answer": hand.answer})
         room = request.path_params["room"]
-        query = {"name": hand.name, **self._audience.invite(room, hand.name)}
-        return _json({"answer": hand.answer, "go": f"/{room}?{urlencode(query)}"})
+        needs = urlencode(self._audience.invite(room, hand.name))  # behind the `#`: no browser sends it, no log has it
+        go = f"/{room}?{urlencode({'name': hand.name})}" + (f"#{needs}" if needs else "")
+        return _json({"answer": hand.answer, "go": go})
 
     def _webinar(self, request: Request) -> Webinar | None:
         room = self._audience.rooms.rooms.get(request.path_params["room"])

@@ -140,7 +140,7 @@ async def test_a_hand_is_raised_waited_for_and_let_in(autojump_clock: MockClock)
         admitted = await front.web.ask("GET", f"/watch/algebra/hands/{hand}")
         assert json.loads(admitted.body) == {
             "answer": "admitted",
-            "go": "/algebra?name=Vera+V.&token=algebra%2BVera+V.",
+            "go": "/algebra?name=Vera+V.#token=algebra%2BVera+V.",
         }
         assert admitted.header("cache-control") == watch.NOT_KEPT
 

@@ -103,7 +103,7 @@ class PublicServer(Served):
     def link(self, room: str, name: str) -> str:
         now = KernelNetwork().wall_clock()
         token = make_token(read_secret(self._secret), room=room, name=None, now=now, valid_for=3600)
-        return f"{super().link(room, name)}&token={token}"
+        return f"{super().link(room, name)}#token={token}"
 
 
 @asynccontextmanager

@@ -20,6 +20,8 @@ import { environmentTrouble, sayTroubles } from "./trouble.js";
 
 const app = document.getElementById("app");
 const query = new URLSearchParams(location.search);
+// Behind the `#` no server is sent it, and no log has it.
+const invitation = new URLSearchParams(location.hash.slice(1)).get("token") ?? query.get("token");
 const current = { view: null, session: null, devices: null };
 
 function show(view) {
@@ -56,7 +58,7 @@ async function enterNow(room, name, devices) {
 
 /** Into the meeting, with the devices as they are; those that are still opening follow. */
 function enter(room, name, devices) {
-  const session = new Session({ url: signalingURL(location), room, name, token: query.get("token"), devices });
+  const session = new Session({ url: signalingURL(location), room, name, token: invitation, devices });
   current.session = session;
   session.addEventListener("over", () => over(session, { room, name }));
   show(new Meeting(session));
