@@ -16,6 +16,7 @@ from functools import partial
 import trio
 
 from meetref.meeting.company import Way
+from meetref.meeting.down import Down
 from meetref.meeting.listening import Listening
 from meetref.meeting.participant import Participant
 from meetref.meeting.portions import Offers, Portions
@@ -224,11 +225,12 @@ class Arranging:
             self._read_aside(trio.current_time())
             async for viewer in self._in_turn():
                 if viewer.down is not None:
-                    viewer.down.tend(trio.current_time())
+                    _guarded(viewer.down, viewer.down.tend, trio.current_time())
             offers: Offers = {}
             async for viewer in self._in_turn():
-                if viewer.seats is not None:
-                    self._portion_for(viewer, viewer.seats, offers, trio.current_time())
+                if viewer.down is not None and viewer.seats is not None:
+                    portion = partial(self._portion_for, viewer, viewer.seats, offers)
+                    _guarded(viewer.down, portion, trio.current_time())
 
     async def _in_turn(self) -> AsyncIterator[Participant]:
         """Everybody; where there are many, media have their turn in between."""
@@ -264,3 +266,11 @@ class Arranging:
     def _bars(self, people: Iterable[str]) -> signaling.Quality:
         known = ((person, self.gauges[person].bars) for person in people)
         return signaling.Quality([signaling.PersonQuality(person, few) for person, few in known if few is not None])
+
+
+def _guarded(down: Down, work: Callable[[float], None], now: float) -> None:
+    """Do something for one viewer, by what that one told: a mistake of ours ends one connection, and not the room."""
+    try:
+        work(now)
+    except Exception as error:
+        down.fail(error)

@@ -206,3 +206,24 @@ async def test_the_first_offer_has_as_many_seats_as_the_room_needs(
         await trio.sleep(2 * ARRANGE_EVERY)
         (offer,) = newcomer.of(signaling.DownOffer)
         assert offer.sdp.count("m=video") == seats
+
+
+async def test_a_mistake_of_ours_about_one_viewer_ends_that_connection_alone(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a viewer tells of its line is read for all of them by one task, of which the whole server would die."""
+    async with lobby() as place:
+        alice, bob = await place.joined("alice"), await place.joined("bob")
+        room = place.rooms.rooms["algebra"]
+        (down,) = [one.down for one in room.people.values() if one.person.name == "bob"]
+        assert down is not None
+
+        def fails(now: float) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(down.capacity, "look", fails)
+        await trio.sleep(1)
+        assert place.people() == ["alice"]
+        assert bob.closed == "removed"
+        assert alice.of(signaling.PersonLeft) == [signaling.PersonLeft(bob.identity.participant, "removed")]
+        assert await place.joined("carol")
