@@ -19,6 +19,10 @@ DRIFT_PER_SECOND = 100e-6
 """How fast the smallest delay seen may be forgotten: two quartz clocks differ by less than this."""
 
 
+LONGEST_AGO = 10.0
+"""Seconds by which something may have been captured before it came; a publisher who says more has no clock."""
+
+
 class PublisherClock:
     """The publisher's wall clock against ours (monotonic seconds): the smallest difference seen has waited least."""
 
@@ -61,11 +65,13 @@ class TrackClock:
             self._base, self._base_timestamp = now, timestamp
 
     def captured_at(self, timestamp: int, now: float) -> float:
-        """When, on our clock, the moment with this RTP timestamp was; never later than `now`."""
+        """When, on our clock, the moment with this RTP timestamp was; never later than `now`, and not long ago."""
         wall = self._reports.wall_of(timestamp)
         if wall is not None and self.publisher.offset is not None:
-            return min(now, wall + self.publisher.offset)
-        return now if self._base is None else min(now, self._base + self._elapsed(timestamp))
+            captured = wall + self.publisher.offset
+        else:
+            captured = now if self._base is None else self._base + self._elapsed(timestamp)
+        return max(now - LONGEST_AGO, min(now, captured))
 
     def timestamp_at(self, moment: float) -> int | None:
         """The source's RTP timestamp of a moment on our clock; None before anything is known."""

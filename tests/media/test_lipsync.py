@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meetref.media.clock import to_ntp
-from meetref.media.lipsync import PublisherClock, TrackClock
+from meetref.media.lipsync import LONGEST_AGO, PublisherClock, TrackClock
 
 THEIRS = 1_700_000_000.0
 
@@ -17,8 +17,8 @@ def test_both_tracks_land_by_the_same_amount(audio: int, video: int, delay: floa
     sound, picture = TrackClock(clock, 48000), TrackClock(clock, 90000)
     sound.on_sender_report(to_ntp(THEIRS), audio, 100.0 + delay)
     picture.on_sender_report(to_ntp(THEIRS + 0.5), video, 100.5 + delay + jitter)
-    spoken = sound.captured_at((audio + 48000) & 0xFFFFFFFF, 200.0)
-    shown = picture.captured_at((video + 45000) & 0xFFFFFFFF, 200.0)
+    spoken = sound.captured_at((audio + 48000) & 0xFFFFFFFF, 102.0)
+    shown = picture.captured_at((video + 45000) & 0xFFFFFFFF, 102.0)
     assert abs(spoken - shown) < 0.001
     assert abs(spoken - (101.0 + delay)) < 0.001, "the least delayed report counts"
     back = sound.timestamp_at(spoken)
@@ -55,3 +55,12 @@ def test_a_clock_that_was_set_is_believed_at_once() -> None:
     assert abs(clock.offset - (100.0 - THEIRS)) < 0.001, "a late report moves nothing"
     clock.observe(THEIRS - 3600, 102.0)
     assert abs(clock.offset - (102.0 - THEIRS + 3600)) < 0.001
+
+
+def test_nothing_was_captured_long_before_it_came() -> None:
+    """A publisher who says so, by its reports or by its timestamps, would move the clock of a seat by hours."""
+    clock = TrackClock(PublisherClock(), 90000)
+    clock.on_packet(0, 100.0)
+    assert clock.captured_at(1 << 31, 100.0) == 100.0 - LONGEST_AGO
+    clock.on_sender_report(to_ntp(THEIRS), 1 << 31, 100.0)
+    assert clock.captured_at(0, 100.1) == 100.1 - LONGEST_AGO
