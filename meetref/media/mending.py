@@ -23,6 +23,7 @@ WAIT = 0.04
 USED_FOR = 2.0  # seconds after the last FEC packet for which more is awaited
 REMEMBERED = 64  # pictures whose ends and beginnings are known
 LONGEST_GAP = 48  # numbers between two pictures; as many FEC packets as one group can have
+MOST_LOST = 2  # FEC packets that are taken for lost for each part of a picture that came: no sender has as many
 
 
 def mutable_ids(extensions: Mapping[str, int]) -> dict[int, int]:
@@ -48,6 +49,7 @@ class Mending:
         self._media = ulpfec  # payload type of the newest part of a picture, as soon as there is one
         self._ends: dict[int, tuple[int, int]] = {}
         self._begins: dict[int, tuple[int, int]] = {}
+        self._allowed = LONGEST_GAP
 
     def is_used(self, now: float) -> bool:
         """Whether FEC comes with the stream."""
@@ -86,17 +88,21 @@ class Mending:
         """Numbers (extended) that are no part of a picture, as far as this packet of VP8 tells.
 
         They are behind the end of a picture and before the beginning of the next one; what is between these two, sent
-        or lost, is FEC or padding.
+        or lost, is FEC or padding. There is a packet of nothing for each to all viewers, so they are bounded.
         """
         picture, found = packet.picture, list[int]()
         if picture is None:
             return found
+        self._allowed = min(self._allowed + MOST_LOST, LONGEST_GAP)
         if packet.marker:
             self._ends[picture % REMEMBERED] = picture & 0x7FFF, packet.sequence
             found += self._gap(picture)
         if begins_vp8(packet):
             self._begins[picture % REMEMBERED] = picture & 0x7FFF, packet.sequence
             found += self._gap(picture - 1)
+        if len(found) > self._allowed:
+            return []
+        self._allowed -= len(found)
         return found
 
     def _gap(self, picture: int) -> range:

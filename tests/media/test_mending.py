@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meetref.media.fec import MUTABLE, Protector
-from meetref.media.mending import LONGEST_GAP, REMEMBERED, USED_FOR, Mending, empty, mutable_ids
+from meetref.media.mending import LONGEST_GAP, MOST_LOST, REMEMBERED, USED_FOR, Mending, empty, mutable_ids
 from meetref.media.rewriting import Incoming, read_video
 from meetref.media.sequence import Unwrapper
 from meetref.wire import fec, red, rtp, vp8
@@ -156,3 +156,13 @@ def test_any_octets_in_red_raise_nothing_but_malformed(payloads: list[bytes], is
             assert ours.receive(packet, 0.0)
         except Malformed:
             continue
+
+
+def test_what_is_taken_for_lost_fec_is_bounded_by_what_came() -> None:
+    """Each number is a packet of nothing to every viewer: who leaves numbers out after each picture makes floods."""
+    ours, count = mending(), 2000
+    found = 0
+    for number in range(count):
+        whole = Incoming(number * (LONGEST_GAP + 1), number * 3000, 0x80, b"", False, picture=number, lead=b"\x10")
+        found += len(ours.between(whole))
+    assert 0 < found <= LONGEST_GAP + MOST_LOST * count
