@@ -44,7 +44,7 @@ MAXIMUM_WAITING_SIZE = 8 * 1024 * 1024  # characters of them
 MAXIMUM_UNREAD = 32  # messages that our side has not taken yet; after that the peer has to wait
 MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 30.0, 150.0
 CHARGED_SIZE = 4096  # octets; a message counts once more for each: a description is read in milliseconds, not for free
-MAXIMUM_DROPPED = 1000  # messages that came too fast, until patience is over
+MAXIMUM_DROPPED = 1000  # messages that came too fast, until patience is over; it comes back one message a second
 
 NORMAL, GOING_AWAY, POLICY = 1000, 1001, 1008
 
@@ -198,7 +198,7 @@ class Channel(Conversation[ClientMessage, ServerMessage]):
         super().__init__(connection, remote, life)
         now = trio.current_time()
         self._bucket = TokenBucket(rate=MESSAGES_PER_SECOND, burst=MESSAGES_AT_ONCE, now=now)
-        self._dropped = 0
+        self._patience = TokenBucket(rate=1.0, burst=MAXIMUM_DROPPED, now=now)
         self._complained_at = -1.0
         self._alive_at = now
         self._is_delivering = False
@@ -207,7 +207,6 @@ class Channel(Conversation[ClientMessage, ServerMessage]):
         if not self._bucket.take(now, 1 + min(len(text), MAXIMUM_MESSAGE_SIZE) // CHARGED_SIZE):
             self._too_fast(now)
             return None
-        self._dropped = 0
         message: ClientMessage | None = None
         if isinstance(text, bytes):
             self._complain("malformed", "Messages are text, not binary.")
@@ -224,8 +223,7 @@ class Channel(Conversation[ClientMessage, ServerMessage]):
         return message
 
     def _too_fast(self, now: float) -> None:
-        self._dropped += 1
-        if self._dropped > MAXIMUM_DROPPED:
+        if not self._patience.take(now):
             self._finish(_End(False, "far too many messages", POLICY))
         elif now - self._complained_at >= 1.0:  # a complaint for each would be a flood of our own
             self._complained_at = now

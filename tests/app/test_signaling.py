@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
@@ -430,3 +430,16 @@ async def test_a_client_channel_tells_its_end_plainly() -> None:
             async with open_client_channel(doorway.network, doorway.address) as client:
                 client.send(signaling.Leave())
                 await client.receive()
+
+
+async def test_patience_ends_also_where_a_flood_lasts_and_some_of_it_is_taken() -> None:
+    now = trio.current_time()
+    channel = Channel(cast(Any, None), Address("192.0.2.1", 7), trio.CancelScope())
+    taken = dropped = 0
+    while channel._end is None and dropped < 10 * channel_module.MAXIMUM_DROPPED:
+        is_taken = channel._understand('{"type": "leave"}', now) is not None
+        taken, dropped, now = taken + is_taken, dropped + (not is_taken), now + 1 / 200
+    assert channel._end is not None
+    assert channel._end.why == "far too many messages"
+    assert taken > 150
+    assert dropped < 1.2 * channel_module.MAXIMUM_DROPPED
