@@ -10,6 +10,7 @@ Read next: `meeting/participant.py`; `meeting/arranging.py`, what a room does by
 
 from __future__ import annotations
 
+import hmac
 import logging
 from collections.abc import Callable, Sequence
 
@@ -433,6 +434,6 @@ def _returning(room: Room, join: signaling.Join) -> Participant | None:
     if join.resume is None:
         return None
     participant = room.people.get(join.resume.participant)
-    if participant is None or participant.secret != join.resume.secret:
+    if participant is None or not hmac.compare_digest(participant.secret.encode(), join.resume.secret.encode()):
         return None
     return participant
