@@ -29,6 +29,7 @@ logger = logging.getLogger("meetref.archive")
 MAXIMUM_WAITING_SIZE: Final = 8 * 2**20  # octets of packets that wait for the pipe
 CHUNK: Final = 256 * 1024
 END_WITHIN: Final = 2.0  # seconds for the process to end when its pipe is closed
+SILENT_FOR: Final = 20.0  # seconds without a part, after which it hangs: what strangers sent may do that to a decoder
 STUDIO: Final = (sys.executable, "-m", "meetref.archive.studioprocess")
 DIED: Final = "The picture for the audience has stopped."
 
@@ -153,8 +154,13 @@ class Broadcast:
         pipe = self._process.stdout
         assert pipe is not None
         unpacking = cue.Unpacking(cue.Made)
-        while octets := await pipe.receive_some(CHUNK):
-            for made in unpacking.feed(bytes(octets)):
+        while True:
+            octets = b""
+            with trio.move_on_after(SILENT_FOR):
+                octets = bytes(await pipe.receive_some(CHUNK))
+            if not octets:
+                return
+            for made in unpacking.feed(octets):
                 for message in made.messages:
                     self._hear(message)
 

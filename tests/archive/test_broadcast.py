@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import trio
 
+from meetref.archive import broadcast as module
 from meetref.archive import cue
 from meetref.archive.broadcast import DIED, MAXIMUM_WAITING_SIZE, Broadcast, CannotBroadcast, open_broadcast
 from meetref.archive.reload import Directives
@@ -29,6 +30,7 @@ PATIENCE = 30.0
 SILENT = (sys.executable, "-c", "import sys; sys.stdin.buffer.read()")
 DYING = (sys.executable, "-c", "")
 RUNGS = (Rung("large", 320, 180, 200_000), Rung("small", 160, 90, 100_000))
+HANGING = (sys.executable, "-c", "import time; time.sleep(60)")
 
 
 def nothing() -> None:
@@ -202,3 +204,11 @@ async def test_a_wish_for_a_keyframe_is_passed_on_while_the_stream_is_there() ->
         stream.close()
         Broadcast._hear(broadcast, cue.Wanted(stream.number))
     assert wanted == [stream]
+
+
+async def test_a_process_that_hangs_ends_the_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SILENT_FOR", 0.2)
+    with trio.fail_after(PATIENCE):
+        async with open_broadcast("secret", lambda show: None, HANGING) as broadcast:
+            await broadcast.run(nothing)
+    assert broadcast.trouble == DIED
