@@ -28,13 +28,14 @@ Answer = Callable[[Visitor], Awaitable[None]]
 StreamAnswer = Callable[[StreamVisitor], Awaitable[None]]
 
 SIGNALING_PATH = "/signal"
+MAXIMUM_CONNECTIONS = 4000
 
 
 @dataclass(slots=True, frozen=True)
 class DoorLimits:
     """What strangers may take: connections in all and from one source, octets and seconds for a request's head."""
 
-    connections: int = 4000
+    connections: int = MAXIMUM_CONNECTIONS
     connections_per_source: int = 400
     head_size: int = 16 * 1024
     head_timeout: float = 10.0

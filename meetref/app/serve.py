@@ -25,6 +25,8 @@ from meetref.app.bot import MAXIMUM_COUNT, be_bots, behaviours_of
 from meetref.app.certificates import make_client_tls
 from meetref.app.collector import relax_collector
 from meetref.app.command import CommandFailed, Exit, first_error
+from meetref.app.descriptors import FOR_CONNECTIONS, allow_many
+from meetref.app.door import MAXIMUM_CONNECTIONS
 from meetref.app.http import check_room_name
 from meetref.app.keeping import Keeping, add_keeping_arguments, objects_at, read_days
 from meetref.app.keylog import both, open_key_log
@@ -144,6 +146,7 @@ def _settings(arguments: argparse.Namespace, protection: Protection) -> Settings
         webinars=_webinars(arguments.webinar or ()),
         invite=protection.invite,
         relay_ports=read_ports(arguments.relay_ports) if arguments.relay_ports is not None else None,
+        maximum_connections=min(MAXIMUM_CONNECTIONS, round(FOR_CONNECTIONS * allow_many())),
     )
 
 

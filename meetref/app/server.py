@@ -22,7 +22,7 @@ from typing import Any
 import trio
 
 from meetref.app import watch, whip
-from meetref.app.door import Door
+from meetref.app.door import MAXIMUM_CONNECTIONS, Door, DoorLimits
 from meetref.app.http import PAGE, Site, make_http_answer, send_page_file
 from meetref.app.keeping import Keeping, Library
 from meetref.app.limits import Places
@@ -115,6 +115,7 @@ class Settings:
     maximum_people: int = 100
     maximum_handshakes: int = 1000
     maximum_handshakes_per_source: int = 300
+    maximum_connections: int = MAXIMUM_CONNECTIONS
 
 
 class CannotOpen(OSError):
@@ -172,6 +173,7 @@ class Server:
             answer_signaling=self._answer_signaling,
             streams={"ice-tcp": self._answer_media, "stun": self._answer_relay},
             tls=settings.tls,
+            limits=DoorLimits(connections=settings.maximum_connections),
         )
 
     async def _answer_signaling(self, visitor: Visitor) -> None:
