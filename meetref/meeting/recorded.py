@@ -12,6 +12,7 @@ tell them. Read next: `meeting/recording.py`.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from meetref.meeting.recording import Event, Recorder, Recording
 from meetref.wire import signaling
 
 logger = logging.getLogger("meetref.meeting")
+
+MOST_BEGUN, MOST_WITHIN = 30, 300.0
+"""Recordings that may be asked for in a room within so many seconds: each is a folder, and work for a composer."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -67,6 +71,7 @@ class Recorded:
         self._archive = archive
         self._wall_offset = wall_offset
         self._begins = False
+        self._asked: deque[float] = deque(maxlen=MOST_BEGUN)
         deliveries, errors = (archive.deliveries, archive.errors) if archive is not None else (None, ())
         self._own = OwnRecordings(
             room, people, log, log_errors, deliveries, errors, lambda: tell(self.message()), wall_offset
@@ -105,10 +110,18 @@ class Recorded:
         if self._archive is None or not participant.may_record:  # spec: recorder/permission
             why = "does not record" if self._archive is None else "did not give you the right to record"
             refuse(participant, "recording-refused", f"This server {why}.")
+        elif message.on and self._is_too_often(trio.current_time()):  # spec: recorder/begun-bounded
+            refuse(participant, "recording-unavailable", "Recordings began too often in this room. Try again later.")
         elif message.way == "server":
             self._ask_server(participant, self._archive, message.on, nursery)
         elif not (self._own.begin(participant, message.way, nursery) if message.on else self._own.end(participant)):
             participant.tell(self.message())
+
+    def _is_too_often(self, now: float) -> bool:
+        if len(self._asked) == MOST_BEGUN and now - self._asked[0] < MOST_WITHIN:
+            return True
+        self._asked.append(now)
+        return False
 
     def _ask_server(self, participant: Participant, archive: Archive, on: bool, nursery: trio.Nursery) -> None:
         if on and self.recording is None and not self._begins:

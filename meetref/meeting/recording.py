@@ -12,6 +12,7 @@ the archive. Read next: `archive/recorder.py`.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +30,7 @@ from meetref.wire import signaling
 logger = logging.getLogger("meetref.meeting")
 
 LOOK_EVERY = 0.1  # seconds
+MAXIMUM_STREAMS = 500  # of one person: who goes from one codec to the other and back makes files with it
 MAXIMUM_WITNESSES = 10_000  # people of whom it is remembered that they were there
 FAILED = "The recording failed by a mistake of the server's: it has ended."
 
@@ -96,6 +98,7 @@ class Recording:
         self._known: dict[str, dict[str, Any]] = {}
         self._speaker: str | None = None
         self._count = 1
+        self._streams: Counter[str] = Counter()
         self._failure: str | None = None
         self._is_over = False
 
@@ -159,6 +162,8 @@ class Recording:
 
     def _tap(self, key: tuple[str, str], participant: Participant, track: Track, now: float) -> None:
         assert participant.up is not None
+        if self._streams[participant.id] >= MAXIMUM_STREAMS:  # spec: recorder/bounded-streams
+            return
         about = {
             "person": participant.id,
             "name": participant.person.name,
@@ -170,6 +175,7 @@ class Recording:
         stream = self.recorder.open_stream(f"{participant.id}-{track.source}-{self._count}", about)
         if stream is not None:
             self._count += 1
+            self._streams[participant.id] += 1
             self._tapped[key] = _Tapped(track, Tap(track, stream.take, partial(self._fail, key), now), stream)
 
     def want_keyframe(self, stream: Stream) -> None:

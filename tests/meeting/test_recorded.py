@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from meetref.archive.log import LogUnavailable
-from meetref.meeting.recorded import Archive
+from meetref.meeting.recorded import MOST_BEGUN, MOST_WITHIN, Archive
 from meetref.wire import signaling
+from tests.meeting.links import Publisher
 from tests.meeting.rooms import MINUTES, Line, Lobby, lobby
 
 ON, STOP = signaling.Record(on=True), signaling.Record(on=False)
@@ -526,3 +528,55 @@ async def test_so_many_record_for_themselves_and_no_more(autojump_clock: MockClo
             await wait_all_tasks_blocked()
         assert lines[-1].codes == ["recording-unavailable"]
         assert len(others(lines[-1])) == signaling.MAXIMUM_OWN_RECORDINGS
+
+
+@pytest.mark.spec("recorder/begun-bounded")
+async def test_nobody_makes_any_number_of_recordings(autojump_clock: MockClock) -> None:
+    """Each is a folder, entries in the log and work for a composer: on and off again, as fast as it goes."""
+    shelf = Shelf()
+    async with recorded(shelf) as (place, _):
+        ada = await place.joined("Ada")
+        for _ in range(3 * MOST_BEGUN):
+            ada.says(ON)
+            await wait_all_tasks_blocked()
+            ada.says(STOP)
+            await wait_all_tasks_blocked()
+        assert len(shelf.recorders) == MOST_BEGUN
+        assert set(ada.codes) == {"recording-unavailable"}
+        assert "Try again later" in ada.of(signaling.Error)[0].message
+        await trio.sleep(MOST_WITHIN)
+        ada.says(ON)
+        await wait_all_tasks_blocked()
+        assert len(shelf.recorders) == MOST_BEGUN + 1
+
+
+class Taking(FakeRecorder):
+    """Has a place for every stream."""
+
+    opened = 0
+
+    def open_stream(self, name: str, about: dict[str, Any]) -> Any:
+        self.opened += 1
+        return SimpleNamespace(take=lambda packet, now: None, close=lambda: None)
+
+
+@pytest.mark.spec("recorder/bounded-streams")
+async def test_who_changes_codecs_all_the_time_makes_no_files_without_end(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meetref.meeting.recording.MAXIMUM_STREAMS", 5)
+    monkeypatch.setattr("tests.meeting.test_recorded.FakeRecorder", Taking)
+    shelf, up = Shelf(), Publisher().up
+    async with recorded(shelf) as (place, _):
+        ada = await place.joined("Ada")
+        ada.says(ON)
+        await wait_all_tasks_blocked()
+        room = place.rooms.rooms["algebra"]
+        (person,) = room.people.values()
+        person.up = up
+        assert room.recorded.recording is not None
+        for _ in range(20):
+            up._replace(up.described("v"), "camera", trio.current_time())
+            room.recorded.recording.look(trio.current_time())
+        assert shelf.recorders[0].opened == 5
+        person.up = None
