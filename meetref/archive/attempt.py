@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from meetref.archive.reading import CannotCompose
 logger = logging.getLogger("meetref.worker")
 
 MAXIMUM_FILES = 1000
+MOST_CHAT = 4_000_000  # characters: a composer takes no more of it, and all of it is in memory
 TELL_EVERY = 5.0  # seconds between two entries of progress, and
 TELL_STEPS = 0.02  # what must have been done meanwhile: fifty entries at most, however long it takes
 AGAIN_AFTER = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds
@@ -100,11 +102,16 @@ class Attempt:
 
     async def _chat(self) -> list[dict[str, Any]]:
         """What was written while it was recorded; `at` is in seconds since 1970."""
-        said = []
-        async for entry in entries(self._log, self._kept.room, "chat", self._kept.began_in, self._kept.ended_in):
-            if isinstance(entry.body, dict):
-                who, text = (str(entry.body.get(word, "")) for word in ("name", "text"))
-                said.append({"at": entry.at, "from": who, "text": text})
+        said, characters = list[dict[str, Any]](), 0
+        all_of_it = entries(self._log, self._kept.room, "chat", self._kept.began_in, self._kept.ended_in)
+        async with aclosing(all_of_it) as chat:
+            async for entry in chat:
+                if isinstance(entry.body, dict):
+                    who, text = (str(entry.body.get(word, "")) for word in ("name", "text"))
+                    characters += len(who) + len(text)
+                    if characters > MOST_CHAT:  # spec: worker/chat-bounded
+                        break
+                    said.append({"at": entry.at, "from": who, "text": text})
         return said
 
     async def _store(self, made: Path) -> list[File]:

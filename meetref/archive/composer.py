@@ -18,9 +18,9 @@ import tempfile
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from PIL import Image
@@ -42,12 +42,15 @@ LONGEST = 86_400.0  # seconds of a recording: a day
 POSTER_QUALITY = 85
 READING_FOR = 5.0  # seconds for which a line of chat stands in the picture
 MOST_LINES = 100_000  # of chat, and of captions
+MOST_CHARACTERS = 4_000_000  # of each: a browser loads the index
+MOST_FILES = 900  # of people; a worker keeps a thousand of a recording
 TYPES = {
     ".mp4": "video/mp4",
     ".webm": "video/webm",
     ".jpg": "image/jpeg",
     ".vtt": "text/vtt",
 }
+TOO_MANY = "There are more files of people than can be kept; the others are in the film alone."
 SHARES = (0.05, 0.2)  # of the work, up to which all has been looked at, and the files of people are made
 
 
@@ -57,6 +60,9 @@ class Line(msgspec.Struct, frozen=True):
     at: float
     name: str = msgspec.field(name="from")
     text: str
+
+
+Words = TypeVar("Words", Line, webvtt.Cue)
 
 
 class _Entry(msgspec.Struct, omit_defaults=True):
@@ -179,6 +185,10 @@ class _Composing:
             self._progress(SHARES[0] + (SHARES[1] - SHARES[0]) * number / len(people))
 
     def _write_source(self, stem: str, person: Person, sources: tuple[str, str], holds: str, clocks: Clocks) -> None:
+        if len(self._files) >= MOST_FILES:  # spec: composer/bounded
+            if TOO_MANY not in self._recording.told:
+                self._recording.told.append(TOO_MANY)
+            return
         streams = [s for s in self._recording.streams if s.person == person.id and s.source in sources]
         pictures = partial(_all_pictures, [stream for stream in streams if stream.kind == "video"], clocks)
         sounds = partial(_all_sounds, [stream for stream in streams if stream.kind == "audio"], clocks)
@@ -215,12 +225,12 @@ class _Composing:
         """What was written down during the recording."""
         noted = ((at, event) for at, event in self._recording.events if event.get("event") == captions.KIND)
         lines = [captions.cue_of(at, event) for at, event in islice(noted, MOST_LINES)]  # spec: captions/film
-        return list(captions.one_by_one(lines))
+        return list(captions.one_by_one(_fitting(lines)))
 
     def _said(self, duration: float) -> list[dict[str, Any]]:
         """The lines of chat that were written during the recording, in its time."""
         began_at = self._recording.began_at
-        lines = [(line.at - began_at, line) for line in self._chat]
+        lines = [(line.at - began_at, line) for line in _fitting(self._chat)]
         return [{"at": round(at, 3), "from": line.name, "text": line.text} for at, line in lines if 0 <= at <= duration]
 
     # --- the index ------------------------------------------------------------------------------------
@@ -273,6 +283,12 @@ class _Composing:
             "present": [[round(begins, 3), round(ends, 3)] for begins, ends in person.present],
             "files": [entry.name for entry in self._files if entry.person == person.id],
         }
+
+
+def _fitting(lines: Sequence[Words]) -> list[Words]:
+    """As many of them, from the first on, as anybody would read."""
+    lengths = accumulate(len(line.text) for line in lines)  # spec: composer/bounded
+    return [line for line, length in zip(lines, lengths, strict=True) if length <= MOST_CHARACTERS]
 
 
 def _all_pictures(streams: Sequence[Stream], clocks: Clocks) -> Iterator[Frame]:

@@ -30,6 +30,7 @@ NEAREST = 0.5 / FRAME_RATE
 """Seconds by which a picture may be shown before its time, so that it is never further from it than that."""
 EARLIER = 3.0  # seconds by which a stream may begin before its first packet came
 AHEAD = 0.2  # seconds by which sound is decoded before it is heard
+MOST_AT_ONCE = 12  # pictures of a stream that are decoded for one of the film: nobody sends 360 a second
 
 Progress = Callable[[float], None]
 """Told how much is done, from 0 to 1."""
@@ -44,6 +45,7 @@ class _Viewing:
         self._next: Frame | None = next(self._frames, None)
         self._decoder: PictureDecoder | None = None
         self._codec = ""
+        self._is_broken = False  # what comes before the next keyframe is of no use
 
     @property
     def is_over(self) -> bool:
@@ -53,10 +55,23 @@ class _Viewing:
     def advance(self, now: float) -> Decoded | None:
         """The newest picture up to this moment that is newer than the last one given."""
         newest = None
-        while self._next is not None and self._next.at <= now:
-            newest = self._decode(self._next) or newest
-            self._next = next(self._frames, None)
+        for frame in self._due(now):
+            newest = self._decode(frame) or newest
         return newest
+
+    def _due(self, now: float) -> list[Frame]:
+        """Those up to this moment that have to be decoded: nothing before a keyframe, and not any number of them."""
+        due: list[Frame] = []
+        while self._next is not None and self._next.at <= now:
+            if self._next.is_key:
+                due.clear()
+                self._is_broken = False
+            elif len(due) == MOST_AT_ONCE:  # spec: composer/bounded
+                self._is_broken = True
+            if not self._is_broken:
+                due.append(self._next)
+            self._next = next(self._frames, None)
+        return due
 
     def _decode(self, frame: Frame) -> Decoded | None:
         if self._decoder is None or frame.codec != self._codec:

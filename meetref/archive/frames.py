@@ -161,8 +161,9 @@ class _Pictures:
         elif placed.missing and not self._goes_on(packet):
             self._assembly.lose()  # spec: composer/nothing-broken-shown
         self._number = self._number_of(packet)
-        if self._orientation is not None and self._orientation in packet.extensions:
-            self._turned = packet.extensions[self._orientation][0] & 3  # spec: composer/turned
+        told = packet.extensions.get(self._orientation, b"") if self._orientation is not None else b""
+        if told:
+            self._turned = told[0] & 3  # spec: composer/turned
         at = placed.item.at
         self._made = []
         self._assembly.on_frame = lambda frame, timestamp: self._keep(frame, at)

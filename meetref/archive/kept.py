@@ -15,7 +15,7 @@ import calendar
 import math
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -125,7 +125,9 @@ async def read_progress(log: EventLog, kept: Kept) -> int:
     return crashes
 
 
-async def entries(log: EventLog, room: str, kind: str, after: int = 0, until: float = math.inf) -> AsyncIterator[Entry]:
+async def entries(
+    log: EventLog, room: str, kind: str, after: int = 0, until: float = math.inf
+) -> AsyncGenerator[Entry, None]:
     """All entries of one kind that stand after one number and not after another, page by page."""
     while page := await log.read(room, after, MAXIMUM_READ, kind):
         for entry in page:

@@ -22,7 +22,7 @@ Pictures = Callable[[], Iterator[Frame]]
 Sounds = Callable[[], Iterator[Sound]]
 Needs = tuple[str, bytes, int]
 """Codec, what a header says of its pictures, and how they are turned."""
-MOST_FILES = 50  # of one source
+MOST_FILES = 50  # of one source, those that could not be begun among them
 
 
 @dataclass(slots=True)
@@ -46,12 +46,13 @@ class _Files:
         self._file: Container | None = None
         self._needs: Needs | None = None
         self._takes_pictures = False
+        self._unreadable = 0  # keyframes that nobody can read
 
     def take(self, item: Frame | Sound) -> None:
         """Put it into the file, or into a new one."""
         if isinstance(item, Frame):
             if item.is_key and (wanted := _needs(item)) != self._needs:
-                if len(self.made) < MOST_FILES:
+                if len(self.made) + self._unreadable < MOST_FILES:
                     self._begin(item, item.at)  # spec: composer/new-file
                 elif self._needs is None or wanted[:2] != self._needs[:2]:  # spec: composer/bounded
                     self._stop_pictures()
@@ -82,6 +83,7 @@ class _Files:
         except ValueError as error:
             self._told.append(f"Some pictures are not in {path.name}, nobody can read them: {error}.")
             self._takes_pictures = False
+            self._unreadable += 1
             self._first = None
             return
         self._takes_pictures = codec is not None

@@ -43,6 +43,7 @@ LEAPT = 3.0  # seconds by which timestamps are off without any pause when they b
 SET_ANEW = 2.0  # seconds by which the sender's wall clock was set, rather than a report late
 MOST_SOURCES = 64  # SSRCs of one stream
 MOST_EARLY = 256  # reports of SSRCs of which nothing came yet
+REPORTS_APART = 0.05  # seconds between two reports of one SSRC that are looked at; browsers send one a second
 MOST_RUNS = 1000  # of one SSRC
 
 Numbers = NDArray[np.float64]
@@ -186,8 +187,11 @@ class _Observing:
                     self._early.append((at, packet))
 
     def _report(self, at: float, report: rtcp.SenderReport) -> None:
+        reports = self.seen[report.ssrc].reports
+        if reports and at - reports[-1][0] < REPORTS_APART:  # spec: composer/bounded
+            return
         timestamp = self._unwrappers[report.ssrc].nearest(report.rtp_timestamp)
-        self.seen[report.ssrc].reports.append((at, from_ntp(report.ntp), timestamp))
+        reports.append((at, from_ntp(report.ntp), timestamp))
 
 
 def align(observed: dict[tuple[str, int], Observed]) -> Clocks:

@@ -19,11 +19,25 @@ from PIL import Image
 from meetref.archive import composer, film
 from meetref.archive.composer import LONGEST, Line, compose, read_chat
 from meetref.archive.film import FRAME_RATE
-from meetref.archive.reading import CannotCompose
+from meetref.archive.reading import CannotCompose, open_recording
+from meetref.archive.timing import clocks_of
 from meetref.media.canvas import Rectangle
+from meetref.media.codec import VideoEncoder, packetize
 from meetref.media.layout import grid, stage
 from meetref.wire import webvtt
-from tests.archive.recorded import BEGAN_AT, Person, Recorded, Source, jittery, send_pictures, send_tone, steady
+from tests.archive.recorded import (
+    BEGAN_AT,
+    ORIENTATION_ID,
+    VP8,
+    Person,
+    Recorded,
+    Source,
+    grey,
+    jittery,
+    send_pictures,
+    send_tone,
+    steady,
+)
 
 TOGETHER = 0.040  # seconds
 WIDTH, HEIGHT = 384, 216
@@ -335,3 +349,64 @@ def test_nothing_that_strangers_send_breaks_the_film_of_the_others(seed: int, tm
     shown = made(tmp_path, recorded, 2.0)
     assert shown.loudness(1.5, 400) > 3000
     assert {"Ada", "Mallory"} == {person["name"] for person in shown.index["people"]}
+
+
+class Counting:
+    """Stands for a decoder."""
+
+    decoded = 0
+
+    def __init__(self, codec: str) -> None:
+        self.failures = 0
+
+    def decode(self, frame: bytes, *, turned: int = 0) -> None:
+        Counting.decoded += 1
+
+
+@pytest.mark.spec("composer/bounded")
+@pytest.mark.parametrize("keyframe_every", [1, 1_000_000])
+def test_a_flood_of_pictures_is_not_decoded(
+    keyframe_every: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand a second, or all at one moment: a composer would be at work for days, and others wait for it."""
+    monkeypatch.setattr(film, "PictureDecoder", Counting)
+    Counting.decoded = 0
+    recorded, ada = Recorded(tmp_path / "r"), Person("Ada")
+    recorded.join(0.0, ada)
+    for ssrc, step in ((1, 0.001), (2, 0.0)):
+        camera, encoder = Source(ada, 90000, ssrc, steady()), VideoEncoder(64, 64, frame_rate=30, bitrate_bps=50_000)
+        key, delta = encoder.encode(grey(90, 64, 64), keyframe=True), encoder.encode(grey(90, 64, 64))
+        for number in range(2000):
+            is_key = number % keyframe_every == 0
+            camera.send(number * step, packetize(key if is_key else delta, number), VP8)
+        recorded.add("camera", camera)
+    recorded.write(2.5)
+    made_of = open_recording(recorded.folder)
+    film.make_film(tmp_path / "film.mp4", made_of, clocks_of(made_of.streams), 2.5, "grid", lambda done: None)
+    assert 0 < Counting.decoded <= 2 * 2.5 * FRAME_RATE * (1 if keyframe_every == 1 else film.MOST_AT_ONCE)
+
+
+@pytest.mark.spec("composer/turned")
+def test_an_orientation_of_no_octets_turns_nothing(tmp_path: Path) -> None:
+    recorded, ada = Recorded(tmp_path / "r"), Person("Ada")
+    recorded.join(0.0, ada)
+    camera = Source(ada, 90000, 1, steady())
+    send_pictures(camera, 0, 1, lambda at: 100, extensions={ORIENTATION_ID: b""})
+    recorded.add("camera", camera)
+    assert made(tmp_path, recorded, 1.0).index["people"][0]["name"] == "Ada"
+
+
+@pytest.mark.spec("composer/bounded")
+def test_who_floods_costs_nobody_the_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker gives a recording up that has too many files, and a browser cannot load an index that is too long."""
+    monkeypatch.setattr(composer, "MOST_FILES", 1)
+    monkeypatch.setattr(composer, "MOST_CHARACTERS", 50)
+    recorded = meet(tmp_path, seconds=1.0)
+    for number in range(10):
+        recorded.note(0.05 * number, "caption", by="x", text="w" * 20)
+    chat = [Line(BEGAN_AT + 0.01 * number, "Ada", "c" * 20) for number in range(10)]
+    index = made(tmp_path, recorded, 1.0, chat=chat).index
+    assert [file["holds"] for file in index["files"]].count("person") == 1
+    assert {"film", "poster", "chat", "captions"} <= {file["holds"] for file in index["files"]}
+    assert (len(index["chat"]), len(index["captions"])) == (2, 2)
+    assert index["told"] == [composer.TOO_MANY]

@@ -188,3 +188,13 @@ def test_nothing_that_a_stranger_sends_raises(codec: str, seed: int, tmp_path: P
     made = write_files(tmp_path / "a", lambda: iter(frames), lambda: iter(said), told)
     assert made
     assert all(file.path.stat().st_size for file in made)
+
+
+@pytest.mark.spec("composer/bounded")
+def test_keyframes_that_nobody_can_read_fill_no_index(tmp_path: Path) -> None:
+    told: list[str] = []
+    broken = [
+        Frame(number / 100, "H264", START_CODE + b"\x67" + bytes([number % 250, 9]), True) for number in range(400)
+    ]
+    write_files(tmp_path / "a", lambda: iter(broken), lambda: iter([]), told)
+    assert 0 < len(told) <= MOST_FILES + 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from meetref.archive.reading import open_recording
-from meetref.archive.timing import LEAPT, MOST_SOURCES, Clocks, Observed, align, clocks_of, observe
+from meetref.archive.timing import LEAPT, MOST_SOURCES, REPORTS_APART, Clocks, Observed, align, clocks_of, observe
 from meetref.media.clock import to_ntp
 from meetref.wire import rtcp, rtp
 from tests.archive.recorded import OPUS, VP8, Person, Recorded, Source, send_tone, steady
@@ -240,3 +240,20 @@ def test_nothing_of_a_sender_raises(tmp_path: Path) -> None:
     clocks = clocks_of(open_recording(recorded.write(3)).streams)
     for clock in clocks.values():
         assert clock.seconds(dice.getrandbits(32), 1.0) == clock.seconds(0, 1.0) or clock.begins <= clock.ends
+
+
+@pytest.mark.spec("composer/bounded")
+def test_a_flood_of_sender_reports_is_looked_at_now_and_then(tmp_path: Path) -> None:
+    """Each control packet may have dozens, and a publisher may send a thousand a second."""
+    ada = Person("Ada")
+    microphone = Source(ada, 48000, 7, steady())
+    send_tone(microphone, 0, 4, 400)
+    for number in range(40_000):
+        microphone.report(number * 0.0001)
+    recorded = Recorded(tmp_path / "r")
+    recorded.add("microphone", microphone)
+    [stream] = open_recording(recorded.write(5)).streams
+    seen = observe(stream)[7]
+    assert 50 < len(seen.reports) <= 4 / REPORTS_APART + 1
+    clock = clocks_of([stream])[stream.name, 7]
+    assert abs(clock.seconds(seen.timestamps[100], seen.arrivals[100]) - seen.arrivals[100]) < 0.05

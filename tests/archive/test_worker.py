@@ -390,3 +390,16 @@ async def test_one_whose_recording_was_given_to_another_stops(shop: Shop, monkey
     await shop.work_until(done(ONE), compose)
     assert stopped == [True]
     await shop.check(ONE)
+
+
+@pytest.mark.spec("worker/chat-bounded")
+async def test_a_flood_of_chat_is_not_held_in_memory(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempt_module, "MOST_CHAT", 35)
+    await say(shop.log, ONE, "began", person="p1", name="Ada")
+    for number in range(20):
+        await shop.log.append(ROOM, "chat", str(number), {"person": "p1", "name": "Ada", "text": "x" * 7})
+    record(shop.recordings, ONE)
+    await say(shop.log, ONE, "ended", people=["p1"])
+    composer = Composer()
+    await shop.work_until(done(ONE), composer)
+    assert [len(chat) for chat in composer.chats] == [3]
