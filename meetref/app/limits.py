@@ -13,6 +13,8 @@ from ipaddress import ip_address
 
 from meetref.wire.address import Address
 
+MAXIMUM_SOURCES = 4096
+
 
 class TokenBucket:
     """Allows `burst` at once and `rate` a second in the long run."""
@@ -33,6 +35,27 @@ class TokenBucket:
             return False
         self._tokens -= cost
         return True
+
+
+class SourceBuckets:
+    """A bucket for each source (see `Places`), of the last `MAXIMUM_SOURCES` of them."""
+
+    def __init__(self, *, rate: float, burst: float) -> None:
+        self.rate = rate
+        self.burst = burst
+        self._buckets: dict[str, TokenBucket] = {}
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, remote: Address, now: float, cost: float = 1.0) -> bool:
+        """Has this source `cost` tokens left? Takes them."""
+        source = source_of(remote)
+        bucket = self._buckets.pop(source, None) or TokenBucket(rate=self.rate, burst=self.burst, now=now)
+        self._buckets[source] = bucket  # the last one is the newest
+        if len(self._buckets) > MAXIMUM_SOURCES:
+            del self._buckets[next(iter(self._buckets))]
+        return bucket.take(now, cost)
 
 
 class Places:

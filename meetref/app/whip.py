@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from meetref.app.limits import TokenBucket
+from meetref.app.limits import SourceBuckets, TokenBucket
 from meetref.app.origin import is_same_origin
 from meetref.app.tokens import name_in
 from meetref.app.whiprequest import Refusal, bearer_token, check_condition, not_admitted, read_body
@@ -47,6 +47,8 @@ SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
 RETRY_AFTER = {"Retry-After": "10"}
 PATCHES_PER_SECOND, PATCHES_AT_ONCE = 2.0, 20.0  # a client that trickles has a dozen candidates in a second
+OFFERS_PER_SECOND, OFFERS_AT_ONCE = 50.0, 1500.0  # of a source
+CHARGED_SIZE = 4096  # octets; an offer counts once more for each: the largest takes a tenth of a second to read
 
 ENDPOINT = ("POST", "OPTIONS", "GET", "HEAD")
 SESSION = ("PATCH", "DELETE", "OPTIONS", "GET", "HEAD")
@@ -71,6 +73,7 @@ class _Door:
         self._kind = kind
         self._rooms = rooms
         self._any_page = any_page
+        self._offers = SourceBuckets(rate=OFFERS_PER_SECOND, burst=OFFERS_AT_ONCE)
         self._patches: WeakKeyDictionary[OneWay, TokenBucket] = WeakKeyDictionary()
 
     async def endpoint(self, request: Request) -> Response:
@@ -135,6 +138,10 @@ class _Door:
         join = self._join(request)
         self._admit(join)
         text = await read_body(request, SDP, sdp.MAXIMUM_SIZE, "Accept-Post")
+        if not self._offers.take(_remote(request), trio.current_time(), 1 + len(text) // CHARGED_SIZE):
+            raise Refusal(
+                429, "More offers than anybody needs come from your network.", RETRY_AFTER
+            )  # spec: whip/offer-rate
         try:  # spec: whip/simulcast
             offer = READ[self._kind](text, self._rooms.video, self._rooms.fec)
             kinds = {track.kind for track in offer.tracks} if self._kind == "whip" else set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetref.app.limits import Places, TokenBucket, is_loopback, source_of
+from meetref.app.limits import MAXIMUM_SOURCES, Places, SourceBuckets, TokenBucket, is_loopback, source_of
 from meetref.wire.address import Address
 
 
@@ -62,3 +62,13 @@ def test_loopback() -> None:
         False,
         False,
     ]
+
+
+def test_each_source_has_a_bucket_and_the_table_an_end() -> None:
+    buckets = SourceBuckets(rate=1, burst=2)
+    here, there = Address("10.0.0.1", 1), Address("10.0.0.2", 1)
+    assert [buckets.take(each, 0.0) for each in (here, here, here, there)] == [True, True, False, True]
+    assert buckets.take(Address("10.0.0.1", 9), 1.0)
+    for number in range(MAXIMUM_SOURCES + 10):
+        buckets.take(Address(f"10.1.{number // 256}.{number % 256}", 1), 1.0)
+    assert len(buckets) == MAXIMUM_SOURCES

@@ -17,7 +17,7 @@ from trio.testing import MockClock
 from meetref.app.http import Site, make_app
 from meetref.app.limits import Places
 from meetref.app.tokens import make_admission, make_token
-from meetref.app.whip import FRAGMENT, PATCHES_AT_ONCE, SDP, routes
+from meetref.app.whip import CHARGED_SIZE, FRAGMENT, OFFERS_PER_SECOND, PATCHES_AT_ONCE, SDP, routes
 from meetref.meeting.oneway import OneWay
 from meetref.meeting.participant import HANDSHAKE_WITHIN
 from meetref.protocol.ice import Agent, Credentials
@@ -581,3 +581,19 @@ async def test_candidates_have_an_end(autojump_clock: MockClock, kind: str) -> N
         many = SECTION + "".join(CANDIDATE.replace("61764", str(9000 + number)) for number in range(100))
         assert [(await at.patch(location, many, if_match=tag)).status for _ in range(3)] == [204, 204, 422]
         assert len(at.remotes) <= 100
+
+
+@both
+@pytest.mark.spec("whip/offer-rate")
+async def test_offers_of_one_source_have_a_rate(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A large offer that comes to nothing takes as long to read as any, and leaves no session."""
+    monkeypatch.setattr("meetref.app.whip.OFFERS_AT_ONCE", 20.0)
+    large = "v=0\r\n" + "x" * 4 * CHARGED_SIZE
+    async with door() as at:
+        statuses = [(await at.post(f"/{kind}/algebra", large)).status for _ in range(6)]
+        assert statuses == [400] * 4 + [429] * 2
+        assert (await at.client_at("198.51.100.9").ask("POST", f"/{kind}/a", large, content_type=SDP)).status == 400
+        await trio.sleep(5 / OFFERS_PER_SECOND)
+        assert (await at.post(f"/{kind}/algebra", large)).status == 400
