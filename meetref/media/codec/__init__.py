@@ -31,6 +31,9 @@ SAMPLE_RATE = 48_000
 SAMPLES_PER_PACKET = 960  # 20 ms
 MAXIMUM_PAYLOAD_SIZE = 1100  # octets: with SRTP, IPv6 and a relay in the way it still fits into 1280
 MAXIMUM_PIXELS = 4096 * 2304  # a keyframe may claim 16383 x 16383, and memory for it
+READING: Any = {"max_pixels": str(MAXIMUM_PIXELS)}
+"""For FFmpeg where it opens what strangers sent: to see what it is, it decodes a picture. Five kilobytes may be one of
+8192 x 8192."""
 MAXIMUM_SOUND_PACKET = 1500  # octets
 
 _REALTIME = {

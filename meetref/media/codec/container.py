@@ -20,7 +20,7 @@ from typing import Any
 
 import av
 
-from meetref.media.codec import SAMPLE_RATE, VIDEO_CLOCK
+from meetref.media.codec import READING, SAMPLE_RATE, VIDEO_CLOCK
 from meetref.media.joining import START_CODE
 from meetref.wire import av1, h264
 from meetref.wire.reader import Malformed
@@ -131,7 +131,8 @@ def _described(codec: str, keyframe: bytes) -> Any:
     frame = (DELIMITER if codec == "AV1" else b"") + keyframe
     head = _IVF.pack(b"DKIF", 0, _IVF.size, FOUR_LETTERS[codec], 0, 0, 30, 1, 1, 0)
     try:
-        opened: Any = av.open(io.BytesIO(head + _IVF_FRAME.pack(len(frame), 0) + frame), format="ivf")
+        file = io.BytesIO(head + _IVF_FRAME.pack(len(frame), 0) + frame)
+        opened: Any = av.open(file, format="ivf", stream_options=[READING])
     except av.error.FFmpegError as error:
         raise ValueError(f"no keyframe of {codec}: {error}") from None
     context = opened.streams.video[0].codec_context

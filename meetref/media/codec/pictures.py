@@ -15,7 +15,7 @@ import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from meetref.media.codec import MAXIMUM_PIXELS, Picture
+from meetref.media.codec import MAXIMUM_PIXELS, READING, Picture
 
 DECODERS = {"VP8": "vp8", "VP9": "vp9", "H264": "h264", "AV1": "libdav1d"}
 """FFmpeg's names, by those of SDP."""
@@ -61,7 +61,7 @@ class PictureDecoder:
         context: Any = av.CodecContext.create(DECODERS[codec], "r")
         context.thread_count = 1
         context.flags |= LOW_DELAY
-        context.options = {"max_pixels": str(MAXIMUM_PIXELS)}
+        context.options = dict(READING)
         self._context = context
         self._scaler: Any = VideoReformatter()  # one for all: to make one takes longer than to scale
 

@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 
 import av
 
+from meetref.media.codec import READING
+
 KINDS = ("audio", "video")
+MOST_STREAMS = 64  # that are looked at with care; a browser writes two
 
 
 class Unreadable(Exception):
@@ -32,10 +35,12 @@ class Remuxed:
 def remux(source: str, target: str) -> Remuxed:
     """Write what is whole of `source` to `target`, a new file. Raises `Unreadable`, and `OSError` of the disk."""
     try:
-        given = av.open(source, format="matroska")
+        given = av.open(source, format="matroska", stream_options=[READING] * MOST_STREAMS)
     except av.FFmpegError as error:
         raise Unreadable(f"it is no WebM: {error.strerror}") from None
     with given:
+        if len(given.streams) > MOST_STREAMS:
+            raise Unreadable(f"it has {len(given.streams)} streams")
         streams = [stream for stream in given.streams if stream.type in KINDS]
         if not streams:
             raise Unreadable("it has neither sound nor pictures")
