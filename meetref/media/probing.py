@@ -54,7 +54,7 @@ class Prober:
         self._padding = 0
         self._further_bps = math.inf  # the estimate at which a further cluster follows
         self._probed_at = -math.inf
-        self._looked_for_bps = 0.0
+        self._looked_for_bps = 0.0  # the demand, or its next step, at the last probe
         self._limited_since = math.inf
         self._limited_at = -math.inf
         self._drop: tuple[float, float] | None = None  # the estimate before it, and when it was
@@ -144,7 +144,7 @@ class Prober:
         # spec: bandwidth/probe-application-limited
         is_more = min(self.demand_bps, self.step_bps) > MORE_DEMAND * self._looked_for_bps
         waits = PATIENCE if is_more else LIMITED_INTERVAL
-        if now - max(self._limited_since, self._probed_at) >= waits:
+        if now - self._limited_since >= PATIENCE and now - self._probed_at >= waits:
             self._probe([SCALE * self._target_bps], now)
 
     def _probe(self, rates: Sequence[float], now: float, *, further: bool = True) -> None:

@@ -121,8 +121,8 @@ def test_an_application_limited_sender_probes_every_five_seconds() -> None:
         now = 2.0 + number * 0.1
         prober.on_estimate(estimator.set(1_000_000, limited=number > 30), now)
         begun += play(prober, now, 0.09)
-    assert [rate for _, rate in begun[2:]] == [2_000_000] * 3
-    assert [round(at) for at, _ in begun[2:]] == [10, 15, 20]
+    assert [rate for _, rate in begun[2:]] == [2_000_000] * 4
+    assert [round(at) for at, _ in begun[2:]] == [6, 11, 16, 21]
 
 
 @pytest.mark.spec("bandwidth/probe-next-step", "bandwidth/probe-further")
