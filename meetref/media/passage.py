@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 
 SHORTEST = 0.1  # seconds between the first and the last: less says nothing of a line that lets bursts pass
+LEAST = 3_000  # octets: of less it may be a voice alone that came, while all the rest was lost before a full queue
 
 
 class Passage:
@@ -41,4 +42,4 @@ class Passage:
     def bitrate_bps(self) -> float:
         """At which they came, in bits a second; infinite while too little is known."""
         took = self._last - self._first
-        return 8 * self._octets / took if took >= SHORTEST else math.inf
+        return 8 * self._octets / took if took >= SHORTEST and self._octets >= LEAST else math.inf

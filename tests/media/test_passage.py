@@ -25,14 +25,15 @@ def test_what_left_before_does_not_count() -> None:
     passage.on_received([1000] * 3, [9.0, 9.5, 9.9], [1.0, 1.5, 1.9])
     assert passage.bitrate_bps == math.inf
     passage.on_received([1000] * 2, [9.99, 10.0], [2.0, 2.1])
-    passage.on_received([1000], [10.1], [2.3])
-    assert passage.bitrate_bps == pytest.approx(8000 / 0.2)
+    passage.on_received([1000] * 4, [10.1] * 4, [2.2, 2.3, 2.4, 2.5])
+    assert passage.bitrate_bps == pytest.approx(32_000 / 0.4)
 
 
-def test_of_a_moment_nothing_is_known() -> None:
-    passage = Passage()
-    passage.on_received([1000] * 2, [1.0, 1.001], [1.0, 1.09])
-    assert passage.bitrate_bps == math.inf
+def test_of_a_moment_and_of_a_voice_nothing_is_known() -> None:
+    moment, voice = Passage(), Passage()
+    moment.on_received([1000] * 10, [1.0] * 10, [1.0 + number * 0.01 for number in range(10)])
+    voice.on_received([160] * 10, [1.0] * 10, [1.0 + number * 0.02 for number in range(10)])
+    assert moment.bitrate_bps == voice.bitrate_bps == math.inf
 
 
 @given(st.lists(st.tuples(st.integers(1, 1500), st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), min_size=1))
