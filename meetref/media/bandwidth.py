@@ -27,7 +27,7 @@ LONGEST_ROUND_TRIP = 10.0  # seconds; more than that is a mistake of somebody's
 SILENCE = 1.0  # seconds for which what was sent has no answer, after which the rate is cut, again and again
 SILENCE_DECREASE = 0.5
 FALL, FALLING = 0.95, 2.0  # what is left of the estimate after a fall, at most, and seconds that it tells of
-SWITCHING = 0.5  # seconds after a switch to another layer, or the beginning of a probe
+BURST = 0.5  # seconds from a switch to another layer, or from the beginning of a probe
 UTILIZATION = 0.9  # of what comes out of the queue that those make
 
 _arrival = itemgetter(3)
@@ -58,7 +58,7 @@ class Estimator:
         self._loss = LossRate()
         self._reported_at = math.inf  # when the last feedback came, or the rate was cut for want of one
         self._unanswered_since = math.inf
-        self._switched_at = -math.inf
+        self._burst_at = -math.inf
         self._passage = Passage()
         self._fell_at = -math.inf
 
@@ -110,8 +110,8 @@ class Estimator:
         received.sort(key=_arrival)
         lost = len(reports) - len(received)
         is_full = lost > 0 and self._loss.ours(bounds(lost / len(reports), len(reports))[0]) > HIGH_LOSS
-        switches = 0 <= reports[-1][2] - self._switched_at < SWITCHING
-        if is_full or switches:
+        bursts = 0 <= reports[-1][2] - self._burst_at < BURST
+        if is_full or bursts:
             self._acknowledged.expect_change()
         # Who sends little is not judged by what arrives, unless not even that does.
         limited = self._limit.limited and not is_full  # spec: bandwidth/limited-decrease
@@ -120,8 +120,8 @@ class Estimator:
             _, sizes, departures, arrivals = zip(*received, strict=True)
             octets += sum(sizes)
             self._on_received(sizes, departures, arrivals, now)
-            if switches:
-                self._on_switched(sizes, departures, arrivals, now, is_full=is_full)
+            if bursts:
+                self._on_burst_received(sizes, departures, arrivals, now, is_full=is_full)
             else:
                 self._delay.on_usage(self._trend.usage, self._acknowledged.bitrate_bps, now, limited=limited)
         if self._limit.on_sent(octets, reports[-1][2], self.target_bps):
@@ -144,10 +144,10 @@ class Estimator:
             # What arrives is about to change with what we send; it is what the estimate comes down to.
             self._acknowledged.expect_change()
 
-    def _on_switched(
+    def _on_burst_received(
         self, sizes: Sequence[int], departures: Sequence[float], arrivals: Sequence[float], now: float, *, is_full: bool
     ) -> None:
-        """A keyframe makes a queue of its own, for a moment; how fast it comes out of it is what the way carries."""
+        """A keyframe or a probe makes a queue of its own; how fast it comes out of that is what the way carries."""
         self._passage.on_received(sizes, departures, arrivals)
         rate = UTILIZATION * self._passage.bitrate_bps
         if rate < self._delay.bitrate_bps and (is_full or self._trend.usage == "overusing"):
@@ -155,7 +155,7 @@ class Estimator:
 
     def on_probe(self, bitrate_bps: float, now: float) -> None:
         """A probe found this much (`media/probing`): believe it, unless queues grow or more arrives anyway."""
-        if self._trend.usage != "overusing" or now - self._switched_at < 2 * SWITCHING:
+        if self._trend.usage != "overusing" or now - self._burst_at < 2 * BURST:
             proven = min(PROVEN * (self._acknowledged.bitrate_bps or 0.0), self._delay.bitrate_bps)
             if bitrate_bps > self._delay.bitrate_bps:
                 self._limit.on_more_room()
@@ -169,9 +169,9 @@ class Estimator:
         self._limit.on_switch(at)
 
     def on_burst(self, at: float) -> None:
-        """From `at` on a probe leaves: the queue that grows is its own."""
-        if at > self._switched_at:
-            self._switched_at = at
+        """From `at` on a keyframe or a probe leaves: the queue that grows is its own."""
+        if at > self._burst_at:
+            self._burst_at = at
             self._passage = Passage(at)
 
     def on_round_trip(self, seconds: float) -> None:
