@@ -220,7 +220,8 @@ class Flow:
         now = self.world.now
         reports = self._ends.match(feedback)
         self.told.append((now, reports))
-        self.estimator.on_burst(self.prober.began_at)
+        if self.probes:
+            self.estimator.on_burst(self.prober.began_at)
         self.estimator.on_reports(reports, now)
         if self.probes:
             found = self.prober.on_reports(reports, now)

@@ -97,9 +97,10 @@ plain. As long as the server sends less than it thinks it may, the estimate is h
 The picture gets smaller in two steps, each at a keyframe, and each behind all that still queues (a second and more:
 STUN checks are repeated meanwhile, because the answers to the first ones are late). When the queue has drained the
 estimate rises slowly, for nobody knows what a line carries on which nothing is sent. So bursts on the stream for
-repairs (RTX) are sent, of packets that had arrived just now: probes. Those at 9.1 s find four times what was
-believed, and two seconds later, when it has lasted, the picture grows, at once to its full size. What was off had to
-be switched on first: `layers` goes to Alice.
+repairs (RTX) are sent, of packets that had arrived just now: probes. Each tries what the next size takes, since a
+short one may find what is not there. Those at 7.5 s find that the line is still thin, those at 10.5 s that the next
+size fits, and those half a second later twice as much again; two seconds later, when it has lasted, the picture grows.
+What was off had to be switched on first: `layers` goes to Alice.
 [The page about it](../../../docs/bandwidth.md) shows such a step at full size.
 """,
     "speaker-change": """\

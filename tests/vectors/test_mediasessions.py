@@ -345,7 +345,7 @@ def test_each_arrival_is_told_once() -> None:
 @pytest.mark.spec("allocation/when-anew", "allocation/up-after-a-while")
 def test_the_size_follows_the_line() -> None:
     shown = [each["message"]["seats"][0]["layer"] for each in messages("bandwidth-step", "video")]
-    assert shown == ["192p", "96p", "48p", "192p"]
+    assert shown == ["192p", "96p", "48p", "96p", "192p"]
     sizes = [
         vp8.size_of_keyframe(packet.payload)
         for _, packet in media("bandwidth-step", "bob", "in")
@@ -374,7 +374,7 @@ def test_probes_are_sent_on_the_stream_for_repairs_though_nothing_was_lost() -> 
     assert all(later - earlier == 1 for earlier, later in pairwise(numbers))
     assert control("bandwidth-step", "bob", "out", rtcp.Nack) == []
     probes = media("bandwidth-step", "bob", "in", 97)
-    assert {int(at) for at, _ in probes} == {9}
+    assert {int(at) for at, _ in probes} == {7, 10, 11}, "in vain while the line is thin, and then twice"
 
 
 # --- another speaker ----------------------------------------------------------------------------------
