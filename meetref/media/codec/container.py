@@ -132,7 +132,7 @@ def _described(codec: str, keyframe: bytes) -> Any:
     head = _IVF.pack(b"DKIF", 0, _IVF.size, FOUR_LETTERS[codec], 0, 0, 30, 1, 1, 0)
     try:
         file = io.BytesIO(head + _IVF_FRAME.pack(len(frame), 0) + frame)
-        opened: Any = av.open(file, format="ivf", stream_options=[READING])
+        opened: Any = av.open(file, format="ivf", options=READING)
     except av.error.FFmpegError as error:
         raise ValueError(f"no keyframe of {codec}: {error}") from None
     context = opened.streams.video[0].codec_context

@@ -17,7 +17,6 @@ import av
 from meetref.media.codec import READING
 
 KINDS = ("audio", "video")
-MOST_STREAMS = 64  # that are looked at with care; a browser writes two
 
 
 class Unreadable(Exception):
@@ -35,7 +34,7 @@ class Remuxed:
 def remux(source: str, target: str) -> Remuxed:
     """Write what is whole of `source` to `target`, a new file. Raises `Unreadable`, and `OSError` of the disk."""
     try:
-        given = av.open(source, format="matroska", stream_options=[READING] * MOST_STREAMS)
+        given = av.open(source, format="matroska", options=READING)
     except av.FFmpegError as error:
         raise Unreadable(f"it is no WebM: {error.strerror}") from None
     with given:
