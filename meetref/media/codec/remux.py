@@ -17,6 +17,7 @@ import av
 from meetref.media.codec import READING
 
 KINDS = ("audio", "video")
+MOST_STREAMS = 64  # a browser writes two
 
 
 class Unreadable(Exception):
