@@ -29,7 +29,8 @@ SAMPLE: Final = 0.1  # seconds between two remembered budgets while they rise
 class Allocator(Generic[Seat]):
     """The choices of one viewer. `choices` are the newest ones, `spent_bps` what they take.
 
-    `enough_bps` is the budget with which everything would be at its best: more need not be looked for.
+    `enough_bps` is the budget with which everything would be at its best: more need not be looked for. `next_bps` is
+    the one with which the next seat would be a step better.
 
     The owner calls `changed` when seats, ranks, sizes or the set of layers of a source are no longer the same; rates
     that moved are seen within `AGAIN` seconds.
@@ -55,7 +56,10 @@ class Allocator(Generic[Seat]):
         self._changed = True
 
     def due(self, budget_bps: float, now: float, *, keeping_bps: float = 0.0) -> bool:
-        """Take the estimate of this tick. True when it is time for `decide`. Costs next to nothing."""
+        """Take the estimate of this tick. True when it is time for `decide`. Costs next to nothing.
+
+        `keeping_bps` is what the line carries, where the estimate is less only until a queue has drained.
+        """
         self._remember(budget_bps, now)
         self._keeping = keeping_bps
         budget, climbing = self._decided

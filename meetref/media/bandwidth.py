@@ -154,7 +154,10 @@ class Estimator:
             self._delay.set(rate, now)  # spec: bandwidth/own-burst
 
     def on_probe(self, bitrate_bps: float, now: float) -> None:
-        """A probe found this much (`media/probing`): believe it, unless queues grow or more arrives anyway."""
+        """A probe found this much (`media/probing`): believe it, unless queues grow or more arrives anyway.
+
+        The queue that it made itself does not count.
+        """
         if self._trend.usage != "overusing" or now - self._burst_at < 2 * BURST:
             proven = min(PROVEN * (self._acknowledged.bitrate_bps or 0.0), self._delay.bitrate_bps)
             if bitrate_bps > self._delay.bitrate_bps:

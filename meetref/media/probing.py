@@ -161,7 +161,7 @@ class Prober:
         self._ahead.extend(Cluster(rate) for rate in sorted(set(wanted)))
         if further and max(rates) < most:
             self._further_bps = ENOUGH * wanted[-1]
-            if self.step_bps < math.inf:
+            if self.step_bps < math.inf:  # what does not carry the step is not tried further
                 self._further_bps = max(self._further_bps, self.step_bps)
         self._probed_at = now
         self._looked_for_bps = min(self.demand_bps, self.step_bps)

@@ -125,29 +125,22 @@ def test_an_application_limited_sender_probes_every_five_seconds() -> None:
     assert [round(at) for at, _ in begun[2:]] == [6, 11, 16, 21]
 
 
+def step_by_step(found: list[float]) -> list[float]:
+    """The rates that are tried, by the estimate of each tenth of a second; the next step takes 500 kbit/s."""
+    prober, estimator = Prober(400_000, maximum_bps=20e6), Told()
+    prober.on_demand(3_000_000, 500_000)
+    begun = []
+    for number, estimate in enumerate(found):
+        prober.on_estimate(estimator.set(estimate, limited=True), number * 0.1)
+        begun += play(prober, number * 0.1, 0.09)
+    return [rate for _, rate in begun]
+
+
 @pytest.mark.spec("bandwidth/probe-next-step", "bandwidth/probe-further")
 def test_a_thin_line_is_tried_step_by_step() -> None:
-    prober, estimator = Prober(400_000, maximum_bps=20e6), Told()
-    prober.on_demand(3_000_000, 500_000)
-    begun = []
-    for number in range(16):
-        prober.on_estimate(estimator.set(400_000, limited=True), number * 0.1)
-        begun += play(prober, number * 0.1, 0.09)
-    assert [rate for _, rate in begun] == pytest.approx([550_000]), "and not twice the estimate"
-    prober.on_estimate(estimator.set(480_000, limited=True), 1.7)
-    assert play(prober, 1.7, 0.2) == [], "a line that does not carry the step is not tried further"
-
-
-@pytest.mark.spec("bandwidth/probe-next-step", "bandwidth/probe-further")
-def test_where_the_step_was_found_it_goes_on() -> None:
-    prober, estimator = Prober(400_000, maximum_bps=20e6), Told()
-    prober.on_demand(3_000_000, 500_000)
-    begun = []
-    for number in range(24):
-        found = 400_000 if number < 13 else 550_000
-        prober.on_estimate(estimator.set(found, limited=True), number * 0.1)
-        begun += play(prober, number * 0.1, 0.09)
-    assert [rate for _, rate in begun] == pytest.approx([550_000, 1_100_000])
+    in_vain = step_by_step([400_000] * 16 + [480_000] * 3)
+    assert in_vain == pytest.approx([550_000]), "not twice the estimate, and no further"
+    assert step_by_step([400_000] * 13 + [550_000] * 11) == pytest.approx([550_000, 1_100_000]), "where it was found"
 
 
 @pytest.mark.spec("bandwidth/probe-application-limited")
