@@ -1,6 +1,7 @@
 """The whole server dies in mid-conversation, again and again: what was acknowledged is there, once, in order.
 
-With `--soak` ten thousand messages and a hundred kills a seed.
+Its log is a file, or a topic of a Kafka broker that lives on. With `--soak` ten thousand messages and a hundred kills a
+seed.
 """
 
 from __future__ import annotations
@@ -13,16 +14,26 @@ import trio
 
 from tests.app.serving import server_process
 from tests.app.writers import Disturbing, check, write
+from tests.peers.kafkabroker import Broker
+
+
+@pytest.fixture(params=["sqlite", pytest.param("kafka", marks=pytest.mark.peer("kafka"))])
+def log(request: pytest.FixtureRequest) -> list[str]:
+    """What a server is told of where its log is."""
+    if request.param == "sqlite":
+        return []
+    broker: Broker = request.getfixturevalue("kafka_broker")
+    return ["--log", broker.new_url()]
 
 
 @pytest.mark.spec("log/safe-before-acknowledged", "log/stored-once", "log/order")
 @pytest.mark.soak(ci=2, full=5)
 async def test_what_was_acknowledged_outlives_the_server(
-    tmp_path: Path, seed: int, pytestconfig: pytest.Config
+    tmp_path: Path, log: list[str], seed: int, pytestconfig: pytest.Config
 ) -> None:
     messages, kills, limit = (5000, 100, 3600) if pytestconfig.getoption("--soak") else (40, 3, 120)
     with trio.fail_after(limit):
-        async with server_process(tmp_path) as server:
+        async with server_process(tmp_path, *log) as server:
 
             async def kill() -> None:
                 await server.kill()
