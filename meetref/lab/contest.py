@@ -39,8 +39,8 @@ class Window:
 class Contestant:
     """A server in a process of its own, its load, and what was measured so far.
 
-    Known of ours only: `segments`, packets a system call; `memory_kb_per_viewer`, what each further viewer took; and,
-    because its child `tells_parts` when it is told a line, what its tasks took.
+    Known of ours only: `segments`, packets a system call; `memory_kb_per_viewer`, what each further viewer took; the
+    TCP `port`; and, because its child `tells_parts` when it is told a line, what its tasks took.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Contestant:
     windows: list[Window] = field(default_factory=list)
     segments: float | None = None
     memory_kb_per_viewer: float | None = None
+    port: int | None = None
     tells_parts: bool = False
 
     @property

@@ -59,10 +59,10 @@ async def open_meeting(
     arguments = [] if profile is None else ["--profile", str(profile)]
     arguments += [] if recordings is None else ["--recordings", str(recordings)]
     async with open_child("server", "meetref.lab.served", *arguments) as child:
-        audience = Audience(legs)
-        door = OurDoor(child, Address(HERE, (await child.hear())["port"]), audience, recordings is not None)
+        audience, server = Audience(legs), Address(HERE, (await child.hear())["port"])
+        door = OurDoor(child, server, audience, recordings is not None)
         async with open_audience(audience, door, shape, viewers, dice) as contestant:
-            contestant.tells_parts = True
+            contestant.port, contestant.tells_parts = server.port, True
             yield contestant
         counters = await child.finish(LEAVING_WITHIN)
         contestant.segments = counters["datagrams_out"] / max(1, counters["send_calls"])

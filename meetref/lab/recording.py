@@ -1,8 +1,9 @@
 """What does it cost to record and to make a film of it, and what is left after a crash?
 
 The same load goes through two servers in turns, one of which records it: `journal_cost_percent` is what recording adds
-to the forwarding of the recorded streams, with the threads that write and sync. Then a meeting of four is composed
-(`lab/composing`), and files of four kinds lose their writer at the same moments (`lab/crash`).
+to the forwarding of the recorded streams, with the threads that write and sync. Then a bot records the same load
+(`lab/onlooking`), a meeting of four is composed (`lab/composing`), and files of four kinds lose their writer at the
+same moments (`lab/crash`).
 Stands on `lab/ours` and `lab/contest`. Specification: docs/measurements.md, "Recordings".
 Leaves out: sound; a voice is a fortieth of a picture's octets.
 Read next: `archive/recorder.py`.
@@ -29,6 +30,7 @@ from meetref.lab.composing import PEOPLE, make_recording, measure
 from meetref.lab.contest import Contestant, measure_in_turns
 from meetref.lab.forwarding import allow_many_sockets
 from meetref.lab.leg import open_legs
+from meetref.lab.onlooking import Onlooking, measure_bot, size
 from meetref.lab.ours import open_meeting
 from meetref.lab.report import Report
 from meetref.lab.shape import SHAPES, TYPICAL
@@ -58,11 +60,15 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """One audience, without a recording and with one. `octets_per_second` is what the journals grew by."""
+    """One audience, without a recording and with one. `octets_per_second` is what the journals grew by.
+
+    The bot came to the recorded one, when all else was measured.
+    """
 
     viewers: int
     plain: Contestant
     recorded: Contestant
+    bot: Onlooking
     octets_per_second: float
 
     @property
@@ -80,6 +86,8 @@ class Cost:
             "journal_cost_percent": self.percent,
             "journal_us_per_packet": self.us_per_recorded_packet,
             "journal_octets_per_second": self.octets_per_second,
+            "bot_us_per_packet": self.bot.cpu_us_per_packet,
+            "bot_octets_per_second": self.bot.octets_per_packet * SHAPES[TYPICAL].packets_per_second,
             "forwarding_us_per_packet": median(self.plain.cpu_us),
             "lost_percent": max(self.plain.lost_percent, self.recorded.lost_percent),
         }
@@ -97,19 +105,16 @@ async def measure_cost(plan: Plan, viewers: int) -> Cost:
             open_meeting(legs, shape, viewers, dice, recordings=recordings) as recorded,
         ):
             await measure_in_turns([plain, recorded], plan.seconds, plan.rounds)
+            bot = await measure_bot(recorded, plan.seconds * plan.rounds)
             packets = recorded.load.publisher.packets
-        size = _size(recordings, "*/*-*.mrj")
+        octets = size(recordings)
     return Cost(
         viewers=viewers,
         plain=plain,
         recorded=recorded,
-        octets_per_second=size / packets * shape.packets_per_second,
+        bot=bot,
+        octets_per_second=octets / packets * shape.packets_per_second,
     )
-
-
-def _size(folder: Path, names: str) -> int:
-    """Octets of all files with such names."""
-    return sum(file.stat().st_size for file in folder.glob(names))
 
 
 async def run_plan(plan: Plan, tell: Callable[[str], None]) -> list[Cost]:
@@ -134,12 +139,14 @@ def compose(plan: Plan) -> dict[str, float]:
         sitting = Path(folder) / "sitting"
         make_recording(sitting, plan.sits_for)
         result = measure(sitting, plan.sits_for, 1)
-        octets = _size(sitting, "*-*.mrj")
+        journals, films = size(sitting, "*-*.mrj"), size(Path(folder), "plain-0/*.*")
+    person_minutes = PEOPLE * plan.sits_for / 60
     return {
         "compose_speed_x": round(result.speed, 4),
         "own_cpu_share": round(result.own_share, 4),
         "compose_cpu_s_per_person_minute": round(60 / result.speed / PEOPLE, 4),
-        "journal_mb_per_person_minute": round(60 * octets / plan.sits_for / PEOPLE / 1e6, 4),
+        "compose_mb_per_person_minute": round(films / person_minutes / 1e6, 4),
+        "journal_mb_per_person_minute": round(journals / person_minutes / 1e6, 4),
     }
 
 
@@ -158,6 +165,13 @@ def verdict(figures: dict[str, float]) -> Iterator[str]:
         reached = figures[name] <= goal if bound == "at most" else figures[name] >= goal
         word = "reached" if reached else "not reached"
         yield f"{name} is {figures[name]:.2f}; the goal, {bound} {goal:.4g}, is {word}."
+    yield "Of what one person sends:"
+    for way in ("journal", "bot"):
+        cpu, octets = figures[f"{way}_us_per_packet"], figures[f"{way}_octets_per_second"]
+        yield f"  {way:7} {cpu:6.1f} us of CPU a packet, {octets / 1e6:.2f} MB a second"
+    yield "  film    {:6.1f} s of CPU and {:.1f} MB a minute, of {:.1f} MB of journals".format(
+        *(figures[f"{what}_per_person_minute"] for what in ("compose_cpu_s", "compose_mb", "journal_mb"))
+    )
     yield "After a kill:"
     for kind in (*FILES, crash.JOURNAL):
         fraction, lost = figures[f"playable_fraction_{kind}"], figures[f"lost_s_{kind}"]
