@@ -52,11 +52,11 @@ class Writer:
             if self.breaks and self.acknowledged:  # a client that missed the answer says it again
                 waiting.insert(0, next(reversed(self.acknowledged)))
             unanswered: set[str] = set()
-            began, said = trio.current_time(), 0
+            pace = Pace()
             while len(self.acknowledged) < len(self._to_say):
                 while waiting and len(unanswered) < IN_FLIGHT:
-                    name, said = waiting.pop(0), said + 1
-                    await trio.sleep_until(began + max(0, said - AT_ONCE) / A_SECOND)
+                    name = waiting.pop(0)
+                    await trio.sleep_until(pace.next(trio.current_time()))
                     unanswered.add(name)
                     channel.send(signaling.SayChat(client_id=name, text=f"text of {name}"))
                     await self._disturbing.step()
@@ -81,6 +81,18 @@ class Writer:
             self.known.append(message)
         if message.client_id.startswith(f"{self.name}-"):
             assert self.acknowledged.setdefault(message.client_id, message.sequence) == message.sequence
+
+
+class Pace:
+    """When the next message may be said. Who was silent has saved up `AT_ONCE`, and no more for a longer silence."""
+
+    def __init__(self) -> None:
+        self._earned_at = 0.0
+
+    def next(self, now: float) -> float:
+        """One that is said now counts, whenever it may go."""
+        self._earned_at = max(self._earned_at, now) + 1 / A_SECOND
+        return self._earned_at - AT_ONCE / A_SECOND
 
 
 class Disturbing:
