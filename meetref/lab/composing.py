@@ -57,8 +57,8 @@ class Result:
 
     @property
     def own_share(self) -> float:
-        """Of all CPU time, from 0 to 1."""
-        return 1 - median(self.ffmpeg) / median(self.cpu)
+        """Of all CPU time, from 0 to 1: the median of the rounds, for what others do meanwhile changes both times."""
+        return 1 - median(ffmpeg / cpu for ffmpeg, cpu in zip(self.ffmpeg, self.cpu, strict=True))
 
 
 def make_recording(folder: Path, seconds: float) -> None:

@@ -54,6 +54,7 @@ class Plan:
     seconds: float
     rounds: int
     sits_for: int
+    films: int
     kills: int
     seed: int
 
@@ -138,7 +139,7 @@ def compose(plan: Plan) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         sitting = Path(folder) / "sitting"
         make_recording(sitting, plan.sits_for)
-        result = measure(sitting, plan.sits_for, 1)
+        result = measure(sitting, plan.sits_for, plan.films)
         journals, films = size(sitting, "*-*.mrj"), size(Path(folder), "plain-0/*.*")
     person_minutes = PEOPLE * plan.sits_for / 60
     return {
@@ -197,7 +198,8 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         audiences=AUDIENCES[:1] if arguments.quick else AUDIENCES,
         seconds=seconds,
         rounds=rounds,
-        sits_for=3 if arguments.quick else 30,
+        sits_for=3 if arguments.quick else 10,
+        films=1 if arguments.quick else 3,
         kills=10 if arguments.quick else 50,
         seed=arguments.seed,
     )

@@ -61,3 +61,9 @@ def test_time_in_ffmpeg_is_told_from_ours() -> None:
 def test_numbers_have_bounds(words: tuple[str, ...]) -> None:
     with pytest.raises(CommandFailed):
         composing.run(options(*words))
+
+
+def test_times_are_compared_with_those_measured_next_to_them() -> None:
+    """What else runs on the machine changes both."""
+    result = composing.Result(10.0, cpu=[10.0, 15.0, 15.0], ffmpeg=[7.5, 11.0, 11.5])
+    assert result.own_share == pytest.approx(0.25)
