@@ -12,8 +12,10 @@ from random import Random
 import pytest
 import trio
 
+from meetref.app.channel import MESSAGES_AT_ONCE, MESSAGES_PER_SECOND
+from meetref.app.limits import TokenBucket
 from tests.app.serving import server_process
-from tests.app.writers import Disturbing, check, write
+from tests.app.writers import Disturbing, Pace, check, write
 from tests.peers.kafkabroker import Broker
 
 
@@ -45,3 +47,15 @@ async def test_what_was_acknowledged_outlives_the_server(
             await check(server, writers, messages)
             assert all(writer.breaks for writer in writers)
             assert not any(writer.refusals for writer in writers)
+
+
+def test_a_writer_does_not_end_a_long_silence_with_a_flood() -> None:
+    """The server would drop what it does not allow, and nobody would say it again."""
+    bucket = TokenBucket(rate=MESSAGES_PER_SECOND, burst=MESSAGES_AT_ONCE, now=0.0)
+    pace, now = Pace(), 0.0
+    for count in range(2000):
+        if count % 500 == 250:
+            now += 60.0  # the log is away
+        now = max(now, pace.next(now))
+        assert bucket.take(now), f"message {count} is dropped"
+    assert now > 4 * 60.0 + 20.0
