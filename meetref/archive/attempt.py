@@ -4,13 +4,15 @@ The files go under a prefix that no other attempt has, and `composed`, with thei
 that entry is the recording's: whoever comes second is answered with the first one's, and its own files are nobody's. So
 an attempt may end at any moment, or two of them go well: there is one result.
 Stands on `archive/objects` and `archive/log`; `archive/worker` makes them. Source: docs/keeping.md, spec/worker.toml.
-Leaves out: taking away what came to nothing, which the worker does. Read next: `archive/composecommand.py`.
+Leaves out: taking away objects that came to nothing, which the worker does. Read next: `archive/composecommand.py`.
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
+import math
+import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -80,9 +82,17 @@ class Attempt:
         self._trouble: str | None = None
 
     async def make(self, folder: Path) -> None:
-        """Compose, store, and say so. Raises `CannotCompose`, `Crashed`."""
-        self._say(None)
+        """Compose, store, and say so. Raises `CannotCompose`, `Crashed`. Cancelled, it leaves nothing unfinished."""
         into = self._shop.scratch / f"{self._kept.name}-{self._name}"
+        try:
+            await self._make(folder, into)
+        finally:
+            if trio.current_effective_deadline() == -math.inf:  # whoever it was given to may have tidied up already
+                with trio.CancelScope(shield=True):
+                    await trio.to_thread.run_sync(clear, into.parent, into.name)  # spec: worker/leftovers
+
+    async def _make(self, folder: Path, into: Path) -> None:
+        self._say(None)
         chat = into.with_suffix(".json")
         await trio.to_thread.run_sync(_write, chat, await self._chat())
         # spec: worker/objects-away
@@ -162,6 +172,15 @@ async def insist(call: Callable[[], Awaitable[T]], troubled: Callable[[str], Non
 def _write(path: Path, value: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.encode(value))
+
+
+def clear(scratch: Path, beginning: str) -> None:
+    """Take away what attempts have left under names that begin so; the composer hides what is unfinished."""
+    for path in (*scratch.glob(f"{beginning}*"), *scratch.glob(f".{beginning}*")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _names_in(folder: Path) -> list[str]:

@@ -10,7 +10,6 @@ Leaves out: several at a time; start another worker. Read next: `archive/attempt
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -19,7 +18,7 @@ from typing import Any
 
 import trio
 
-from meetref.archive.attempt import Attempt, Told, Workshop, insist
+from meetref.archive.attempt import Attempt, Told, Workshop, clear, insist
 from meetref.archive.composecommand import Crashed
 from meetref.archive.journal import Unbegun, read
 from meetref.archive.keeper import erase
@@ -125,6 +124,8 @@ class Worker:
                 await self._fail(kept, str(error))
                 return
             except Crashed as error:  # spec: worker/crash
+                if await self._is_over(kept):
+                    return
                 crashes += 1
                 await attempt.crashed(str(error))
                 if crashes >= MAXIMUM_CRASHES:
@@ -132,7 +133,13 @@ class Worker:
                     return
             await trio.sleep(AGAIN_AFTER)
 
+    async def _is_over(self, kept: Kept) -> bool:
+        """Has another finished it meanwhile, and taken away what this one worked with?"""
+        return (await insist(partial(read_kept, self._log, kept.room)))[kept.name].state != "waiting"
+
     async def _fail(self, kept: Kept, why: str) -> None:
+        if await self._is_over(kept):
+            return
         logger.error("%s failed: %s", kept.name, why)
         body = {"recording": kept.name, "what": "failed", "trouble": why}
         await insist(partial(self._log.append, kept.room, KIND, kept.key("failed"), body))
@@ -140,7 +147,7 @@ class Worker:
     async def _tidy(self, kept: Kept) -> None:
         """Take away what is nobody's: of attempts that came to nothing, or all of what was deleted."""
         now = (await read_kept(self._log, kept.room))[kept.name]
-        await trio.to_thread.run_sync(_clear, self._shop.scratch, kept.name)  # spec: worker/leftovers
+        await trio.to_thread.run_sync(clear, self._shop.scratch, f"{kept.name}-")  # spec: worker/leftovers
         with suppress(ObjectsUnavailable, OSError):  # then it stays until the recording is deleted
             if now.state == "deleted":
                 await erase(self._shop.recordings, self._shop.objects, kept.name)
@@ -193,12 +200,3 @@ def _is_closed(manifest: Path) -> bool:
         return True
     except OSError:
         return False
-
-
-def _clear(scratch: Path, name: str) -> None:
-    """Take away what attempts at a recording have left."""
-    for path in (*scratch.glob(f"{name}-*"), *scratch.glob(f".{name}-*")):  # the composer hides what is unfinished
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)

@@ -403,3 +403,51 @@ async def test_a_flood_of_chat_is_not_held_in_memory(shop: Shop, monkeypatch: py
     composer = Composer()
     await shop.work_until(done(ONE), composer)
     assert [len(chat) for chat in composer.chats] == [3]
+
+
+@pytest.mark.spec("worker/leftovers", "worker/given-away")
+async def test_one_whose_recording_another_has_finished_meanwhile_leaves_nothing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "STAY_EVERY", 0.0)
+    given_away, stopped = trio.Event(), trio.Event()
+
+    def stay(member: FileMember) -> None:
+        if given_away.is_set() and not stopped.is_set():
+            raise LogUnavailable("another member of the group has taken over")
+
+    async def compose(folder: Path, into: Path, chat: Path, progress: Any) -> None:
+        other = Worker(shop.log, shop.workshop(Composer()), shop.hear)
+        await other._finish(await shop.kept(ONE))  # which takes away what there is, and this one goes on
+        await trio.Path(into.with_name(f".{into.name}-part")).mkdir(parents=True)
+        await trio.Path(chat).write_bytes(b"[]")
+        given_away.set()
+        try:
+            await trio.sleep_forever()
+        finally:
+            stopped.set()
+
+    monkeypatch.setattr(FileMember, "stay", stay)
+    await recorded(shop.log, shop.recordings, ONE)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Worker(shop.log, shop.workshop(compose), shop.hear).run)
+        await stopped.wait()
+        nursery.cancel_scope.cancel()
+    await shop.check(ONE)
+
+
+@pytest.mark.spec("worker/one-result", "worker/crash")
+async def test_what_another_has_finished_meanwhile_did_not_crash_and_is_not_tried_again(shop: Shop) -> None:
+    tried = []
+
+    async def compose(folder: Path, into: Path, chat: Path, progress: Any) -> None:
+        tried.append(folder.name)
+        other = Worker(shop.log, shop.workshop(Composer()), shop.hear)
+        await other._finish(await shop.kept(ONE))  # which takes away what this one works with
+        raise Crashed("There is no such file.")
+
+    await recorded(shop.log, shop.recordings, ONE)
+    await Worker(shop.log, shop.workshop(compose), shop.hear)._finish(await shop.kept(ONE))
+    assert tried == [ONE]
+    assert await read_progress(shop.log, await shop.kept(ONE)) == 0
+    await shop.check(ONE)
