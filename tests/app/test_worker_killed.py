@@ -54,6 +54,8 @@ async def test_whatever_is_killed_and_whenever_there_is_one_film(tmp_path: Path,
             await say(log, ONE, "began", person="ada", name="Ada")
             await say(log, ONE, "ended", people=["ada", "bob"])
             for _ in range(dice.choice((1, 1, 2))):
+                if (await read_kept(log, ROOM))[ONE].state == "composed":
+                    break  # the last one was faster than who killed it, and nobody has anything to do
                 async with worker_process("--data", tmp_path, real=True) as worker:
                     await disturb(worker, dice)
             async with worker_process("--data", tmp_path, real=True) as worker:
