@@ -102,9 +102,8 @@ class Worker:
                 await self._make(kept)
             except LogUnavailable:
                 raise
-            except Exception:  # a mistake of ours costs this recording, and not those that wait behind it
-                logger.exception("working on %s failed", kept.name)
-                await self._fail(kept, MISTAKE)
+            except Exception as error:  # a mistake of ours costs this recording, and not those that wait behind it
+                await self._fail(kept, MISTAKE, error)
         await self._tidy(kept)
 
     async def _make(self, kept: Kept) -> None:
@@ -137,10 +136,10 @@ class Worker:
         """Has another finished it meanwhile, and taken away what this one worked with?"""
         return (await insist(partial(read_kept, self._log, kept.room)))[kept.name].state != "waiting"
 
-    async def _fail(self, kept: Kept, why: str) -> None:
+    async def _fail(self, kept: Kept, why: str, mistake: Exception | None = None) -> None:
         if await self._is_over(kept):
             return
-        logger.error("%s failed: %s", kept.name, why)
+        logger.error("%s failed: %s", kept.name, why, exc_info=mistake)
         body = {"recording": kept.name, "what": "failed", "trouble": why}
         await insist(partial(self._log.append, kept.room, KIND, kept.key("failed"), body))
 

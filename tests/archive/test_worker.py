@@ -437,14 +437,15 @@ async def test_one_whose_recording_another_has_finished_meanwhile_leaves_nothing
 
 
 @pytest.mark.spec("worker/one-result", "worker/crash")
-async def test_what_another_has_finished_meanwhile_did_not_crash_and_is_not_tried_again(shop: Shop) -> None:
+@pytest.mark.parametrize("trouble", [Crashed("There is no such file."), FileNotFoundError("film.mp4")])
+async def test_what_another_has_finished_meanwhile_neither_crashed_nor_failed(shop: Shop, trouble: Exception) -> None:
     tried = []
 
     async def compose(folder: Path, into: Path, chat: Path, progress: Any) -> None:
         tried.append(folder.name)
         other = Worker(shop.log, shop.workshop(Composer()), shop.hear)
         await other._finish(await shop.kept(ONE))  # which takes away what this one works with
-        raise Crashed("There is no such file.")
+        raise trouble
 
     await recorded(shop.log, shop.recordings, ONE)
     await Worker(shop.log, shop.workshop(compose), shop.hear)._finish(await shop.kept(ONE))
