@@ -10,11 +10,12 @@ Read next: `media/keyframes.py`, what is asked for when this gives up.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 Kept = TypeVar("Kept")
+Kept_co = TypeVar("Kept_co", covariant=True)
 
 MAXIMUM_MISSING = 1000  # packets that are asked for at a time; beyond, only a keyframe helps
 MAXIMUM_REQUESTED = 250  # numbers in one NACK: at worst 4 octets each
@@ -124,6 +125,13 @@ class LossDetector:
         return asked
 
 
+class Run(Protocol[Kept_co]):
+    """Packets that left together, in order; what is asked for again may be made only then."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, place: int, /) -> Kept_co: ...
+
+
 class PacketCache(Generic[Kept]):
     """The newest `capacity` packets sent on one stream, in whatever form its owner can send them again.
 
@@ -139,7 +147,7 @@ class PacketCache(Generic[Kept]):
         self.capacity = capacity
         self.maximum_age = maximum_age
         self.round_trip_time = round_trip_time
-        self._places: list[tuple[int, float, Sequence[Kept]] | None] = []
+        self._places: list[tuple[int, float, Run[Kept]] | None] = []
         self._newest = 0
         self._fetched_at: dict[int, float] = {}  # of the few that were asked for
 
@@ -149,40 +157,42 @@ class PacketCache(Generic[Kept]):
         self._places = []
         self._fetched_at.clear()
 
-    def store(self, first: int, run: Sequence[Kept], at: float) -> None:
+    def store(self, first: int, run: Run[Kept], at: float) -> None:
         """Keep packets whose numbers go up by one from `first`, in the places of older ones."""
         if not self._places:
             self._places = [None] * self.capacity
-        place = first % self.capacity
-        end = place + len(run)
-        if end > self.capacity:
-            fitting = self.capacity - place
-            self.store(first, run[:fitting], at)
-            self.store((first + fitting) & 0xFFFF, run[fitting:], at)
-            return
-        self._places[place:end] = [(first, at, run)] * len(run)  # spec: repair/kept-packets-bounded
-        self._newest = first + len(run) - 1
+        count, place, kept = len(run), first % self.capacity, (first, at, run)
+        end = place + count
+        if end <= self.capacity:
+            self._places[place:end] = [kept] * count  # spec: repair/kept-packets-bounded
+        else:
+            for number in range(first, first + count):
+                self._places[number % self.capacity] = kept
+        self._newest = first + count - 1
         if self._fetched_at:
-            for each in range(place, end):
-                self._fetched_at.pop(each, None)
+            for number in range(first, first + count):
+                self._fetched_at.pop(number % self.capacity, None)
 
-    def _find(self, sequence: int) -> tuple[float, Kept] | None:
-        """When the packet with this number left, and the packet; None where another one has its place."""
+    def _find(self, sequence: int) -> tuple[float, Run[Kept], int] | None:
+        """When the packet with this number left, and its place in which run; None where another one has its place."""
         found = self._places[sequence % self.capacity] if self._places else None
         if found is None:
             return None
         first, at, run = found
         index = (sequence - first) & 0xFFFF
-        return (at, run[index]) if index < len(run) else None
+        return (at, run, index) if index < len(run) else None
 
     def __contains__(self, sequence: int) -> bool:
         """Whether a packet with this number was stored, and no other in its place."""
         return self._find(sequence) is not None
 
-    def newest(self, count: int, now: float) -> list[Kept]:
+    def newest(self, count: int, now: float) -> Iterator[Kept]:
         """Up to so many packets, the newest first, to be sent once more as padding."""
-        found = (self._find((self._newest - back) & 0xFFFF) for back in range(min(count, self.capacity)))
-        return [kept for at, kept in filter(None, found) if now - at <= self.maximum_age]
+        for back in range(min(count, self.capacity)):
+            found = self._find((self._newest - back) & 0xFFFF)
+            if found is not None and now - found[0] <= self.maximum_age:
+                _, run, index = found
+                yield run[index]
 
     def fetch(self, sequence: int, now: float) -> Kept | None:
         """The packet to send again; None where it is gone, too old, or was fetched less than a round trip ago."""
@@ -194,4 +204,5 @@ class PacketCache(Generic[Kept]):
         if now - self._fetched_at.get(place, -math.inf) < self.round_trip_time:
             return None
         self._fetched_at[place] = now
-        return found[1]
+        _, run, index = found
+        return run[index]

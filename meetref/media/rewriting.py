@@ -12,6 +12,7 @@ Read next: `media/thinning.py`; `media/formats.py` for other codecs than VP8.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import groupby
 from struct import Struct
@@ -355,6 +356,20 @@ class Rewriter:
             self.thinning = None
         return made
 
+    def recall(self, packets: Sequence[Incoming], run: Sequence[Parts]) -> Sequence[Parts] | Recalled:
+        """What to keep of a burst that `rewrite` has just made into `run`."""
+        first, last = packets[0].sequence, packets[-1].sequence
+        if not len(run) == len(packets) == last - first + 1:  # something was left out, or is missing
+            return run
+        number = (first + self._sequence_offset) & 0xFFFF
+        return Recalled(self, number, packets, self._sequence_offset, self._picture_offset)
+
+    def rewrite_again(self, packet: Incoming, sequence_offset: int, picture_offset: int) -> Parts:
+        """A packet of the present source as it left under these offsets. The stream does not move: a copy does."""
+        former = copy(self)
+        former.first, former._sequence_offset, former._picture_offset = packet.sequence, sequence_offset, picture_offset
+        return former.rewrite([packet], 0)[0]
+
     def _descriptor(self, packet: Incoming, picture: int) -> bytes:
         """Of a VP8 packet: its picture id always has 15 bits here, whatever the publisher's has."""
         if self.writing.write is not None:
@@ -382,6 +397,30 @@ class Rewriter:
         if (tl0 - self.last_tl0) & 0xFF < HALF_TL0:
             self.last_tl0 = tl0
         return writing.write(packet.lead, picture, tl0)
+
+
+class Recalled:
+    """A burst that left whole, of which one packet or another may be asked for again: it is then rewritten anew.
+
+    So what is kept of a viewer's packets is a few numbers beside what all viewers share.
+    """
+
+    __slots__ = ("_packets", "_picture_offset", "_rewriter", "_sequence_offset", "first")
+
+    def __init__(
+        self, rewriter: Rewriter, first: int, packets: Sequence[Incoming], sequence_offset: int, picture_offset: int
+    ) -> None:
+        self.first = first
+        self._rewriter = rewriter
+        self._packets = packets
+        self._sequence_offset = sequence_offset
+        self._picture_offset = picture_offset
+
+    def __len__(self) -> int:
+        return len(self._packets)
+
+    def __getitem__(self, place: int) -> Parts:
+        return self._rewriter.rewrite_again(self._packets[place], self._sequence_offset, self._picture_offset)
 
 
 def extend(header: bytes, identifier: int, value: bytes) -> bytes:

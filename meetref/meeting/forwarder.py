@@ -19,6 +19,7 @@ from typing import Literal, Protocol
 
 from meetref.media.formats import FORMATS
 from meetref.media.pacing import Pacer, Urgency
+from meetref.media.repair import Run
 from meetref.media.rewriting import Incoming, Parts, Rewriter
 from meetref.media.shielding import Shield
 from meetref.media.thinning import ALL_LAYERS
@@ -177,16 +178,17 @@ class Slot(Viewing):
         What the lock refuses leaves a gap in the link's transport-wide numbers: to the viewer it is lost.
         """
         rewriter, link = self.rewriter, self.link
-        # spec: rewriting/decodable
-        rewrite = rewriter.rewrite if rewriter.thinning is None else rewriter.thin
         if self.doubles and self.selection.shown is not None:
             packets = self.selection.shown.doubling.double(packets, rewriter.first)
-        run = rewrite(packets, link.transport_sequence)
-        if run:
-            self._leave(run, now)
+        if rewriter.thinning is None:
+            run = rewriter.rewrite(packets, link.transport_sequence)
+            if run:
+                self._leave(run, rewriter.recall(packets, run), now)
+        elif run := rewriter.thin(packets, link.transport_sequence):  # spec: rewriting/decodable
+            self._leave(run, run, now)
 
-    def _leave(self, run: Sequence[Parts], now: float) -> None:
-        link, kept = self.link, run
+    def _leave(self, run: Sequence[Parts], kept: Run[Parts], now: float) -> None:
+        link = self.link
         number = link.transport_sequence
         if self.shield is not None:
             run, kept = self._cover(self.shield, run, number)
@@ -219,7 +221,7 @@ class Slot(Viewing):
             self.base = (captured, self.rewriter.last_timestamp)
         run = self.rewriter.fill(self._was_sent, self.link.transport_sequence)
         if run:
-            self._leave(run, now)
+            self._leave(run, run, now)
         if self.shield is not None:  # its numbers are used: the stream goes on behind them
             self.rewriter.last_sequence = (self.rewriter.last_sequence + self.shield.shift) & 0xFFFF
             self.shield = None

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from meetref.media.repair import PacketCache
-from meetref.media.rewriting import Parts, transport_sequence_at, without_padding
+from meetref.media.repair import PacketCache, Run
+from meetref.media.rewriting import Parts, Recalled, transport_sequence_at, without_padding
 from meetref.wire import rtp
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ MAXIMUM_PADDING = 64  # packets that are sent once more at a time, to fill a lin
 class Repair(Protocol):
     """How a slot answers what its viewer lost."""
 
-    def remember(self, run: Sequence[Parts], locked: Sequence[bytes], now: float) -> None:
+    def remember(self, run: Run[Parts], locked: Sequence[bytes], now: float) -> None:
         """Keep what was sent: in parts, and as much of it as was locked."""
         ...
 
@@ -64,7 +64,7 @@ class Verbatim:
     def expect(self, round_trip_time: float) -> None:
         self._cache.round_trip_time = max(IMPATIENT * round_trip_time, SHORTEST_ROUND_TRIP)
 
-    def remember(self, run: Sequence[Parts], locked: Sequence[bytes], now: float) -> None:
+    def remember(self, run: Run[Parts], locked: Sequence[bytes], now: float) -> None:
         for packet in locked:
             self._cache.store(packet[2] << 8 | packet[3], (packet,), now)
 
@@ -97,13 +97,17 @@ class Retransmission:
     def expect(self, round_trip_time: float) -> None:
         self._cache.round_trip_time = max(IMPATIENT * round_trip_time, SHORTEST_ROUND_TRIP)
 
-    def remember(self, run: Sequence[Parts], locked: Sequence[bytes], now: float) -> None:
+    def remember(self, run: Run[Parts], locked: Sequence[bytes], now: float) -> None:
+        if isinstance(run, Recalled):  # mostly
+            self._cache.store(run.first, run, now)
+            return
         first, last = int.from_bytes(run[0][0][2:4]), int.from_bytes(run[-1][0][2:4])
-        if (last - first) & 0xFFFF == len(run) - 1:  # in order as they are, nothing is missing between them: mostly
+        if (last - first) & 0xFFFF == len(run) - 1:  # in order as they are, nothing is missing between them
             self._cache.store(first, run, now)
             return
-        for parts in run:
-            self._cache.store(parts[0][2] << 8 | parts[0][3], (parts,), now)
+        for place in range(len(run)):
+            header = run[place][0]
+            self._cache.store(header[2] << 8 | header[3], (run[place],), now)
 
     def has(self, sequence: int) -> bool:
         return sequence in self._cache
@@ -124,7 +128,7 @@ class Retransmission:
         These are what is left where all pictures pause, and without them nobody would ever find out that there is room.
         """
         made: list[bytes] = []
-        kept = iter(self._cache.newest(MAXIMUM_PADDING, now))
+        kept = self._cache.newest(MAXIMUM_PADDING, now)
         while octets > 0 and len(made) < MAXIMUM_PADDING:
             packet = next(kept, None)
             sent = self._empty(link, now) if packet is None else self._repeat(packet, link, now)

@@ -155,7 +155,7 @@ def test_a_cache_of_which_nothing_is_asked_takes_no_places() -> None:
     cache: PacketCache[bytes] = PacketCache()
     assert cache.fetch(1, 0.0) is None
     assert 1 not in cache
-    assert cache.newest(3, 0.0) == []
+    assert list(cache.newest(3, 0.0)) == []
     assert not cache._places
     cache.store(1, (b"one",), 0.0)
     assert len(cache._places) == cache.capacity
@@ -181,7 +181,7 @@ def test_the_cache_never_gives_another_packet(actions: list[tuple[int, int]]) ->
         if stored:
             run = [(sequence + place & 0xFFFF).to_bytes(2) for place in range(stored)]
             cache.store(sequence, run, now)
-            assert cache.newest(min(3, stored), now) == run[::-1][:3]
+            assert list(cache.newest(min(3, stored), now)) == run[::-1][:3]
         else:
             assert cache.fetch(sequence, now) in (None, sequence.to_bytes(2))
         assert len(cache._places) in (0, 16)
