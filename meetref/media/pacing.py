@@ -83,7 +83,7 @@ class Pacer(Generic[Item]):
     what waits goes faster than the rate where it would take longer, and is not dropped, up to `MOST_OCTETS`.
     """
 
-    __slots__ = ("_pace_bps", "_paid_until", "_queues", "drains_within", "rate_bps", "window")
+    __slots__ = ("_is_waiting", "_pace_bps", "_paid_until", "_queues", "drains_within", "rate_bps", "window")
 
     def __init__(self, rate_bps: float = math.inf, *, window: float = WINDOW, drains_within: float = math.inf) -> None:
         self.rate_bps = self._pace_bps = max(rate_bps, 1.0)
@@ -91,6 +91,7 @@ class Pacer(Generic[Item]):
         self.drains_within = drains_within
         self._paid_until = -math.inf  # when what has left would have left at the rate
         self._queues: tuple[DropOldestQueue[Item], ...] = tuple(DropOldestQueue() for _ in Urgency)
+        self._is_waiting = False  # whether anything is in them, for nearly always nothing is
 
     def __len__(self) -> int:
         return sum(map(len, self._queues))
@@ -138,6 +139,7 @@ class Pacer(Generic[Item]):
         if urgency is not Urgency.PADDING and others + size > most:
             self._queues[Urgency.PADDING].clear()
         self._queues[urgency].put(item, size, most)  # spec: pacing/bounded
+        self._is_waiting = True
 
     def due(self, now: float) -> list[tuple[Urgency, Item]]:
         """What may leave now, the most urgent first; to be called when `next_timeout` has come."""
@@ -147,7 +149,8 @@ class Pacer(Generic[Item]):
                 item, size = queue.take()
                 self.count(size, now)
                 out.append((urgency, item))
-        if not any(self._queues):
+        self._is_waiting = any(self._queues)
+        if not self._is_waiting:
             self._pace_bps = self.rate_bps
         return out
 
@@ -155,11 +158,12 @@ class Pacer(Generic[Item]):
         """Nobody wants these any more."""
         for queue in self._queues:
             queue.keep(lambda item: not unwanted(item))
+        self._is_waiting = any(self._queues)
         self._pace_bps = max(self.rate_bps, 8 * self.octets / self.drains_within)
 
     def next_timeout(self) -> float:
         """When more may leave; infinity while nothing waits."""
-        return self._paid_until - self.window + QUANTUM if any(self._queues) else math.inf
+        return self._paid_until - self.window + QUANTUM if self._is_waiting else math.inf
 
     def set_rate(self, rate_bps: float) -> None:
         """Go on at this rate; infinite: what still waits is all due."""
@@ -172,4 +176,4 @@ class Pacer(Generic[Item]):
         return self._paid_until - now > self.window  # spec: pacing/window
 
     def _anyone_before(self, urgency: Urgency) -> bool:
-        return any(self._queues[: urgency + 1])
+        return self._is_waiting and any(self._queues[: urgency + 1])
