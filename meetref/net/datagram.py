@@ -364,6 +364,9 @@ class KernelDatagramSocket:
         """Cut `packets` into runs of one size, of which the last packet alone may be shorter."""
         sizes = [len(packet) for packet in packets]
         first, count = 0, len(packets)
+        if 0 < sum(sizes) <= MAXIMUM_RUN_OCTETS and sizes.count(sizes[0]) == count <= MAXIMUM_RUN:  # mostly
+            self._send_run(packets, sizes[0], destination)
+            return
         while first < count:
             size = sizes[first]
             most = min(first + MAXIMUM_RUN, first + MAXIMUM_RUN_OCTETS // size) if size else first + 1
