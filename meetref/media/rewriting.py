@@ -291,24 +291,25 @@ class Rewriter:
         payload_type, ssrc, transport_octet, level_octet = (
             self.payload_type, self.ssrc, self._transport_octet, self._level_octet
         )  # fmt: skip
+        begins, sequence_offset, timestamp_offset = self.first, self._sequence_offset, self.timestamp_offset
+        newest, octets = self.last_sequence, 0
         # spec: rewriting/continuing
         number = transport_sequence
-        former: Incoming | None = None
-        descriptor = b""
+        picture, lead, descriptor = None, b"", b""
         for packet in packets:
-            if packet.sequence < self.first:
+            if packet.sequence < begins:
                 continue
-            sequence = (packet.sequence + self._sequence_offset) & 0xFFFF  # spec: rewriting/no-gap-no-repeat
-            timestamp = (packet.timestamp + self.timestamp_offset) & 0xFFFFFFFF
-            if (sequence - self.last_sequence) & 0xFFFF < HALF_SEQUENCE:
-                self.last_sequence = sequence
+            sequence = (packet.sequence + sequence_offset) & 0xFFFF  # spec: rewriting/no-gap-no-repeat
+            timestamp = (packet.timestamp + timestamp_offset) & 0xFFFFFFFF
+            if (sequence - newest) & 0xFFFF < HALF_SEQUENCE:
+                newest = sequence
                 self.last_timestamp = timestamp
             tail = packet.tail
             # The packets of one picture have the same descriptor, but for its first.
-            if former is None or packet.picture != former.picture or packet.lead != former.lead:
-                descriptor = b"" if packet.picture is None else self._descriptor(packet, packet.picture)
-            former = packet
-            self.octets += len(descriptor) + len(tail) - packet.padding
+            if packet.picture != picture or packet.lead != lead:
+                picture, lead = packet.picture, packet.lead
+                descriptor = b"" if picture is None else self._descriptor(packet, picture)
+            octets += len(descriptor) + len(tail) - packet.padding
             first = _VERSION_AND_EXTENSION | (packet.padding and _PADDED)
             if level_octet:
                 header = _AUDIO.pack(
@@ -325,7 +326,9 @@ class Rewriter:
                 header = _BARE.pack(first, packet.marker | payload_type, sequence, timestamp, ssrc)
             number = (number + 1) & 0xFFFF
             made.append((header, descriptor, tail))
+        self.last_sequence = newest
         self.packets += len(made)
+        self.octets += octets
         return self._described(made) if self.writing.in_header else made
 
     def _described(self, made: list[Parts]) -> list[Parts]:
