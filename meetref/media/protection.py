@@ -86,6 +86,8 @@ class Chooser:
         self.retransmits = retransmits
         self.round_trip = 0.1
         self._losses: deque[tuple[float, float]] = deque()  # times and losses that no later one exceeds
+        self._known: tuple[object, ...] = ()
+        self._chosen = Protection(0, 0, "nothing is known")
 
     def on_round_trip(self, seconds: float) -> None:
         self.round_trip = seconds
@@ -101,6 +103,10 @@ class Chooser:
         while self._losses and self._losses[0][0] < now - WINDOW:
             self._losses.popleft()
         worst = self._losses[0][1] if self._losses else 0.0
-        return choose(
-            worst, self.round_trip, patience=self.patience, tolerated=self.tolerated, retransmits=self.retransmits
-        )
+        known = worst, self.round_trip, self.patience, self.tolerated, self.retransmits
+        if known != self._known:
+            self._known = known
+            self._chosen = choose(
+                worst, self.round_trip, patience=self.patience, tolerated=self.tolerated, retransmits=self.retransmits
+            )
+        return self._chosen

@@ -132,6 +132,7 @@ class Down(Link):
         self._wall_offset = wall_offset
         self._round_trip = RoundTrip()
         self._by_ssrc: dict[int, Slot] = {}
+        self._voices: list[Slot] = []  # those that may be said twice
         self._accepted: set[str] = set()
 
     # --- what signaling tells -----------------------------------------------------------------------
@@ -223,6 +224,7 @@ class Down(Link):
                     slot.show(None, now)
                 if DEPENDENCY_DESCRIPTOR not in section.extensions:
                     slot.rewriter.descriptor_id = 0
+        self._voices = [slot for slot in self.slots.values() if slot.red_payload_type is not None]
 
     def can_show(self, mid: str) -> bool:
         return self.connected and mid in self._accepted
@@ -307,14 +309,14 @@ class Down(Link):
 
     def _protect(self, now: float) -> None:
         """Say sound twice to a viewer who loses so much of it, and cannot ask again in time; else once."""
-        voices = [slot for slot in self.slots.values() if slot.red_payload_type is not None]
+        voices = self._voices
         if not voices:
             return
-        capacity, heard = self.capacity, sum(slot.selection.shown is not None for slot in voices)
+        capacity, heard = self.capacity, len([slot for slot in voices if slot.selection.shown is not None])
         if capacity.feedbacks:
             self.red.is_ours = capacity.estimator.has_just_fallen(now)
             self.red.on_loss(capacity.estimator.steady_loss, now)
-        sent = sum(slot.rewriter.packets for slot in voices)
+        sent = sum([slot.rewriter.packets for slot in voices])
         wanted = self.red.look(heard, sent, capacity.budget_bps, self.peer.round_trip_time, now)
         for slot in voices:
             if slot.doubles != wanted:
