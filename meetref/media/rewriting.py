@@ -80,7 +80,7 @@ class Incoming:
     size: tuple[int, int] | None = None
     """Width and height in pixels, which the first packet of a keyframe tells."""
     whole: bytes = b""
-    """The packet as it came, for who records it."""
+    """The packet as it came, where somebody records it."""
 
 
 def opened(data: bytes) -> tuple[int, int, bytes]:

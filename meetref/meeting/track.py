@@ -204,6 +204,10 @@ class Track:
         self._counted = False
         self.add(rids or ("",), clock)
 
+    @property
+    def is_recorded(self) -> bool:
+        return self.on_report is not None
+
     def add(self, rids: Sequence[str], clock: TrackClock | None = None) -> None:
         """Have encodings of these names, too; a later offer may add some, within bounds, and takes none away."""
         for rid in rids:

@@ -295,22 +295,23 @@ class Up:
             return False
         track = stream.track
         packet = stream.read(plain, extended)
-        packet.whole = plain
+        if track.is_recorded:  # else it would live as long as what is kept to be sent again
+            packet.whole = plain
         if plain[1] & 0x7F == stream.red:
             self._recover(stream, packet, now)
         if track.on_level is not None:
             track.on_level(packet.level, now)
         encoding.receive(packet, now)
         if stream.mending is not None:
-            self._close_gaps(stream, packet, now)
+            self._close_gaps(stream, packet, plain, now)
         return True
 
-    def _close_gaps(self, stream: Stream, packet: rewriting.Incoming, now: float) -> None:
+    def _close_gaps(self, stream: Stream, packet: rewriting.Incoming, plain: bytes, now: float) -> None:
         """Nobody asks for FEC that was lost: its number goes on with nothing."""
         assert stream.mending is not None
         for number in stream.mending.between(packet):
             if stream.seen[number % SEEN] < number:  # spec: fec/lost-fec-not-asked
-                self._forward(stream, mending.empty(packet.whole, number), number & 0xFFFF, now)
+                self._forward(stream, mending.empty(plain, number), number & 0xFFFF, now)
 
     def _recover(self, stream: Stream, packet: rewriting.Incoming, now: float) -> None:
         """Sound that came as RED goes on as it is without; what did not come by itself comes from here."""
