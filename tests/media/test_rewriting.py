@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meetref.media import rewriting
-from meetref.media.rewriting import EVEN, PADDED_FROM, Incoming, Rewriter
+from meetref.media.rewriting import EVEN, PADDED_FROM, Incoming, Parts, Recalled, Rewriter
 from meetref.media.sequence import Unwrapper, difference
 from meetref.wire import rtp, vp8
 from meetref.wire.reader import Malformed
@@ -265,3 +266,37 @@ def test_parts_of_a_large_frame_leave_with_even_sizes(octets: int) -> None:
 def test_a_packet_without_extensions_has_the_level_of_silence() -> None:
     packet = rewriting.read_audio(rtp.serialize(rtp.Packet(payload_type=1, sequence=1, timestamp=1, ssrc=1)), 1, 4)
     assert packet.level == 127
+
+
+@streams
+def test_what_is_asked_for_again_is_made_as_it_left(seed: int, long_ids: list[bool], layered: bool) -> None:
+    """But for the link's number, which is another one then; and the stream goes on as if nothing had been asked for."""
+    source, out = Source(seed, long_ids[0], layered), rewriter()
+    left: list[tuple[Sequence[Parts] | Recalled, list[Parts]]] = []
+    for number in range(140):  # more than half the pictures that TL0PICIDX can count
+        packets = [source.read(packet) for packet in source.frame()]
+        if not number:
+            out.begin(packets[0], 0, FRAME)
+        run = out.rewrite(packets, 7 * number)
+        left.append((out.recall(packets, run), run))
+    state = {name: getattr(out, name) for name in Rewriter.__slots__ if hasattr(out, name)}
+    for kept, run in left:
+        assert isinstance(kept, Recalled)
+        assert kept.first == int.from_bytes(run[0][0][2:4])
+        again = [kept[place] for place in range(len(kept))]
+        assert [without_link_number(parts) for parts in again] == [without_link_number(parts) for parts in run]
+    assert {name: getattr(out, name) for name in state} == state
+
+
+def test_a_burst_with_a_gap_is_kept_as_it_left() -> None:
+    source, out = Source(1), rewriter()
+    packets = [source.read(packet) for _ in range(4) for packet in source.frame()]
+    out.begin(packets[0], 0, FRAME)
+    del packets[1]
+    run = out.rewrite(packets, 0)
+    assert out.recall(packets, run) is run
+
+
+def without_link_number(parts: Parts) -> bytes:
+    header, descriptor, tail = parts
+    return header[:17] + header[19:] + descriptor + tail

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from meetref.media.rewriting import Incoming
 from meetref.media.thinning import ALL_LAYERS
 from meetref.meeting.tap import Tap
 from meetref.meeting.track import Track
@@ -49,6 +50,20 @@ def test_packets_are_taken_octet_by_octet_as_they_came() -> None:
     assert [packet for packet, _ in seen.packets] == [rtp.serialize(packet) for packet in pictures]
     assert [packet for packet, _ in heard.packets] == [rtp.serialize(packet) for packet in sounds]
     assert [at for _, at in heard.packets] == pytest.approx([alice.now - 0.04, alice.now - 0.02, alice.now])
+
+
+def test_what_nobody_records_is_not_kept_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its parts are, for two seconds, and with it they would take twice as much."""
+    alice = Publisher()
+    track = alice.up.tracks["v"]
+    came: list[Incoming] = []
+    pictures = [picture(number, key=number == 1, mid="v") for number in (1, 2)]
+    alice.send(pictures[0])
+    monkeypatch.setattr(track.encodings[0], "take", came.append)
+    alice.send(pictures[1])
+    Taken(alice, track)
+    alice.send(picture(3, mid="v"))
+    assert [packet.whole for packet in came] == [b"", rtp.serialize(picture(3, mid="v"))]
 
 
 @pytest.mark.spec("recorder/as-received")
