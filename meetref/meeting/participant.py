@@ -85,6 +85,11 @@ class Participant:
         return self._channel is not None
 
     @property
+    def gone(self) -> bool:
+        """Whether the stay has ended, for whatever reason."""
+        return self._gone.is_set()
+
+    @property
     def remote(self) -> Address:
         """Where the client is, as far as signaling shows."""
         return self._channel.remote if self._channel is not None else NOWHERE

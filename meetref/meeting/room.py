@@ -50,6 +50,10 @@ class NotAdmitted(Exception):
         self.is_known = is_known
 
 
+class TooSlow(Exception):
+    """What was said before took so long to read that whoever came in counts as lost."""
+
+
 class Room:
     """The people of one room. Made and closed by `Rooms`; `read_aside` is `Arranging`'s."""
 
@@ -158,6 +162,8 @@ class Room:
         """
         async with self.chat.order:
             last, messages, rest, trouble = await self._first_page(after)
+            if participant.gone:
+                raise TooSlow
             participant.attach(channel)
             participant.tell(
                 signaling.Joined(
@@ -314,6 +320,9 @@ class Rooms:
         except Full as full:
             participant.leave("left")
             _turn_away(channel, signaling.Error(code="server-full", message=f"{full}. Try again later.", about="join"))
+        except TooSlow:
+            sentence = "The server took too long to let you in. Try again later."
+            _turn_away(channel, signaling.Error(code="server-slow", message=sentence, about="join"))
         finally:
             participant.detach(channel)
 

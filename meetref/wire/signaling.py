@@ -370,6 +370,7 @@ class Error(Message, tag="error"):
         "not-allowed",  # * the token is missing, wrong or expired
         "room-full",  # *
         "server-full",  # *
+        "server-slow",  # * its log did not answer in time
         "bad-sdp",
         "bad-candidate",
         "wrong-state",

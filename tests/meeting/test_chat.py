@@ -10,6 +10,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from meetref.archive.log import LogUnavailable
 from meetref.meeting.chat import KIND, PAGE, Chat
+from meetref.meeting.participant import RETURN_WITHIN
 from meetref.wire import signaling
 from tests.meeting.rooms import Line, lobby
 
@@ -21,15 +22,16 @@ class Slow:
         self.log = log
         self.note = log.note
         self.failing = False
+        self.delay = 0.1
 
     async def append(self, *entry: Any) -> Any:
-        await trio.sleep(0.1)
+        await trio.sleep(self.delay)
         if self.failing:
             raise LogUnavailable("the disk is full")
         return await self.log.append(*entry)
 
     async def read(self, *what: Any) -> Any:
-        await trio.sleep(0.1)
+        await trio.sleep(self.delay)
         if self.failing:
             raise LogUnavailable("the disk is gone")
         return await self.log.read(*what)
@@ -125,6 +127,25 @@ async def test_what_cannot_be_stored_is_told_to_nobody(autojump_clock: MockClock
         alice.says(say(1))
         await trio.sleep(1)
         assert alice.chat == bob.chat == late.chat == [1]
+        assert not place.failures
+
+
+async def test_who_waits_too_long_for_the_log_is_told_so_and_leaves_nothing(autojump_clock: MockClock) -> None:
+    logs: list[Slow] = []
+
+    def make(log: Any) -> Slow:
+        logs.append(Slow(log))
+        return logs[0]
+
+    async with lobby(log=make) as place:
+        alice = place.come("alice")
+        await trio.sleep(1)
+        logs[0].delay = RETURN_WITHIN + 10
+        bob = place.come("bob")
+        await trio.sleep(RETURN_WITHIN + 20)
+        assert (bob.codes, bob.closed, bob.of(signaling.Joined)) == (["server-slow"], "server-slow", [])
+        assert place.people() == ["alice"]
+        assert [left.reason for left in alice.of(signaling.PersonLeft)] == ["lost"]
         assert not place.failures
 
 

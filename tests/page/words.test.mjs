@@ -93,7 +93,7 @@ test("two devices with one trouble are one sentence", () => {
 });
 
 test("some errors end a meeting, others do not", () => {
-  for (const code of ["not-allowed", "room-full", "server-full", "replaced", "closing"]) assert.ok(ending(code).words);
+  for (const code of ["not-allowed", "room-full", "server-full", "server-slow", "replaced", "closing"]) assert.ok(ending(code).words);
   for (const code of ["malformed", "too-fast", "bad-sdp", "chat-unavailable"]) assert.equal(ending(code), null);
 });
 

@@ -64,6 +64,11 @@ const ENDINGS = {
     words: "It holds as many meetings as it can. Try again in a little while.",
     again: true,
   },
+  "server-slow": {
+    title: "The server is too slow",
+    words: "It took too long to let you in: it is busy, or its disk is. Try again in a little while.",
+    again: true,
+  },
   replaced: {
     title: "You continue somewhere else",
     words: "The meeting was taken over by another window of yours, so this one has stopped.",
