@@ -153,7 +153,8 @@ class Server:
         self.forgotten: Counter[str] = Counter()
         self._hosts = settings.hosts
         page = partial(send_page_file, folder=PAGE, name="watch.html")
-        audience = watch.Audience(rooms, shows, wall_clock, page, settings.invite)
+        no_page = partial(send_page_file, folder=PAGE, name="index.html", status=404)
+        audience = watch.Audience(rooms, shows, wall_clock, page, no_page, settings.invite)
         site = Site(
             settings.hosts,
             tree=tree,

@@ -60,6 +60,8 @@ class Audience:
     shows: Shows
     wall_clock: Callable[[], float]
     page: Callable[[Request], Awaitable[Response]]
+    no_page: Callable[[Request], Awaitable[Response]]
+    """Says that a room has no audience."""
     invite: Callable[[str, str], dict[str, str]]
 
 
@@ -83,7 +85,7 @@ class _Door:
     async def page(self, request: Request) -> Response:
         """The page; also before the webinar begins, which it then waits for."""
         if not self._audience.shows.has(request.path_params["room"]):
-            return _sentence(404, "This room has no audience; start the server with --webinar to give it one.")
+            return await self._audience.no_page(request)
         return await self._audience.page(request)
 
     async def index(self, request: Request) -> Response:

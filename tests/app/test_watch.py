@@ -37,7 +37,10 @@ class Door:
 
     def __init__(self, place: Lobby, shows: Shows) -> None:
         page = partial(send_page_file, folder=PAGE, name="watch.html")
-        audience = watch.Audience(place.rooms, shows, lambda: 1e9, page, lambda room, name: {"token": f"{room}+{name}"})
+        no_page = partial(send_page_file, folder=PAGE, name="index.html", status=404)
+        audience = watch.Audience(
+            place.rooms, shows, lambda: 1e9, page, no_page, lambda room, name: {"token": f"{room}+{name}"}
+        )
         self.web = Web(make_app(Site(hosts=HOSTS, more=tuple(watch.routes(audience)))))
         self.show = show()
         feed(self.show, range(11))
@@ -56,7 +59,9 @@ async def test_the_page_is_for_rooms_with_an_audience(autojump_clock: MockClock)
         answer = await front.web.ask("GET", "/watch/algebra")
         assert answer.status == 200
         assert "audience/main.js" in answer.text
-        assert (await front.web.ask("GET", "/watch/history")).status == 404
+        absent = await front.web.ask("GET", "/watch/history")
+        assert absent.status == 404
+        assert "/page/main.js" in absent.text, "a person is told so by the page"
 
 
 async def test_lists_and_pieces_have_what_caches_need(autojump_clock: MockClock) -> None:

@@ -65,7 +65,7 @@ export class AudienceBadge {
     return element(
       "li",
       { test: "hand" },
-      element("span", {}, `${name} would like to speak`),
+      element("span", { dir: "auto" }, `${name} would like to speak`),
       button("admit", "Admit", true),
       button("decline", "Not now", false),
     );

@@ -37,12 +37,13 @@ export class CaptionView {
   }
 }
 
+/** Where nobody is named, a dash says that these are not the words of who was named before. */
 function captionLine({ person, name, text }, before) {
   const goesOn = before !== undefined && before.person === person;
   return element(
     "p",
     { class: "caption", test: "caption", dir: "auto" },
-    name && !goesOn ? element("strong", { test: "caption-name" }, `${name}: `) : null,
+    goesOn ? null : name ? element("strong", { test: "caption-name" }, `${name}: `) : before ? "– " : null,
     text,
   );
 }

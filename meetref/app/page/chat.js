@@ -1,7 +1,7 @@
 /**
  * The chat as it is seen: messages in the order of the log, joined where one person goes on talking.
  *
- * Names and texts are text nodes. What is not acknowledged yet stands at the end, paler, and moves to its place when
+ * Names and texts are text nodes, and addresses among them links; each runs in its own direction. What is not acknowledged yet stands at the end, paler, and moves to its place when
  * the server has it. The list follows new messages only while it is scrolled to the end.
  * Leaves out: what was said and what is on its way (`conversation.js`).
  * Read next: `panel.js`.
@@ -10,13 +10,16 @@
 import { LONGEST_MESSAGE } from "./conversation.js";
 import { element } from "./elements.js";
 import { icon } from "./icons.js";
+import { pieces } from "./links.js";
 
+const NEAR_END = 60; // pixels
 const TOGETHER = 180; // seconds in which messages of one person stand under one name
 
 export class Chat {
   constructor(session) {
     this.session = session;
     this.drawn = 0;
+    this.atEnd = true;
     this.list = element("div", {
       class: "messages",
       test: "messages",
@@ -57,14 +60,14 @@ export class Chat {
   }
 
   focus() {
-    this.list.scrollTop = this.list.scrollHeight;
+    this.#toEnd();
     this.input.focus({ preventScroll: true });
   }
 
   /** Write what is new. */
   draw() {
     const { messages, waiting } = this.session.chat;
-    const atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 60;
+    const { atEnd } = this;
     for (; this.drawn < messages.length; this.drawn += 1) {
       const message = messages[this.drawn];
       const before = messages[this.drawn - 1];
@@ -72,11 +75,16 @@ export class Chat {
       this.waiting.before(this.#message(message, goesOn));
     }
     this.waiting.replaceChildren(
-      ...waiting.map(({ text }) => element("p", { class: "text", test: "chat-pending" }, text)),
+      ...waiting.map(({ text }) => element("p", { class: "text", test: "chat-pending", dir: "auto" }, text)),
     );
     if (waiting.length) this.waiting.append(element("p", { class: "time" }, "Sending …"));
     this.empty.hidden = messages.length + waiting.length > 0;
-    if (atEnd || waiting.length) this.list.scrollTop = this.list.scrollHeight;
+    if (atEnd || waiting.length) this.#toEnd();
+  }
+
+  #toEnd() {
+    this.list.scrollTop = this.list.scrollHeight;
+    this.atEnd = true;
   }
 
   #message({ sequence, name, person, text, sent_at: sentAt }, goesOn) {
@@ -92,11 +100,17 @@ export class Chat {
       "div",
       { class: `message${goesOn ? " goes-on" : ""}`, data: { sequence, person } },
       goesOn ? null : head,
-      element("p", { class: "text", test: "chat-message" }, text),
+      element("p", { class: "text", test: "chat-message", dir: "auto" }, ...pieces(text).map(piece)),
     );
   }
 
   #listen() {
+    const { list } = this;
+    list.addEventListener("scroll", () => {
+      this.atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END;
+    });
+    // A telephone's keyboard takes half of the list away; what was read at its end is still to be seen.
+    new ResizeObserver(() => this.atEnd && this.#toEnd()).observe(list);
     this.session.chat.addEventListener("changed", () => this.draw());
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -120,4 +134,9 @@ export class Chat {
     this.input.style.height = "auto";
     this.input.style.height = `${Math.min(140, this.input.scrollHeight + 2)}px`;
   }
+}
+
+/** The page behind an address is opened beside the meeting, and learns nothing of where it was written. */
+function piece({ text, href }) {
+  return href ? element("a", { href, target: "_blank", rel: "noopener noreferrer" }, text) : text;
 }

@@ -33,7 +33,7 @@ export class FilmChat {
           element("span", { class: "time", "aria-hidden": "true" }, clock(at)),
           from === null ? null : element("span", { class: "chat-from" }, from),
           element("span", { class: "hidden-words" }, ` at ${spokenTime(at)}: `),
-          element("span", { class: "chat-text" }, text),
+          element("span", { class: "chat-text", dir: "auto" }, text),
         ),
       ),
     );

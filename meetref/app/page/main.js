@@ -41,6 +41,7 @@ function route() {
   if (trouble) return show(errorScreen(trouble));
   if (!path) return show(new Start({ enter: go }));
   const room = roomName(path);
+  if (path.startsWith("watch/")) return show(noAudience(roomName(path.slice(6))));
   if (room !== path) return show(wrongName(path, room));
   const devices = takeDevices();
   const name = (query.get("name") ?? "").trim().slice(0, 64);
@@ -96,6 +97,17 @@ function wrongName(path, room) {
   return errorScreen({
     title: `"${shown}" is not the name of a room`,
     words,
+    again: room ? () => go(room) : null,
+    againWords: `Go to "${room}"`,
+    home: () => go(""),
+  });
+}
+
+/** The server gives this page where an audience would look on, and there is none. */
+function noAudience(room) {
+  return errorScreen({
+    title: "This meeting has no audience",
+    words: "It cannot be watched from outside. Whoever runs the server can change that; you may take part in it, too.",
     again: room ? () => go(room) : null,
     againWords: `Go to "${room}"`,
     home: () => go(""),

@@ -104,12 +104,13 @@ export class XRay {
     const encodings = me?.up?.sources.find(({ mid }) => mid === flow.mid)?.encodings ?? [];
     const index = Math.max(encodings.findIndex(({ rid }) => rid === (flow.rid ?? "")), 0);
     const encoding = encodings[index];
+    const off = flow.kind === "video" && (!flow.active || encoding?.active === false);
     return {
       key: flow.name,
       order: [place, encodings.length ? index : flow.pixels],
       sound: flow.kind === "audio",
       title: SOURCES[source] ?? source,
-      tags: [flow.rid, flow.kind === "video" && (!flow.active || encoding?.active === false) && "switched off"],
+      tags: [flow.rid, off && "switched off"],
       values: {
         bitrate: flow.bitrate,
         target: flow.target,
@@ -118,7 +119,7 @@ export class XRay {
         size: flow,
         seats: encoding?.seats ?? null,
       },
-      why: flow.limited && flow.limited !== "none" ? `limited by ${flow.limited}` : "",
+      why: !off && flow.limited && flow.limited !== "none" ? `limited by ${flow.limited}` : "",
       lines: [line],
     };
   }

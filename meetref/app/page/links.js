@@ -1,0 +1,32 @@
+/**
+ * Addresses in what people write: where they begin and end. Pure: nothing of the document.
+ *
+ * Only `http://` and `https://` count; what a sentence puts behind an address does not belong to it.
+ * Read next: `chat.js`.
+ */
+
+const ADDRESS = /\bhttps?:\/\/[^\s<>"]+/giu;
+const BEHIND = /[.,;:!?'\u2026\u201d\u2019]$/u;
+
+/** A text in pieces `{text, href}`, in order; `href` is null where there is no address. */
+export function pieces(text) {
+  const found = [];
+  let done = 0;
+  for (const { 0: match, index } of text.matchAll(ADDRESS)) {
+    const address = ended(match);
+    if (!URL.canParse(address)) continue;
+    if (index > done) found.push({ text: text.slice(done, index), href: null });
+    found.push({ text: address, href: address });
+    done = index + address.length;
+  }
+  if (done < text.length) found.push({ text: text.slice(done), href: null });
+  return found;
+}
+
+/** Without the full stop behind it, or the bracket that was opened before it. */
+function ended(address) {
+  const opened = address.split("(").length;
+  if (BEHIND.test(address) || (address.endsWith(")") && address.split(")").length > opened))
+    return ended(address.slice(0, -1));
+  return address;
+}
