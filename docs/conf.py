@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
+
+from sphinx.application import Sphinx  # noqa: E402
 
 from meetref import __version__  # noqa: E402
 from meetref.app import statepage  # noqa: E402
@@ -28,8 +31,6 @@ html_theme = "furo"
 html_title = "meetref"
 html_copy_source = False
 html_extra_path = ["_bytes"]
-# Links to files outside this folder lead into the checkout; tests/house/test_house.py follows all of them.
-suppress_warnings = ["myst.xref_missing"]
 
 # These pages are made: the signaling protocol and the states from their definitions, the handshakes from captures, the
 # tutorials from their folder; the picture of the bandwidth by its lab.
@@ -50,5 +51,22 @@ TUTORIALS = HERE / "tutorials"
 shutil.rmtree(TUTORIALS, ignore_errors=True)
 TUTORIALS.mkdir()
 for tutorial in sorted((HERE.parent / "tutorials").glob("*.md")):
-    text = tutorial.read_text(encoding="utf-8").replace("../docs/", "../").replace("../vectors/", "../../vectors/")
+    # They lie a folder deeper here than in the checkout, but for the pages of this folder, which are one above them.
+    text = re.sub(r"\]\(\.\./(?!docs/)", "](../../", tutorial.read_text(encoding="utf-8"))
+    text = text.replace("](../docs/", "](../")
     (TUTORIALS / tutorial.name).write_text(text, encoding="utf-8")
+
+
+def lead_out(app: Sphinx, name: str, source: list[str]) -> None:
+    """What is outside of this folder is no page of the site: links give it as the file that it is."""
+    here = (HERE / name).parent
+
+    def link(found: re.Match[str]) -> str:
+        inside = (here / found[1]).resolve().is_relative_to(HERE)
+        return found[0] if inside else f"](path:{found[1]})"
+
+    source[0] = re.sub(r"\]\((\.\./[^)#\s]+\.md)\)", link, source[0])
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("source-read", lead_out)

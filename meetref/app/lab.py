@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import difflib
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import cast
 
 from meetref.app.command import Command, CommandFailed, Exit, print_json
@@ -35,7 +36,18 @@ def run(arguments: argparse.Namespace) -> int:
     lab = _load(labs[arguments.name])
     parser = argparse.ArgumentParser(prog=f"meetref lab {arguments.name}", description=_what(lab), allow_abbrev=False)
     lab.add_arguments(parser)
-    return lab.run(parser.parse_args(arguments.words))
+    chosen = parser.parse_args(arguments.words)
+    _check_files(chosen)
+    return lab.run(chosen)
+
+
+def _check_files(chosen: argparse.Namespace) -> None:
+    """A lab may run for minutes before it writes anything. Raises `CommandFailed`."""
+    for file in vars(chosen).values():
+        if isinstance(file, Path) and not file.parent.is_dir():
+            raise CommandFailed(
+                f"there is no folder {file.parent}; name a file in one that is there", Exit.WRONG_COMMAND_LINE
+            )
 
 
 def _list(labs: dict[str, EntryPoint], as_json: bool) -> int:

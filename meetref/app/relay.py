@@ -110,6 +110,8 @@ def read_settings(arguments: argparse.Namespace, network: Network) -> Settings:
     secrets = (read_secret(arguments.secret_file),) if arguments.secret_file is not None else ()
     if not users and not secrets:
         raise _wrong("an open relay serves nobody well: add --user NAME:PASSWORD or --secret-file FILE")
+    if min(arguments.user_quota, arguments.total_quota, arguments.bandwidth) < 1:
+        raise _wrong("--user-quota, --total-quota and --bandwidth are 1 at least: with less nobody is served")
     first, last = read_ports(arguments.relay_ports)
     return Settings(
         hosts=hosts,

@@ -65,6 +65,9 @@ def test_any_address_of_a_family_is_every_one_of_them() -> None:
         "--user a:b --listen localhost",
         "--user a:b --announce here",
         "--user a:b --key FILE",
+        "--user a:b --user-quota 0",
+        "--user a:b --total-quota -1",
+        "--user a:b --bandwidth 0",
     ],
 )
 def test_what_makes_no_sense_is_refused(words: str) -> None:

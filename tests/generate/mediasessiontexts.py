@@ -87,7 +87,7 @@ is all there is; Alice is not shown. Between the packets stand the signaling, wh
 server estimates.
 
 Look at: the header extension 3 of each packet to Bob, the transport-wide number, which counts all packets of the
-connection, whatever their stream; his feedback (filter `rtcp.rtpfb.fmt == 15`), ten times a second, with the arrival
+connection, whatever their stream; his feedback (filter `rtcp.rtpfb.fmt == 15`), seven times a second, with the arrival
 of every one of them in ticks of 250 microseconds; nothing else tells the server about the line. When the line gets
 thin nothing is lost and nothing is said: packets queue in front of it, and each comes later than the one before. The
 way back stays wide, but feedback tells of packets that are late themselves, so it takes a second until the trend is

@@ -20,6 +20,8 @@ const WORDS = {
   lost: "The server cannot be reached. This page goes on by itself when it can.",
   failed: "It cannot be played here.",
 };
+/** Nobody is on stage who could see a hand. */
+const NOBODY_THERE = new Set(["waiting", "over", "failed"]);
 const HAND = {
   down: "",
   up: "Your hand is up. The people on stage see your name.",
@@ -73,6 +75,7 @@ function draw() {
   write(words, state === "blocked" ? "" : state === "failed" && player.error ? `${WORDS.failed} ${player.error}` : (WORDS[state] ?? ""));
   write(latency, player.latency === null || state !== "playing" ? "" : `${player.latency.toFixed(1)} s behind`);
   write(mute, video.muted ? "Unmute" : "Mute");
+  drawHand();
 }
 
 /** Captions are shown as soon as there are any, unless somebody does not want them. */
@@ -85,6 +88,7 @@ function showCaptions(on) {
 function drawHand() {
   write(handWords, hand.words || HAND[hand.state] || "");
   const up = hand.state === "up" || hand.state === "admitted";
+  form.hidden = !up && NOBODY_THERE.has(player.state);
   name.hidden = raise.hidden = up;
   lower.hidden = hand.state !== "up";
 }
