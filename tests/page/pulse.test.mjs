@@ -118,6 +118,35 @@ test("a new connection is not judged by the silence of the one before", async ()
   assert.deepEqual(said, ["silent"]);
 });
 
+test("who neither sends anything nor could be sent anything misses nothing", async () => {
+  let now = 0;
+  let octets = 0;
+  const said = [];
+  const connection = { sends: false, pc: { getStats: async () => new Map([[0, { type: "transport", bytesReceived: octets }]]) } };
+  const pulse = new Pulse({ clock: () => now });
+  for (const kind of ["silent", "alive"]) pulse.addEventListener(kind, () => said.push(kind));
+  const live = async (seconds, others) => {
+    for (const end = now + seconds; now < end; now += 0.05) {
+      pulse.beat({ up: connection, down: connection, others });
+      for (let turn = 0; turn < 3; turn += 1) await null;
+    }
+  };
+  const person = { microphone: "none", camera: "none", screen: false };
+  for (const others of [[], [person, { ...person, microphone: "muted", camera: "off" }]]) {
+    await live(1, others);
+    octets += 100; // a check of the path, now and then
+    await live(5, others);
+  }
+  assert.deepEqual(said, []);
+  for (const more of [{ microphone: "on" }, { camera: "on" }, { screen: true }]) {
+    await live(1, [{ ...person, ...more }]);
+    octets += 100;
+    await live(4, [{ ...person, ...more }]);
+    await live(1, []);
+  }
+  assert.deepEqual(said, ["silent", "alive", "silent", "alive", "silent", "alive"]);
+});
+
 test("what the browser itself calls disconnected needs no half second", async () => {
   let now = 0;
   let octets = 0;

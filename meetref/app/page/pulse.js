@@ -3,7 +3,7 @@
  *
  * While *up* sends, the server's feedback comes many times a second; half a second without any means that the path is
  * gone: another network, a cable pulled. Only *up* can tell: on *down* silence may as well be other people's.
- * Where nothing is sent up, *down* still has the server's reports, one a second.
+ * Where nothing is sent up, *down* still has the server's reports, one a second, as long as somebody else sends something.
  * Firefox calls both disconnected as soon as its address is gone; that counts as well.
  * Leaves out: the restart itself (`connections.js`).
  * Read next: `connections.js`.
@@ -26,6 +26,7 @@ export function received(report) {
 }
 
 const LOST = ["disconnected", "failed"];
+const sends = ({ microphone, camera, screen }) => microphone === "on" || camera === "on" || screen;
 
 /** The rhythm of what arrives: `sample` it, then ask for `silent`. */
 export class Rhythm {
@@ -88,12 +89,17 @@ export class Pulse extends EventTarget {
     this.silent = false;
   }
 
-  beat({ up, down }) {
+  /** `others` are the people whose sound and pictures may come; who is alone with nothing to send hears nothing. */
+  beat({ up, down, others = null }) {
     const now = this.clock();
     if (this.reading || now < this.readAt + EVERY) return;
     this.readAt = now;
     if (LOST.includes(up.state) || LOST.includes(down.state)) this.#judge(true);
-    else this.#read(up, down);
+    else if (up.sends || !others || others.some(sends)) this.#read(up, down);
+    else {
+      for (const rhythm of [this.up, this.down]) rhythm.forget();
+      this.#judge(false);
+    }
   }
 
   async #read(up, down) {
