@@ -117,7 +117,7 @@ async def test_a_pinned_tile_is_large_whoever_speaks(tmp_path: Path) -> None:
         await browser.click(pin)
         await large(browser, "Blaise")
         assert await browser.evaluate(f"document.querySelector(\"{pin}\").getAttribute('aria-pressed')") == "true"
-        assert await browser.evaluate(f'document.querySelector("{pin}").ariaLabel') == "Unpin Blaise"
+        assert await browser.evaluate(f'document.querySelector("{pin}").ariaLabel') == "Pin Blaise"
         await browser.type("l")
         await large(browser, "Blaise")
         await browser.type("l")

@@ -189,12 +189,12 @@ export class Lobby {
     const on = this.devices.state(kind) === "on";
     const { opening } = this.devices[kind];
     const button = this.buttons[kind];
-    const words = `Turn the ${kind} ${on ? "off" : "on"}`;
+    const tip = `Turn the ${kind} ${on ? "off" : "on"}`;
     change(button.firstElementChild, on || opening ? kind : `${kind}-off`);
     button.classList.toggle("off", !on && !opening);
-    attribute(button, "aria-label", words);
+    attribute(button, "aria-label", kind[0].toUpperCase() + kind.slice(1)); // the state says whether it is on
     attribute(button, "aria-pressed", String(on));
-    attribute(button, "data-tip", `${words} (${kind === "microphone" ? "m" : "v"})`);
+    attribute(button, "data-tip", `${tip} (${kind === "microphone" ? "m" : "v"})`);
   }
 
   #toggle(kind) {

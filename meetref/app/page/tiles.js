@@ -78,7 +78,7 @@ export class Tile {
     this.onPin = pin;
     this.pin.hidden = !pin;
     attribute(this.pin, "aria-pressed", String(pinned));
-    attribute(this.pin, "aria-label", `${pinned ? "Unpin" : "Pin"} ${name}`);
+    attribute(this.pin, "aria-label", `Pin ${name}`);
     root.classList.toggle("pinned", pinned);
     root.classList.toggle("with-picture", picture);
     root.classList.toggle("speaking", speaking);

@@ -54,12 +54,9 @@ export class Toolbar {
     const { session } = this;
     for (const kind of ["microphone", "camera"]) this.#device(kind);
     if (this.buttons.screen) {
-      this.#label(
-        "screen",
-        session.sharing.active ? "Stop sharing" : "Share a screen",
-        "s",
-        session.sharing.active ? "screen-stop" : "screen",
-      );
+      const { active } = session.sharing;
+      const tip = active ? "Stop sharing" : "Share a screen";
+      this.#label("screen", "Share a screen", "s", active ? "screen-stop" : "screen", tip);
       attribute(this.buttons.screen, "aria-pressed", String(session.sharing.active));
       this.buttons.screen.classList.toggle("active", session.sharing.active);
     }
@@ -67,7 +64,8 @@ export class Toolbar {
     this.#label("layout", grid ? "Show who speaks large" : "Show everybody alike", "l", grid ? "focus" : "grid");
     const { shown, known } = session.captions;
     this.buttons["captions-toggle"].hidden = !known;
-    this.#label("captions-toggle", `${shown ? "Hide" : "Show"} captions`, "t", shown ? "captions" : "captions-off");
+    const captions = `${shown ? "Hide" : "Show"} captions`;
+    this.#label("captions-toggle", "Captions", "t", shown ? "captions" : "captions-off", captions);
     attribute(this.buttons["captions-toggle"], "aria-pressed", String(shown));
     for (const page of ["chat", "people"]) {
       this.buttons[page].classList.toggle("active", panel.open === page);
@@ -86,12 +84,10 @@ export class Toolbar {
     const device = this.session.devices[kind];
     const on = this.session.devices.state(kind) === "on";
     const key = kind === "microphone" ? "m" : "v";
-    const words = device.opening
-      ? `The ${kind} is starting`
-      : device.trouble
-        ? `${device.trouble.words}`
-        : `Turn the ${kind} ${on ? "off" : "on"}`;
-    this.#label(kind, words, key, on || device.opening ? kind : `${kind}-off`);
+    const name = kind[0].toUpperCase() + kind.slice(1);
+    const trouble = device.opening ? `The ${kind} is starting` : device.trouble?.words;
+    const tip = trouble ?? `Turn the ${kind} ${on ? "off" : "on"}`;
+    this.#label(kind, trouble ? `${name}. ${trouble}` : name, key, on || device.opening ? kind : `${kind}-off`, tip);
     const { classList } = this.buttons[kind];
     classList.toggle("off", !on && !device.opening);
     classList.toggle("troubled", Boolean(device.trouble));
@@ -108,10 +104,11 @@ export class Toolbar {
     return node;
   }
 
-  #label(name, words, key, drawing = null) {
+  /** A button that can be pressed down has one name in both states, and a `tip` about what pressing it does. */
+  #label(name, words, key, drawing = null, tip = words) {
     const button = this.buttons[name];
     attribute(button, "aria-label", words);
-    attribute(button, "data-tip", key ? `${words} (${key})` : words);
+    attribute(button, "data-tip", key ? `${tip} (${key})` : tip);
     if (key) attribute(button, "aria-keyshortcuts", key);
     if (drawing) change(button.firstElementChild, drawing);
   }
