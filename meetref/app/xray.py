@@ -165,11 +165,11 @@ class XRay:
         return found + voices
 
     def _slot(self, viewer: str, slot: Slot, reason: str | None, now: float) -> dict[str, Any]:
-        selection = slot.selection
+        selection, awaited = slot.selection, slot.selection.awaited
         return {
             "mid": slot.mid,
-            "layer": _layer(selection.shown),
-            "awaited": _layer(selection.awaited),
+            "layer": _layer(selection.shown, slot.size),
+            "awaited": _layer(awaited, None if awaited is None else awaited.size),
             "why": _why(slot, reason),
             "bitrate_bps": self._bitrate((viewer, slot.mid), slot, now),
             "packets": slot.rewriter.packets,
@@ -200,20 +200,22 @@ def _connection(peer: Peer) -> dict[str, Any]:
     }
 
 
-def _layer(encoding: Encoding | None) -> str | None:
-    """An encoding in words."""
+def _layer(encoding: Encoding | None, size: tuple[int, int] | None) -> str | None:
+    """An encoding in words, shown in some size."""
     if encoding is None:
         return None
-    size = f"{encoding.size[1]}p" if encoding.size is not None else ""
-    return " ".join(filter(None, (encoding.rid, size))) or "single"
+    return " ".join(filter(None, (encoding.rid, f"{size[1]}p" if size is not None else ""))) or "single"
 
 
 def _why(slot: Slot, reason: str | None) -> str:
     """Why it is this layer, in a few words; `reason` is the allocation's."""
     if slot.track is None:
         return "nothing is sent"
-    if slot.selection.awaited is not None:
-        return f"waiting for a keyframe of {_layer(slot.selection.awaited)}"
+    awaited, thinning = slot.selection.awaited, slot.rewriter.thinning
+    if awaited is not None:
+        return f"waiting for a keyframe of {_layer(awaited, awaited.size)}"
+    if thinning is not None and thinning.waits:
+        return "waiting for a keyframe to be larger"
     return reason or "as it comes"
 
 

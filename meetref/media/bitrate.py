@@ -1,4 +1,4 @@
-"""What one stream takes: octets and pictures a second of the last two seconds, for each temporal layer.
+"""What one stream takes: octets and pictures a second of the last two seconds, for each of its layers.
 
 Stands below `meeting/track`, which feeds it with every packet that comes; asked a few times a second, for
 `media/ladder`. Specification: none. Keyframes, which are rare, count as what they take in ten seconds: one of the last
@@ -10,8 +10,8 @@ Read next: `media/ladder.py`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 WINDOW = 2.0  # seconds
@@ -33,9 +33,19 @@ class Rate(NamedTuple):
 
 @dataclass(slots=True)
 class _Bucket:
+    """What came in one step: of each temporal layer, and of the next size behind that of the one below it."""
+
     number: int
-    octets: list[int] = field(default_factory=lambda: [0] * LAYERS)
-    pictures: list[int] = field(default_factory=lambda: [0] * LAYERS)
+    octets: list[int]
+    pictures: list[int]
+
+    def has(self, size: int) -> bool:
+        """Whether any picture ended in it."""
+        return any(self.pictures[LAYERS * size : LAYERS * size + LAYERS])
+
+    def widen(self, sizes: int) -> None:
+        for counts in self.octets, self.pictures:
+            counts += [0] * (sizes * LAYERS - len(counts))
 
 
 class Sized(Protocol):
@@ -46,20 +56,27 @@ class Sized(Protocol):
     starts: bool
     marker: int
     temporal: int
+    spatial: int | None
+    ends: bool
 
 
 class LayerRates:
-    """One stream. `add` what comes; `rates` tells of each layer with all below it, the lowest first."""
+    """One stream. `add` what comes; `rates` tells of each layer with all below it, the lowest first.
 
-    __slots__ = ("_buckets", "_keyframe", "_keyframes", "_since")
+    `sizes` is how many spatial layers it has had, 1 where it says of none.
+    """
+
+    __slots__ = ("_buckets", "_keyframe", "_keyframes", "_since", "sizes")
 
     def __init__(self) -> None:
+        self.sizes = 1
         self._buckets: deque[_Bucket] = deque()
         self._since: float | None = None
         self._keyframe = -1  # the timestamp of the newest keyframe
-        self._keyframes: deque[tuple[int, int]] = deque()  # what came of keyframes: the number of a bucket, and octets
+        # What came of keyframes, the number of a bucket and octets, in each size.
+        self._keyframes: list[deque[tuple[int, int]]] = [deque()]
 
-    def add(self, packets: Iterable[Sized], now: float) -> int:
+    def add(self, packets: Sequence[Sized], now: float) -> int:
         """Count the packets of a batch; how many pictures ended in it."""
         number = int(now / STEP)
         buckets = self._buckets
@@ -67,8 +84,10 @@ class LayerRates:
             self._forget(now)
             if not buckets:  # the first, or the first after a rest: what was before it does not count as nothing sent
                 self._since = now
-            buckets.append(_Bucket(number))
+            buckets.append(_Bucket(number, [0] * LAYERS * self.sizes, [0] * LAYERS * self.sizes))
         octets, pictures = buckets[-1].octets, buckets[-1].pictures
+        if self.sizes > 1 or (packets and packets[0].spatial is not None):
+            return self._add_sizes(packets, buckets[-1])
         ended = 0
         for packet in packets:
             if packet.starts:
@@ -82,8 +101,28 @@ class LayerRates:
                 ended += 1
         return ended
 
-    def _add_of_keyframe(self, octets: int, number: int) -> None:
-        keyframes = self._keyframes
+    def _add_sizes(self, packets: Sequence[Sized], bucket: _Bucket) -> int:
+        """The same where there are spatial layers."""
+        sizes = 1 + max((packet.spatial or 0 for packet in packets), default=0)
+        if sizes > self.sizes:
+            self._keyframes += [deque() for _ in range(self.sizes, sizes)]
+            self.sizes = sizes
+            for each in self._buckets:
+                each.widen(sizes)
+        for packet in packets:
+            size, octets = packet.spatial or 0, len(packet.tail) + HEADERS
+            layer = LAYERS * size + packet.temporal
+            if packet.starts:
+                self._keyframe = packet.timestamp
+            if packet.timestamp == self._keyframe:
+                self._add_of_keyframe(octets, bucket.number, size)
+            else:
+                bucket.octets[layer] += octets
+            bucket.pictures[layer] += packet.ends
+        return sum(packet.marker > 0 for packet in packets)
+
+    def _add_of_keyframe(self, octets: int, number: int, size: int = 0) -> None:
+        keyframes = self._keyframes[size]
         before = keyframes.pop()[1] if keyframes and keyframes[-1][0] == number else 0
         keyframes.append((number, before + octets))
 
@@ -91,24 +130,40 @@ class LayerRates:
         oldest = int((now - WINDOW) / STEP)
         while self._buckets and self._buckets[0].number <= oldest:
             self._buckets.popleft()
-        while self._keyframes and self._keyframes[0][0] <= int((now - KEYFRAMES_WINDOW) / STEP):
-            self._keyframes.popleft()
+        for keyframes in self._keyframes:
+            while keyframes and keyframes[0][0] <= int((now - KEYFRAMES_WINDOW) / STEP):
+                keyframes.popleft()
 
     def is_settled(self, now: float) -> bool:
         """Whether enough has come since the beginning, or since the last rest, to say what the stream takes."""
         return self._since is not None and now - self._since >= SETTLED
 
     def rates(self, now: float) -> list[Rate]:
-        """An entry for each layer up to the highest that came lately; none while nothing comes."""
+        """Of all sizes, an entry for each temporal layer up to the highest that came lately; none while nothing comes."""
+        return next((rates for rates in reversed(self.of_sizes(now)) if rates), [])
+
+    def of_sizes(self, now: float) -> list[list[Rate]]:
+        """The same of each size with all below it; none of one that did not come lately."""
         self._forget(now)
-        if not self._buckets or self._since is None:
-            return []
-        lasted = max(min(now - self._since, WINDOW), STEP)
-        octets = [sum(bucket.octets[layer] for bucket in self._buckets) for layer in range(LAYERS)]
-        pictures = [sum(bucket.pictures[layer] for bucket in self._buckets) for layer in range(LAYERS)]
-        highest = max((layer for layer in range(LAYERS) if pictures[layer] or octets[layer]), default=-1)
-        keyframes = sum(size for _, size in self._keyframes) / KEYFRAMES_WINDOW
-        return [
-            Rate(round(8 * (keyframes + sum(octets[: layer + 1]) / lasted)), sum(pictures[: layer + 1]) / lasted)
-            for layer in range(highest + 1)
-        ]
+        told, below = list[list[Rate]](), [0.0] * LAYERS
+        for size in range(self.sizes):
+            octets, pictures = self._a_second(size, now)
+            highest = max((layer for layer in range(LAYERS) if octets[layer] or pictures[layer]), default=-1)
+            if highest >= 0:
+                keyframes = sum(octets for _, octets in self._keyframes[size]) / KEYFRAMES_WINDOW
+                below = [keyframes + lower + sum(octets[: layer + 1]) for layer, lower in enumerate(below)]
+            told.append([Rate(round(8 * below[layer]), sum(pictures[: layer + 1])) for layer in range(highest + 1)])
+        return told
+
+    def _a_second(self, size: int, now: float) -> tuple[list[float], list[float]]:
+        """Octets, but those of keyframes, and pictures a second of each temporal layer of a size."""
+        columns = range(LAYERS * size, LAYERS * size + LAYERS)
+        lasted = max(min(now - self._began(size), WINDOW), STEP)
+        octets = [sum(bucket.octets[column] for bucket in self._buckets) / lasted for column in columns]
+        return octets, [sum(bucket.pictures[column] for bucket in self._buckets) / lasted for column in columns]
+
+    def _began(self, size: int) -> float:
+        """Since when a size comes: one that was added a moment ago is not told as smaller than it is."""
+        first = next((bucket.number for bucket in self._buckets if bucket.has(size)), 0)
+        is_new = size and first > next((bucket.number for bucket in self._buckets if bucket.has(0)), first)
+        return first * STEP if is_new or self._since is None else self._since

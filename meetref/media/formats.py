@@ -1,12 +1,11 @@
 """What a forwarder needs to know of a codec: a row for each, with how its packets are read and written.
 
-`read` makes an `Incoming` of a packet: may a viewer begin here, which temporal layer is it, may that layer be entered
-here, and which numbers has each viewer's stream of its own. `write` puts these numbers back. H264 has none in its
-payload, AV1 has them in a header extension, the dependency descriptor. VP8, which most send, is the row that
+`read` makes an `Incoming` of a packet: may a viewer begin here, which layers is it of, may they be entered here, and
+which numbers has each viewer's stream of its own. `write` puts these numbers back. H264 has none in its payload, AV1
+has them in a header extension, the dependency descriptor. VP8, which most send, is the row that
 `media/rewriting` has built in. Stands beside `media/rewriting`, below `meeting/up` and `meeting/forwarder`.
 Specification: RFC 7741 and RFC 9628 section 4.2, RFC 6184 section 5.4, RTP Payload Format For AV1 section 4 and
-appendix A. Leaves out: spatial layers within one stream, which go together: other sizes are other encodings; telling
-viewers by active decode targets what is left out. Read next: `media/rewriting.py`.
+appendix A. Leaves out: telling viewers by active decode targets what is left out. Read next: `media/rewriting.py`.
 """
 
 from __future__ import annotations
@@ -96,11 +95,12 @@ LOOK_AV1 = Look(av1.is_keyframe, av1.size_of_keyframe)
 class Vp9Reader:
     """Reads one stream of VP9."""
 
-    __slots__ = ("_points", "_short")
+    __slots__ = ("_has_sizes", "_points", "_short")
 
     def __init__(self) -> None:
         self._short = Unwrapper(7)
         self._points = SwitchPoints()
+        self._has_sizes = False  # there are spatial layers
 
     def __call__(self, data: bytes, sequence: int) -> Incoming:
         marker, timestamp, payload = opened(data)
@@ -123,7 +123,20 @@ class Vp9Reader:
                 # spec: vp9/switching-up-point
                 opens = ALL_LAYERS if octet & vp9.U or packet.starts else packet.temporal
                 packet.sync = self._points.take(sequence, packet.picture, packet.temporal, opens)
+                if self._has_sizes or payload[0] & vp9.V or layout.spatial_layer:
+                    self._see_sizes(packet, payload, layout)
         return evened(packet)
+
+    def _see_sizes(self, packet: Incoming, payload: bytes, layout: vp9.Layout) -> None:
+        """Which spatial layer it is, where there are several."""
+        if payload[0] & vp9.V:
+            structure = vp9.read_structure(payload, layout.structure_at)
+            self._has_sizes = structure.spatial_layers > 1
+            packet.sizes = structure.sizes or () if self._has_sizes else ()
+        if self._has_sizes or layout.spatial_layer:
+            self._has_sizes = True
+            packet.spatial = min(layout.spatial_layer, ALL_LAYERS)
+            packet.ends = bool(payload[0] & vp9.E)
 
 
 def _write_vp9(lead: bytes, picture: int, tl0: int | None) -> bytes:
@@ -133,8 +146,8 @@ def _write_vp9(lead: bytes, picture: int, tl0: int | None) -> bytes:
 
 
 def _begins_vp9(packet: Incoming) -> bool:
-    lowest = len(packet.lead) < 2 or not packet.lead[1] & 0x0E
-    return bool(packet.lead[0] & vp9.B) and lowest
+    """Or its spatial layer."""
+    return bool(packet.lead[0] & vp9.B)
 
 
 class DescribedReader:
@@ -179,6 +192,9 @@ class DescribedReader:
         packet.temporal = min(frame.temporal_layer, ALL_LAYERS)
         if packet.starts and packet.size is None:
             packet.size = frame.resolution
+        if self._structure.templates[-1].spatial_layer:
+            packet.spatial, packet.ends = min(frame.spatial_layer, ALL_LAYERS), read.end
+            packet.sizes = read.structure.resolutions or () if read.structure is not None else ()
         # spec: av1/switch-indication
         opens = [
             layers[1]

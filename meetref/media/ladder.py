@@ -21,7 +21,7 @@ SMOOTH: Final = 24.0
 
 @dataclass(slots=True, frozen=True)
 class Layer:
-    """One way to send a source: an encoding (0 the smallest) and its temporal layer (0 the slowest).
+    """One way to send a source: an encoding or spatial layer (0 the smallest) and a temporal layer (0 the slowest).
 
     `bitrate_bps` is what it takes to send it with all that it is decoded from, headers included. `height` in lines and
     `frame_rate` a second are 0 where there are none: sound has one layer, Layer(0, 0, bitrate).

@@ -4,8 +4,8 @@ Stands between the publishers' packets (`Incoming`, parsed once for all viewers)
 connection; `meeting/forwarder` calls `rewrite` for every burst and viewer, so this is the hot path.
 Specification: RFC 3550 section 5.1 (what must be continuous), RFC 7741 section 4.2 (VP8 picture id and TL0PICIDX),
 draft-holmer-rmcat-transport-wide-cc-extensions-01 (the number each link gives its packets).
-While nothing is left out of a source, an offset carries every one of its packets, late or not. Leaving out temporal
-layers is a detour (`thin`) that costs nothing while nobody takes it. Which encoding comes is `media/simulcast`'s.
+While nothing is left out of a source, an offset carries every one of its packets, late or not. Leaving out layers is a
+detour (`thin`) that costs nothing while nobody takes it. Which encoding comes is `media/simulcast`'s.
 Read next: `media/thinning.py`; `media/formats.py` for other codecs than VP8.
 """
 
@@ -48,6 +48,7 @@ Parts = tuple[bytes, bytes, bytes]
 _VERSION = 0x80
 _VERSION_AND_EXTENSION = 0x90
 _PADDED = 0x20
+_MARKER = 0x80
 _PADDING = [b"", *(bytes(size - 1) + bytes([size]) for size in range(1, EVEN))]
 _ONE_BYTE = 0xBEDE
 
@@ -75,10 +76,16 @@ class Incoming:
     """Octets of RTP padding at the end of `tail`."""
     temporal: int = 0
     """The temporal layer; 0 where the packet tells none."""
+    spatial: int | None = None
+    """The spatial layer; None where the stream has one size only."""
+    ends: bool = False
+    """Whether it is the last of its picture in this size, where there are several."""
     sync: bool = False
     """Whether its picture needs nothing but layer 0, so that a viewer may begin with its layer here."""
     size: tuple[int, int] | None = None
     """Width and height in pixels, which the first packet of a keyframe tells."""
+    sizes: Sequence[tuple[int, int]] = ()
+    """The same of every spatial layer, where there are several."""
     whole: bytes = b""
     """The packet as it came, where somebody records it."""
 
@@ -133,6 +140,12 @@ def read_video(data: bytes, sequence: int, short_pictures: Unwrapper) -> Incomin
 def hollow(sequence: int, timestamp: int) -> Incoming:
     """A packet of nothing but padding: its number was promised or used, and there is no content that goes with it."""
     return Incoming(sequence, timestamp, 0, b"\x01", False, padding=1)
+
+
+def marked(parts: Parts) -> Parts:
+    """The packet as the last of its picture."""
+    header, descriptor, tail = parts
+    return bytes((header[0], header[1] | _MARKER)) + header[2:], descriptor, tail
 
 
 def without_padding(parts: Parts) -> Parts:
@@ -212,7 +225,7 @@ class Rewriter:
         self.payload_type = payload_type
         self.clock_rate = clock_rate
         self.thinning: Thinning | None = None
-        """What leaves out temporal layers, or did a moment ago: while it is there, `thin` is called for `rewrite`."""
+        """What leaves out layers, or did a moment ago: while it is there, `thin` is called for `rewrite`."""
         self.packets = 0
         self.octets = 0
         self.last_sequence = first_sequence
@@ -248,7 +261,7 @@ class Rewriter:
         if packet.tl0 is not None:
             self._tl0_offset = self.last_tl0 + 1 - packet.tl0
         if self.thinning is not None:
-            self._thin_to(self.thinning.wanted)
+            self._thin_to(self.thinning.wanted, self.thinning.size)
 
     def fill(self, sent: Callable[[int], bool], transport_sequence: int) -> list[Parts]:
         """Padding under the newest numbers of this source that were not `sent`: they were kept for latecomers.
@@ -265,21 +278,21 @@ class Rewriter:
                 kept.append(hollow(self.first + back, self.last_timestamp - self.timestamp_offset))
         return self.rewrite(kept, transport_sequence)  # spec: rewriting/kept-numbers-filled
 
-    def keep_layers(self, highest: int) -> None:
-        """Send temporal layers up to `highest`: fewer from the next picture on, more as soon as each can be decoded."""
+    def keep_layers(self, temporal: int, spatial: int = ALL_LAYERS) -> None:
+        """Send layers up to these: fewer from the next picture on, more as soon as each can be decoded."""
         if self.thinning is not None:
-            self.thinning.wanted = highest
-        elif highest < ALL_LAYERS:
-            self._thin_to(highest)
+            self.thinning.wanted, self.thinning.size = temporal, spatial
+        else:
+            self._thin_to(temporal, spatial)
 
-    def _thin_to(self, highest: int) -> None:
+    def _thin_to(self, temporal: int, spatial: int) -> None:
         """Leave out layers from the next picture on."""
         self.thinning = None
-        if highest < ALL_LAYERS:
+        if temporal < ALL_LAYERS or spatial < ALL_LAYERS:
             newest = self.last_picture - self._picture_offset
-            writing = self.writing
+            begins, closes_up = self.writing.begins, self.writing.closes_up
             self.thinning = Thinning(
-                highest, self._sequence_offset, self._picture_offset, newest, writing.begins, writing.closes_up
+                temporal, self._sequence_offset, self._picture_offset, newest, begins, closes_up, spatial
             )
 
     def rewrite(self, packets: Sequence[Incoming], transport_sequence: int) -> list[Parts]:
@@ -340,7 +353,7 @@ class Rewriter:
         return made
 
     def thin(self, packets: Sequence[Incoming], transport_sequence: int) -> list[Parts]:
-        """As `rewrite`, without the temporal layers that are too high; `thinning` must be there."""
+        """As `rewrite`, without the layers that are too high; `thinning` must be there."""
         thinning = self.thinning
         assert thinning is not None
         made: list[Parts] = []
@@ -348,11 +361,12 @@ class Rewriter:
         for place, group in groupby(since, thinning.place):
             if place is None:
                 continue
-            self._sequence_offset, self._picture_offset, goes = place
+            self._sequence_offset, self._picture_offset, form = place
             together = list(group)
-            if not goes:
+            if form == "hollow":
                 together = [hollow(packet.sequence, packet.timestamp) for packet in together]
-            made += self.rewrite(together, (transport_sequence + len(made)) & 0xFFFF)
+            run = self.rewrite(together, (transport_sequence + len(made)) & 0xFFFF)
+            made += map(marked, run) if form == "last" else run
         self._sequence_offset, self._picture_offset = thinning.offsets
         if thinning.over:
             self.first = max(self.first, thinning.floor)

@@ -4,7 +4,7 @@ A switch is a wait: the slot goes on with what it shows until the encoding it wa
 encodings live is seen from what comes: a publisher switches them off and on as its bandwidth goes, without a word.
 Stands above `media/thinning` (the highest layer); `meeting/viewing` does what is decided here.
 Specification: RFC 8853 section 6 leaves the choice to the receiver; the rules are ours.
-Leaves out: what a viewer can afford (`media/allocation`), and temporal layers below the choice (`media/thinning`).
+Leaves out: what a viewer can afford (`media/allocation`), and the layers within an encoding (`media/thinning`).
 Read next: `media/demand.py`, what publishers hear of it.
 """
 
@@ -84,14 +84,15 @@ class Selection(Generic[Encoding]):
     """What one slot shows of one source. The owner calls `look` after every change, and `begin` at a keyframe.
 
     `shown` is what goes out now, `awaited` takes over at its next keyframe, each since `..._since`; None: there is
-    none. `wanted` is an encoding, or "largest", or "nothing". `temporal` is the highest temporal layer that goes.
+    none. `wanted` is an encoding, or "largest", or "nothing". `temporal` and `spatial` are the highest layers of it
+    that are to go.
     """
 
-    __slots__ = ("awaited", "awaited_since", "shown", "shown_since", "temporal", "uses", "wanted")
+    __slots__ = ("awaited", "awaited_since", "shown", "shown_since", "spatial", "temporal", "uses", "wanted")
 
     def __init__(self) -> None:
         self.wanted: Encoding | Literal["largest", "nothing"] = "largest"
-        self.temporal = ALL_LAYERS
+        self.temporal = self.spatial = ALL_LAYERS
         self.shown: Encoding | None = None
         self.shown_since = -math.inf
         self.awaited: Encoding | None = None

@@ -7,7 +7,7 @@ the last. No task, no channel, no await in between (docs/architecture.md, "The w
 more than the viewer's line carries wait as they came, in `media/pacing`, and are rewritten when they leave.
 Stands above `media/rewriting` (what changes in a packet) and below `meeting/seats` (which slot shows which track).
 Specification: RFC 7667 section 3.7 (selective forwarding).
-Leaves out: choosing; `Slot.want` is told which encoding and how many temporal layers a viewer should have.
+Leaves out: choosing; `Slot.want` is told which encoding and how many layers of it a viewer should have.
 Read next: `meeting/down.py`, which is the `Link`; `meeting/repair.py`, for what was lost.
 """
 
@@ -110,10 +110,22 @@ class Slot(Viewing):
             self.rewriter.keep_layers(ALL_LAYERS)
         super().show(track, now)
 
-    def want(self, encoding: Encoding | Literal["largest", "nothing"], temporal: int, now: float) -> None:
-        if temporal != self.selection.temporal:
-            self.rewriter.keep_layers(temporal)
-        super().want(encoding, temporal, now)
+    def want(
+        self,
+        encoding: Encoding | Literal["largest", "nothing"],
+        temporal: int,
+        now: float,
+        spatial: int = ALL_LAYERS,
+    ) -> None:
+        if (temporal, spatial) != (self.selection.temporal, self.selection.spatial):
+            self.rewriter.keep_layers(temporal, spatial)
+        super().want(encoding, temporal, now, spatial)
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height of what goes out, as far as is known."""
+        shown, thinning = self.selection.shown, self.rewriter.thinning
+        return None if shown is None else shown.size_of(ALL_LAYERS if thinning is None else thinning.goes_to)
 
     def double(self, wanted: bool) -> None:
         """Say every sound twice from now on, or once: the same stream goes on in another form."""
@@ -153,9 +165,11 @@ class Slot(Viewing):
             self.link.release(now)
         else:
             self.forward(packets, now)
-        shown = self.selection.shown
+        shown, thinning = self.selection.shown, self.rewriter.thinning
         if shown is not None and shown.keyframe_timestamp in (packets[0].timestamp, packets[-1].timestamp):
             self.keyframe_left_at = now + pacer.waiting_for
+        elif thinning is not None and thinning.waits and now > self.keyframe_left_at:
+            self.want_keyframe(now)  # spec: rewriting/spatial-up-at-keyframe
 
     def _passes(self, pacer: Pacer[tuple[Slot, Incoming]], packets: Sequence[Incoming], now: float) -> bool:
         """Whether they leave as they are. A batch that alone is more than the pacer's window is spread out."""
@@ -170,7 +184,13 @@ class Slot(Viewing):
         thinning = self.rewriter.thinning
         if thinning is None:
             return [len(packet.tail) + OVERHEAD for packet in packets]
-        return [len(packet.tail) + OVERHEAD if packet.temporal <= thinning.wanted else 0 for packet in packets]
+        temporal, spatial = thinning.wanted, thinning.size
+        return [
+            len(packet.tail) + OVERHEAD
+            if packet.temporal <= temporal and (spatial == ALL_LAYERS or (packet.spatial or 0) <= spatial)
+            else 0
+            for packet in packets
+        ]
 
     def forward(self, packets: Sequence[Incoming], now: float) -> None:
         """Rewrite, lock, send and remember packets whose turn it is: at once, or out of the pacer (`Link.release`).

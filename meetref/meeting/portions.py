@@ -152,7 +152,7 @@ class Portions:
             if choice.layer is None:
                 yield signaling.SeatVideo(index, "paused", choice.reason)
             elif slot.selection.shown is not None:
-                size = slot.selection.shown.size
+                size = slot.size
                 yield signaling.SeatVideo(index, layer=f"{size[1]}p" if size else None)
 
 
@@ -164,5 +164,6 @@ def _carry_out(choice: Choice[str], slot: Slot, now: float) -> None:
     elif slot.kind == "audio":
         slot.want("largest", ALL_LAYERS, now)
     else:
-        encoding, temporal = slot.track.encodings[choice.layer.spatial], choice.layer.temporal
-        slot.want(encoding, ALL_LAYERS if temporal + 1 >= len(encoding.rates(now)) else temporal, now)
+        encoding, spatial = slot.track.views[choice.layer.spatial]
+        temporal, spatial = encoding.layers_up_to(spatial, choice.layer.temporal, now)
+        slot.want(encoding, temporal, now, spatial)

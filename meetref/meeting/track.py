@@ -23,6 +23,7 @@ from meetref.media.lipsync import TrackClock
 from meetref.media.redundancy import Doubling
 from meetref.media.rewriting import Incoming
 from meetref.media.simulcast import Activity, order
+from meetref.media.thinning import ALL_LAYERS
 from meetref.protocol.negotiation import OPUS_PAYLOAD_TYPE
 from meetref.wire.signaling import Source
 
@@ -45,7 +46,8 @@ LOOK_EVERY = 0.2
 class Encoding:
     """One RTP stream of a track: the whole of a track without simulcast.
 
-    `number` is its place in the offer, `rid` its name there; `size` is the newest keyframe's, in pixels.
+    `number` is its place in the offer, `rid` its name there; `size` is the newest keyframe's, in pixels, and `sizes`
+    are those of its spatial layers, where it has any and tells.
     """
 
     def __init__(self, track: Track, number: int, rid: str, clock: TrackClock) -> None:
@@ -55,6 +57,7 @@ class Encoding:
         self.clock = clock
         self.ssrc: int | None = None
         self.size: tuple[int, int] | None = None
+        self.sizes: Sequence[tuple[int, int]] = ()
         self.slots: list[Viewing] = []
         """Those that show it: all of the hot path."""
         self.waiting: list[Viewing] = []
@@ -66,7 +69,7 @@ class Encoding:
         """A keyframe request is to be sent."""
         self.activity = Activity()
         self._rates = LayerRates()
-        self._measured: list[Rate] = []
+        self._measured: list[list[Rate]] = [[]]
         self.forwarded = NOTHING
         """The highest sequence number that slots have been given."""
         self.doubling = Doubling(OPUS_PAYLOAD_TYPE)
@@ -127,11 +130,20 @@ class Encoding:
     def _account(self, packets: Sequence[Incoming], now: float) -> None:
         track = self.track
         pictures = self._rates.add(packets, now)
+        if self._rates.sizes > 1:
+            self._see_sizes(packets, now)
         keyframe = bool(packets) and packets[-1].timestamp == self.keyframe_timestamp
         if self.activity.receive(pictures, now, keyframe=keyframe):
             track.look(now, changed=True)
         elif now >= track.look_at:
             track.look(now)
+
+    def _see_sizes(self, packets: Sequence[Incoming], now: float) -> None:
+        """Spatial layers may also be told anew, one more or less, when no keyframe comes."""
+        told = next((packet.sizes for packet in reversed(packets) if packet.sizes), self.sizes)
+        if told != self.sizes:
+            self.sizes, self.size = told, told[-1]
+            self.track.resize(now)
 
     def want_keyframe(self, now: float) -> None:
         """A viewer cannot go on without a keyframe; the requests of all viewers become one (media/keyframes)."""
@@ -148,16 +160,38 @@ class Encoding:
         self.asks = True
         self.track.ask()
 
-    def rates(self, now: float) -> list[Rate]:
-        """What each temporal layer takes, with all below it; what is not sent now keeps the rates that it had.
+    @property
+    def layers(self) -> int:
+        """How many spatial layers there are, or were: 1 where it is not sent in such."""
+        return len(self._measured)
 
-        That goes for what the publisher was told not to send, too, though it has not been silent for long.
+    def rates_of_sizes(self, now: float) -> list[list[Rate]]:
+        """Of each spatial layer with all below it, what each temporal layer takes with all below it.
+
+        What is not sent now keeps the rates that it had. That goes for what the publisher was told not to send, too,
+        though it has not been silent for long. But of one spatial layer there are none while only others are sent.
         """
         if self.activity.living and self.track.sends(self):
-            rates = self._rates.rates(now)
-            if rates and (self._rates.is_settled(now) or not self._measured):
+            rates = self._rates.of_sizes(now)
+            if any(rates) and (self._rates.is_settled(now) or not any(self._measured)):
                 self._measured = rates
         return self._measured
+
+    def rates(self, now: float) -> list[Rate]:
+        """What each temporal layer takes in the largest size."""
+        return next((rates for rates in reversed(self.rates_of_sizes(now)) if rates), [])
+
+    def layers_up_to(self, size: int, temporal: int, now: float) -> tuple[int, int]:
+        """What a slot is to be told, temporal first, to have it up to these: the highest are all that there are."""
+        rates = self.rates_of_sizes(now)
+        return (
+            ALL_LAYERS if temporal + 1 >= len(rates[size]) else temporal,
+            size if any(rates[size + 1 :]) else ALL_LAYERS,
+        )
+
+    def size_of(self, spatial: int) -> tuple[int, int] | None:
+        """The size of a spatial layer, or of the highest that there is, as far as is known."""
+        return self.sizes[min(spatial, len(self.sizes) - 1)] if self.sizes else self.size
 
 
 class Track:
@@ -225,17 +259,23 @@ class Track:
         return next((encoding for encoding in self._offered if encoding.rid == rid), None)
 
     @property
+    def views(self) -> list[tuple[Encoding, int]]:
+        """What a slot may be told to show: the encodings from small to large, each up to each of its spatial layers."""
+        return [(encoding, spatial) for encoding in self.encodings for spatial in range(encoding.layers)]
+
+    @property
     def living(self) -> list[Encoding]:
         """The encodings that are being sent, as far as can be seen."""
         return [encoding for encoding in self.encodings if encoding.activity.living]
 
     def layers(self, now: float) -> list[Layer]:
-        """What the source offers, for `media/ladder`: the temporal layers of each encoding, which is its place in
-        `encodings`. One that was never seen is not in the list."""
+        """What the source offers, for `media/ladder`: the temporal layers of each view, which is its place in `views`.
+        One that was never seen is not in the list."""
+        measured = [rates for encoding in self.encodings for rates in encoding.rates_of_sizes(now)]
         return [
-            Layer(place, temporal, rate.bitrate_bps, encoding.size[1] if encoding.size else 0, rate.frame_rate)
-            for place, encoding in enumerate(self.encodings)
-            for temporal, rate in enumerate(encoding.rates(now))
+            Layer(place, temporal, rate.bitrate_bps, (encoding.size_of(spatial) or (0, 0))[1], rate.frame_rate)
+            for place, ((encoding, spatial), rates) in enumerate(zip(self.views, measured, strict=True))
+            for temporal, rate in enumerate(rates)
         ]
 
     def resize(self, now: float) -> None:

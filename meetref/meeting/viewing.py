@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 
 from meetref.media.rewriting import Incoming
 from meetref.media.simulcast import Selection
+from meetref.media.thinning import ALL_LAYERS
 from meetref.meeting.track import NOTHING, Encoding, Kind, Track, by_sequence
 
 MAXIMUM_EARLY = 256
@@ -62,14 +63,20 @@ class Viewing(ABC):
             track.slots.append(self)
             self.look(now)
 
-    def want(self, encoding: Encoding | Literal["largest", "nothing"], temporal: int, now: float) -> None:
-        """Show this encoding of the track from its next keyframe on, and temporal layers up to `temporal` of it.
+    def want(
+        self,
+        encoding: Encoding | Literal["largest", "nothing"],
+        temporal: int,
+        now: float,
+        spatial: int = ALL_LAYERS,
+    ) -> None:
+        """Show this encoding of the track from its next keyframe on, and its layers up to these.
 
         What is shown goes on until then. While the publisher does not send the encoding, the best other one is shown.
         `"nothing"` pauses at once.
         """
         self.selection.wanted = encoding
-        self.selection.temporal = temporal
+        self.selection.temporal, self.selection.spatial = temporal, spatial
         self.look(now)
 
     def look(self, now: float) -> None:

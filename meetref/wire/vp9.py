@@ -103,7 +103,7 @@ def parse(payload: Octets, offset: int = 0) -> Descriptor:
         if 0 in descriptor.references:  # spec: vp9/reference-not-itself
             raise Malformed("VP9 frame that refers to itself", at)
     if first & V:
-        descriptor.structure = _structure(payload, layout.structure_at)
+        descriptor.structure = read_structure(payload, layout.structure_at)
     return descriptor
 
 
@@ -145,8 +145,8 @@ def _fits(what: str, value: int, bits: int) -> None:
         raise Malformed(f"VP9 {what} {value} does not fit {bits} bits")
 
 
-def _structure(payload: Octets, at: int) -> Structure:
-    """What `locate` has walked over, so every octet is there."""
+def read_structure(payload: Octets, at: int) -> Structure:
+    """The scalability structure at `Layout.structure_at`. `locate` has walked over it, so every octet is there."""
     first = payload[at]
     structure = Structure((first >> 5) + 1)
     at += 1
@@ -295,7 +295,7 @@ def size_of_keyframe(payload: Octets, offset: int = 0) -> tuple[int, int] | None
         return None
     layout = locate(payload, offset)
     if payload[offset] & V:
-        structure = _structure(payload, layout.structure_at)
+        structure = read_structure(payload, layout.structure_at)
         if structure.sizes:
             return structure.sizes[-1]
     try:

@@ -18,6 +18,8 @@ class Packet:
     starts: bool = False
     marker: int = 0x80
     temporal: int = 0
+    spatial: int | None = None
+    ends: bool = False
 
 
 def fill(rates: LayerRates, seconds: float, octets: int) -> float:
@@ -82,7 +84,7 @@ def test_memory_is_bounded_and_layers_add_up(steps: list[tuple[float, int, int]]
         now += pause
         rates.add([Packet(bytes(octets), timestamp=octets, starts=octets % 3 == 0, temporal=layer)], now)
         assert len(rates._buckets) <= WINDOW / STEP + 1
-        assert len(rates._keyframes) <= KEYFRAMES_WINDOW / STEP + 1
+        assert len(rates._keyframes[0]) <= KEYFRAMES_WINDOW / STEP + 1
         told = [rate.bitrate_bps for rate in rates.rates(now)]
         assert told == sorted(told)
         assert told

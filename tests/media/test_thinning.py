@@ -25,6 +25,9 @@ class Packet:
     sync: bool = False
     tl0: int | None = None
     lead: bytes = b"\x90\x80"
+    timestamp: int = 0
+    spatial: int | None = None
+    ends: bool = False
 
 
 def middle(packet: Packet) -> Packet:
@@ -80,7 +83,7 @@ def test_the_gap_that_is_left_is_the_one_that_may_be_needed(limit: int, comes: l
     for number in comes:
         place = thinning.place(packets[number])
         if place is not None:
-            assert place[2]
+            assert place[2] == "whole"
             sent[number] = number + place[0]
     assert sent == goes
 
@@ -92,7 +95,7 @@ def test_a_latecomer_that_is_not_wanted_goes_hollow_in_the_place_that_was_kept()
         thinning.place(packets[number])
     place = thinning.place(packets[8])
     assert place is not None
-    assert (8 + place[0], place[2]) == (106, False)
+    assert (8 + place[0], place[2]) == (106, "hollow")
 
 
 def shuffled(packets: list[Packet], dice: random.Random, lost: float) -> list[Packet]:
@@ -118,7 +121,7 @@ def play(seed: int, lost: float) -> tuple[list[Packet], list[tuple[Packet, int, 
         place = thinning.place(packet)
         if place is not None:
             assert packet.picture is not None
-            sent.append((packet, packet.sequence + place[0], packet.picture + place[1], place[2]))
+            sent.append((packet, packet.sequence + place[0], packet.picture + place[1], place[2] == "whole"))
     return packets, sent
 
 
@@ -214,7 +217,7 @@ def test_everything_goes_again_and_the_detour_ends() -> None:
     assert over_at
     assert over_at - thinning.floor >= SETTLED_AFTER
     last = thinning.place(Packet(over_at + 1, None))
-    assert last == (*thinning.offsets, True)
+    assert last == (*thinning.offsets, "whole")
 
 
 @pytest.mark.spec("rewriting/padding-keeps-its-number")
