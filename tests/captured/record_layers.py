@@ -1,6 +1,6 @@
 """Records pictures that Chromium sends in spatial layers: `python -m tests.captured.record_layers`.
 
-It writes layers-<codec>-<mode>.rtp here: the packets of about three seconds, opened, each behind its length in two
+It writes layers-<codec>-<mode>.rtp here: the packets of about two seconds, opened, each behind its length in two
 octets. Halfway a keyframe is asked for. The camera is a canvas that compresses well, so that the files stay small. Run
 it when a new version of Chromium comes out. Read next: `tests/media/spatial.py`, which reads them.
 """
@@ -16,13 +16,15 @@ from meetref.app.server import Settings, open_server
 from meetref.media.rewriting import Incoming
 from meetref.meeting.track import Encoding
 from meetref.net.network import KernelNetwork
+from meetref.wire import av1, rtp, vp9
 from tests.peers.browsers import chromium
 
 HERE = Path(__file__).parent
 CASES = [("VP9", "L3T3"), ("VP9", "L3T3_KEY"), ("VP9", "L2T1"), ("AV1", "L3T3"), ("AV1", "L2T2")]
 BEGINS_AT = 2.0  # seconds after the first packet: by then the encoder sends all layers
-LASTS = 3.0
-WIDTHS = {"L3": 960, "L2": 480}
+LASTS = 1.6
+WIDTHS = {"L3": 960, "L2": 480}  # Chromium sends no layer below 240 pixels
+BITRATES = {"L3": 1_000_000, "L2": 300_000}  # below, it leaves out the largest
 
 PUBLISH = """async (mode, width, bitrate) => {
   const canvas = document.createElement("canvas");
@@ -62,7 +64,7 @@ async def record(codec: str, mode: str) -> list[bytes]:
     try:
         async with open_server(KernelNetwork(), Settings(port=0, video=(codec.lower(),))) as server, chromium() as page:
             await page.open(f"http://localhost:{server.http_port}/")
-            await page.call(PUBLISH, mode, WIDTHS[mode[:2]], 600_000)
+            await page.call(PUBLISH, mode, WIDTHS[mode[:2]], BITRATES[mode[:2]])
             while not packets:
                 await trio.sleep(0.01)
             await trio.sleep(BEGINS_AT)
@@ -74,11 +76,13 @@ async def record(codec: str, mode: str) -> list[bytes]:
             await trio.sleep(LASTS / 2)
     finally:
         Encoding.receive = receive  # type: ignore[method-assign]
-    return _from_keyframe([packet for at, packet in packets if at >= since])
+    return from_keyframe(codec, [packet for at, packet in packets if at >= since])
 
 
-def _from_keyframe(packets: list[bytes]) -> list[bytes]:
-    return packets
+def from_keyframe(codec: str, packets: list[bytes]) -> list[bytes]:
+    """What follows the first keyframe, and that."""
+    begins = vp9.is_keyframe if codec == "VP9" else av1.is_keyframe
+    return packets[next(place for place, packet in enumerate(packets) if begins(rtp.parse(packet).payload)) :]
 
 
 async def main(*chosen: Any) -> None:

@@ -88,6 +88,67 @@ def test_the_gap_that_is_left_is_the_one_that_may_be_needed(limit: int, comes: l
     assert sent == goes
 
 
+def sized(limit: int, *, numbered: bool) -> tuple[Thinning, dict[int, Packet]]:
+    """Three pictures in three sizes, of two packets each: 1 2 are of size 0, 3 4 of size 1, 5 6 of size 2, and so on.
+
+    With `numbered` each size of a picture has a number of its own.
+    """
+    packets = {}
+    for number in range(1, 19):
+        picture, size = divmod((number - 1) // 2, 3)
+        packet = Packet(number, 3 * picture + size if numbered else picture, starts=number == 1, timestamp=picture)
+        packet.marker, packet.spatial, packet.ends = 0x80 if number % 6 == 0 else 0, size, number % 2 == 0
+        packets[number] = packet if number % 2 else middle(packet)
+    return Thinning(3, 100, 0, -1, lambda packet: packet.lead[0] & 0x10, False, limit), packets
+
+
+@pytest.mark.spec("rewriting/gap-judged", "rewriting/numbers-close-up", "vp9/marker-ends-picture")
+@pytest.mark.parametrize("numbered", [False, True], ids=["a number a picture", "a number a size"])
+@pytest.mark.parametrize(
+    ("limit", "missing", "kept"),
+    [
+        (0, [], []),
+        (1, [], []),
+        (0, [4], []),  # it belongs to what is before it or behind it, and neither goes
+        (0, [4, 5], []),
+        (0, [6], []),  # the size before it has no end yet
+        (0, [7], [7]),  # the size behind it has no beginning yet, and goes
+        (0, [2], [2]),
+        (1, [2], [2]),
+        (1, [3], [3]),
+        (1, [4], [4]),
+        (1, [5], []),
+        (0, [8], [8]),
+    ],
+)
+def test_a_gap_among_sizes_is_left_where_it_may_be_needed(
+    limit: int, missing: list[int], kept: list[int], numbered: bool
+) -> None:
+    thinning, packets = sized(limit, numbered=numbered)
+    sent, ends = dict[int, int](), list[int]()
+    for number, packet in packets.items():
+        place = thinning.place(packet) if number not in missing else None
+        if place is not None:
+            sent[number] = number + place[0] - 100
+            ends += [number] if place[2] == "last" else []
+    goes = [each for each, packet in packets.items() if (packet.spatial or 0) <= limit and each not in missing]
+    numbers = {each: place for place, each in enumerate(sorted([*goes, *kept]), 1)}
+    assert sent == {each: numbers[each] for each in goes}
+    assert ends == [number for number in sent if packets[number].ends and packets[number].spatial == limit]
+
+
+@pytest.mark.spec("rewriting/gap-judged")
+@pytest.mark.parametrize(("limit", "missing"), [(0, [3, 4]), (0, [3, 4, 5]), (1, [5, 6])])
+def test_a_size_that_is_missing_whole_is_judged_where_pictures_are_numbered(limit: int, missing: list[int]) -> None:
+    """Where sizes are, another picture may be what is missing."""
+    for numbered in (False, True):
+        thinning, packets = sized(limit, numbered=numbered)
+        places = {each: thinning.place(packet) for each, packet in packets.items() if each not in missing}
+        place = places[7]
+        assert place is not None
+        assert 7 + place[0] - 100 == 1 + 2 * (limit + 1) + (len(missing) if numbered else 0)
+
+
 @pytest.mark.spec("rewriting/late-and-unwanted")
 def test_a_latecomer_that_is_not_wanted_goes_hollow_in_the_place_that_was_kept() -> None:
     thinning, packets = scenario(1)
