@@ -139,13 +139,13 @@ class LayerRates:
         return self._since is not None and now - self._since >= SETTLED
 
     def rates(self, now: float) -> list[Rate]:
-        """Of all sizes, an entry for each temporal layer up to the highest that came lately; none while nothing comes."""
+        """Of all sizes, what each temporal layer takes up to the highest that came lately; none while nothing comes."""
         return next((rates for rates in reversed(self.of_sizes(now)) if rates), [])
 
     def of_sizes(self, now: float) -> list[list[Rate]]:
         """The same of each size with all below it; none of one that did not come lately."""
         self._forget(now)
-        told, below = list[list[Rate]](), [0.0] * LAYERS
+        told, below = list[list[Rate]](), [0.0] * LAYERS  # spec: simulcast/spatial-layers
         for size in range(self.sizes):
             octets, pictures = self._a_second(size, now)
             highest = max((layer for layer in range(LAYERS) if octets[layer] or pictures[layer]), default=-1)

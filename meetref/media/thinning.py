@@ -136,7 +136,9 @@ class Thinning:
         self._part_of: int | None = NO_PICTURE  # the newest packet's picture, if it is the newest one, and its place
         self._place: Place | None = None
         self._tl0: int | None = None
-        self._timestamp: int | None = None  # of the newest packet with a spatial layer, which one, and if it was the end
+        self._timestamp: int | None = (
+            None  # of the newest packet with a spatial layer, which one, and if it was the end
+        )
         self._spatial, self._ended = 0, True
         # From which picture on which layers go, temporal and spatial.
         self._changes = deque([(self._newest, ALL_LAYERS, ALL_LAYERS)], MAXIMUM_CHANGES)
@@ -221,7 +223,7 @@ class Thinning:
 
     def _owning_layers(self, packet: Layered, picture: int, goes: bool) -> list[bool]:
         """The same where pictures have spatial layers, each with its own beginning and end."""
-        temporal, spatial = self._layers_at(self._newest)
+        spatial = self._layers_at(self._newest)[1]
         same_picture, layer = packet.timestamp == self._timestamp, packet.spatial or 0
         if same_picture and layer == self._spatial:
             return [goes]
@@ -270,7 +272,7 @@ class Thinning:
         """How a packet goes whose content does."""
         if packet.spatial is None or not packet.ends:
             return "whole"
-        # spec: vp9/marker-ends-picture
+        # spec: vp9/marker-ends-picture, av1/marker-ends-unit
         return "last" if packet.spatial == self._layers_at(picture)[1] < ALL_LAYERS else "whole"
 
     def _layers_at(self, picture: int) -> tuple[int, int]:

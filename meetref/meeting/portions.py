@@ -91,8 +91,9 @@ class Portions:
             slot = self.seats.down.slots[f"v{index}"]
             if sight is None or slot.track is None:
                 continue
-            selection = slot.selection
+            selection, thinning = slot.selection, slot.rewriter.thinning
             waits = selection.awaited is not None or (selection.shown is None and selection.wanted != "nothing")
+            waits |= thinning is not None and thinning.goes_to != thinning.size
             if waits or slot.mid not in self.choices:
                 return False
         return True
@@ -164,6 +165,6 @@ def _carry_out(choice: Choice[str], slot: Slot, now: float) -> None:
     elif slot.kind == "audio":
         slot.want("largest", ALL_LAYERS, now)
     else:
-        encoding, spatial = slot.track.views[choice.layer.spatial]
+        encoding, spatial = slot.track.views[choice.layer.spatial]  # spec: simulcast/spatial-layers
         temporal, spatial = encoding.layers_up_to(spatial, choice.layer.temporal, now)
         slot.want(encoding, temporal, now, spatial)

@@ -190,8 +190,11 @@ class Encoding:
         )
 
     def size_of(self, spatial: int) -> tuple[int, int] | None:
-        """The size of a spatial layer, or of the highest that there is, as far as is known."""
-        return self.sizes[min(spatial, len(self.sizes) - 1)] if self.sizes else self.size
+        """The size of a spatial layer, or of the highest that comes, as far as is known."""
+        if not self.sizes:
+            return self.size
+        highest = max((place for place, rates in enumerate(self._measured) if rates), default=ALL_LAYERS)
+        return self.sizes[min(spatial, highest, len(self.sizes) - 1)]
 
 
 class Track:

@@ -52,12 +52,13 @@ PUBLISH = """async (mode, width, bitrate) => {
 
 async def record(codec: str, mode: str) -> list[bytes]:
     """What the server is sent."""
-    packets, encodings = list[tuple[float, bytes]](), list[Encoding]()
+    packets, encodings, came = list[tuple[float, bytes]](), list[Encoding](), trio.Event()
     receive = Encoding.receive
 
     def keep(encoding: Encoding, packet: Incoming, now: float) -> None:
         packets.append((now, packet.whole))
         encodings[:] = [encoding]
+        came.set()
         receive(encoding, packet, now)
 
     Encoding.receive = keep  # type: ignore[method-assign]
@@ -65,8 +66,7 @@ async def record(codec: str, mode: str) -> list[bytes]:
         async with open_server(KernelNetwork(), Settings(port=0, video=(codec.lower(),))) as server, chromium() as page:
             await page.open(f"http://localhost:{server.http_port}/")
             await page.call(PUBLISH, mode, WIDTHS[mode[:2]], BITRATES[mode[:2]])
-            while not packets:
-                await trio.sleep(0.01)
+            await came.wait()
             await trio.sleep(BEGINS_AT)
             since = trio.current_time()
             encodings[0].want_keyframe(since)

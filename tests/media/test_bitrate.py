@@ -77,6 +77,41 @@ def test_pictures_are_counted_by_their_ends() -> None:
     assert rates.rates(1.05)[0].frame_rate == pytest.approx(1 / STEP)
 
 
+def in_sizes(rates: LayerRates, seconds: float, sizes: int, since: float = 100.0) -> float:
+    """Pictures of one packet in each size, which has so many octets as the one below it and as many again."""
+    now = since
+    for number in range(round(seconds * 30)):
+        now = since + number / 30
+        packets = [
+            Packet(bytes((1000 << size) - HEADERS), number, False, 0x80 * (size == sizes - 1), number % 2, size, True)
+            for size in range(sizes)
+        ]
+        assert rates.add(packets, now) == 1
+    return now
+
+
+@pytest.mark.spec("simulcast/spatial-layers")
+def test_each_size_is_told_with_those_below_it() -> None:
+    rates = LayerRates()
+    now = in_sizes(rates, 3, 3)
+    told = rates.of_sizes(now)
+    assert [each[-1].bitrate_bps for each in told] == pytest.approx([240_000, 720_000, 1_680_000], rel=0.1)
+    assert [each[0].bitrate_bps for each in told] == pytest.approx([120_000, 360_000, 840_000], rel=0.1)
+    assert [rate.frame_rate for each in told for rate in each] == pytest.approx([15, 30] * 3, rel=0.1)
+    assert rates.rates(now) == told[-1]
+
+
+@pytest.mark.spec("simulcast/spatial-layers")
+def test_a_size_that_comes_and_goes_is_told_as_large_as_it_is_and_then_not_at_all() -> None:
+    rates = LayerRates()
+    now = in_sizes(rates, 3, 2)
+    now = in_sizes(rates, 0.5, 3, now + 1 / 30)
+    assert rates.of_sizes(now)[2][-1].bitrate_bps == pytest.approx(1_680_000, rel=0.2)
+    now = in_sizes(rates, 2.5, 1, now + 1 / 30)
+    assert [len(each) for each in rates.of_sizes(now)] == [2, 0, 0]
+    assert rates.rates(now)[-1].bitrate_bps == pytest.approx(240_000, rel=0.1)
+
+
 @given(st.lists(st.tuples(st.floats(0, 5), st.integers(0, 3), st.integers(0, 1500)), max_size=200))
 def test_memory_is_bounded_and_layers_add_up(steps: list[tuple[float, int, int]]) -> None:
     rates, now = LayerRates(), 0.0

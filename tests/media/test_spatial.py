@@ -61,7 +61,9 @@ class Viewer:
 def late(packets: list[Incoming], dice: random.Random, lost: float = 0.03) -> list[Incoming]:
     """Some late, some lost; not the first."""
     kept = [packet for packet in packets[1:] if dice.random() >= lost]
-    places = [(index + (dice.uniform(1, 30) if dice.random() < 0.1 else 0), packet) for index, packet in enumerate(kept)]
+    places = [
+        (index + (dice.uniform(1, 30) if dice.random() < 0.1 else 0), packet) for index, packet in enumerate(kept)
+    ]
     return [packets[0], *(packet for _, packet in sorted(places, key=lambda each: each[0]))]
 
 
@@ -92,7 +94,7 @@ def whole_frames(viewer: Viewer) -> dict[tuple[int, int], list[rtp.Packet]]:
 
 
 def check_decoded(case: str, viewer: Viewer) -> int:
-    """Each picture that has all it needs shows what it is to show, in the largest size that came; how many those are."""
+    """Each picture that has all it needs shows what it is to show, in the largest size that came. Gives how many."""
     source, decoder, known, made = viewer.film, Decoder(codec_of(case)), set[tuple[int, int]](), 0
     frames = whole_frames(viewer)
     for number, names in groupby(frames, lambda name: name[0]):
@@ -108,7 +110,9 @@ def check_decoded(case: str, viewer: Viewer) -> int:
         picture = decoder.decode([packet.payload for name in decodable for packet in frames[name]])
         largest = decodable[-1][1]
         assert picture is not None, f"picture {number} does not decode"
-        assert np.array_equal(picture, shows(case, largest)[number]), f"picture {number} in size {largest} is another one"
+        assert np.array_equal(picture, shows(case, largest)[number]), (
+            f"picture {number} in size {largest} is another one"
+        )
         made += 1
     return made
 
@@ -116,7 +120,9 @@ def check_decoded(case: str, viewer: Viewer) -> int:
 @cases
 @pytest.mark.parametrize("spatial", [0, 1, 2])
 @pytest.mark.parametrize("temporal", [0, ALL_LAYERS])
-@pytest.mark.spec("vp9/marker-ends-picture", "rewriting/spatial-down", "rewriting/no-gap-no-repeat")
+@pytest.mark.spec(
+    "vp9/marker-ends-picture", "av1/marker-ends-unit", "rewriting/spatial-down", "rewriting/no-gap-no-repeat"
+)
 def test_each_choice_is_a_whole_stream_of_one_size(case: str, spatial: int, temporal: int) -> None:
     viewer = Viewer(film(case))
     viewer.want(temporal, spatial)
@@ -166,7 +172,7 @@ def test_every_picture_that_should_decode_does(seed: int) -> None:
     for _, group in groupby(viewer.sent, lambda packet: packet.timestamp):
         markers = [packet.marker for packet in group]
         assert markers == [False] * (len(markers) - 1) + [True]
-    tops = {picture: size for picture, size in sorted(sent)}
+    tops = dict(sorted(sent))
     for earlier, later in pairwise(tops):
         key, had_all = not viewer.film.frames[later, 0].needs, tops[earlier] == largest(viewer.film, earlier)
         assert key or had_all or tops[later] <= tops[earlier], "larger from a keyframe on"

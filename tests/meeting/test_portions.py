@@ -84,6 +84,93 @@ class Stage:
         return found
 
 
+class Sizes(Stage):
+    """One publisher with one stream in spatial layers."""
+
+    RATES = ((60_000, 135), (140_000, 270), (280_000, 540))  # bit/s of each layer, and lines
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.asked = 0
+        clock = TrackClock(PublisherClock(), 90000)
+        camera = Track(
+            owner="p0", source="camera", kind="video", clock=clock, ask=lambda: None, arrived=[], codec="VP9"
+        )
+        self.cameras["p0"] = camera
+        self.seats.show(self._find, self.now)
+        self.encoding = camera.encodings[0]
+        self.slot = next(slot for slot in self.down.slots.values() if slot.track is camera)
+        self.sizes = len(self.RATES)
+
+    def run(self, seconds: float, budget_bps: float) -> None:
+        self.down.capacity = Fixed(budget_bps)  # type: ignore[assignment]
+        for _ in range(round(seconds * 30)):
+            self.frame += 1
+            self.now += 1 / 30
+            key = self.frame == 1 or self.encoding.asks
+            self.asked += self.encoding.asks
+            self.encoding.asks = False
+            for packet in self._picture(key):
+                self.encoding.receive(packet, self.now)
+            self.encoding.forward(self.now)
+            if self.frame % 6 == 0:
+                news = self.portions.look({}, self.now)
+                if news is not None:
+                    self.told.append(news)
+
+    def _picture(self, key: bool) -> list[Incoming]:
+        told = tuple((16 * height // 9, height) for _, height in self.RATES[: self.sizes]) if key else ()
+        return [
+            Incoming(
+                3 * self.frame + size, self.frame * 3000, 0x80 if size == self.sizes - 1 else 0, bytes(rate // 240),
+                key and size == 0, picture=self.frame, lead=b"\xa8\x00", spatial=size, ends=True,
+                sizes=told if size == 0 else (),
+            )
+            for size, (rate, _) in enumerate(self.RATES[: self.sizes])
+        ]  # fmt: skip
+
+    def height(self, seconds: float, budget_bps: float) -> int:
+        """The lines that go after so long, which are also those that the viewer is told."""
+        self.run(seconds, budget_bps)
+        assert self.slot.size is not None
+        assert self.told[-1].seats[0].layer == f"{self.slot.size[1]}p"
+        self.viewer.locked()
+        self.run(1, budget_bps)
+        sent = [each for each in self.viewer.gets() if each.payload]
+        assert sent[-1].marker
+        assert len({each.timestamp for each in sent}) == sum(each.marker for each in sent) == 30
+        return self.slot.size[1]
+
+
+@pytest.mark.spec("simulcast/spatial-layers", "rewriting/spatial-down", "rewriting/spatial-up-at-keyframe")
+def test_one_stream_in_several_sizes_is_portioned_as_several_streams_are() -> None:
+    stage = Sizes()
+    voice = VOICE_BPS
+    assert stage.height(4, 20_000_000) == 540
+    assert stage.height(1, voice + 400_000) == 270
+    assert stage.height(1, voice + 110_000) == 135
+    assert stage.asked == 1, "for the first picture: whatever comes can be made smaller"
+    assert stage.height(5, 20_000_000) == 540
+    assert stage.asked == 2, "larger from a keyframe on"
+    assert stage.slot.rewriter.thinning is None, "nothing is left out any more"
+
+
+@pytest.mark.spec("simulcast/spatial-layers")
+def test_a_size_that_does_not_come_is_not_offered_and_goes_as_soon_as_it_comes() -> None:
+    stage = Sizes()
+    stage.sizes = 2
+    assert stage.height(4, 20_000_000) == 270
+    assert [layer.height for layer in stage.cameras["p0"].layers(stage.now)] == [135, 270]
+    stage.sizes = 3
+    assert stage.height(4, 20_000_000) == 270, "nobody told how large it is"
+    assert len(stage.cameras["p0"].layers(stage.now)) == 3
+    stage.encoding.asks = True
+    assert stage.height(4, 20_000_000) == 540
+    stage.sizes = 1
+    assert stage.height(4, 20_000_000) == 135
+    assert [layer.height for layer in stage.cameras["p0"].layers(stage.now)] == [135]
+
+
 class Fixed:
     """A capacity that somebody decides."""
 
@@ -93,6 +180,9 @@ class Fixed:
 
     def on_demand(self, bitrate_bps: float, step_bps: float) -> None:
         self.demand_bps = bitrate_bps
+
+    def on_switch(self, now: float) -> None:
+        """Nothing is estimated."""
 
 
 def test_where_there_is_room_everybody_is_seen_at_their_best() -> None:
