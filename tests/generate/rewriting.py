@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from meetref.wire import rtp, vp8
 from tests.generate.mediacases import Case, Cases
 from tests.generate.rewritingformats import Step, Trace, formats, layers, play
+from tests.generate.rewritingsizes import sizes
 
 KEY, DELTA = bytes.fromhex("1002009d012a4001b400"), bytes.fromhex("110200")
 SLOT = {
@@ -76,7 +77,7 @@ def comes(source: Source, packet: str) -> Step:
 
 def sets() -> dict[str, Case]:
     """The sets by name."""
-    return {"rewriting/traces": _traces(), "rewriting/formats": formats()}
+    return {"rewriting/traces": _traces(), "rewriting/formats": formats(), "rewriting/sizes": sizes()}
 
 
 def _traces() -> Case:

@@ -152,7 +152,7 @@ def play(slot: dict[str, int], steps: list[Step]) -> list[str]:
     sent: list[str] = []
     for step in steps:
         if "layers" in step:
-            out.keep_layers(int(str(step["layers"])))
+            out.keep_layers(int(str(step["layers"])), int(str(step.get("sizes", ALL))))
             continue
         data = bytes.fromhex(str(step["packet"]))
         name = str(step.get("begin") or step["comes"])

@@ -19,7 +19,23 @@ def test_formats(vector: Vector) -> None:
     assert play(vector.given["slot"], vector.given["steps"]) == vector.out["packets"]
 
 
-@pytest.mark.parametrize("vector", [*load("rewriting/traces"), *load("rewriting/formats")], ids=str)
+@pytest.mark.parametrize("vector", load("rewriting/sizes"), ids=str)
+def test_sizes(vector: Vector) -> None:
+    assert play(vector.given["slot"], vector.given["steps"]) == vector.out["packets"]
+
+
+@pytest.mark.parametrize("vector", load("rewriting/sizes"), ids=str)
+def test_each_picture_has_one_end(vector: Vector) -> None:
+    sent = [rtp.parse(unhex(text)) for text in vector.out["packets"]]
+    assert [one.marker for one in sent] == [
+        place + 1 == len(sent) or one.timestamp != sent[place + 1].timestamp for place, one in enumerate(sent)
+    ]
+
+
+EVERY = [*load("rewriting/traces"), *load("rewriting/formats"), *load("rewriting/sizes")]
+
+
+@pytest.mark.parametrize("vector", EVERY, ids=str)
 def test_the_viewer_gets_one_stream(vector: Vector) -> None:
     """What every trace has in common, read from the packets alone."""
     sent = [rtp.parse(unhex(text)) for text in vector.out["packets"]]
@@ -33,7 +49,7 @@ def test_the_viewer_gets_one_stream(vector: Vector) -> None:
         assert [int.from_bytes(packet.extensions[3]) for packet in sent] == list(range(len(sent)))
 
 
-@pytest.mark.parametrize("vector", load("rewriting/formats"), ids=str)
+@pytest.mark.parametrize("vector", [*load("rewriting/formats"), *load("rewriting/sizes")], ids=str)
 def test_pictures_are_counted_on(vector: Vector) -> None:
     """In the order of their numbers picture ids and TL0PICIDX never go back, and every descriptor can be read."""
     sent = [rtp.parse(unhex(text)) for text in vector.out["packets"]]
