@@ -1,7 +1,7 @@
 """What Chromium sent in spatial layers (`tests/captured/record_layers`), and what decoders make of a part of it.
 
 A frame is one size of one picture. VP9 is decoded by libvpx, which is given all frames of a picture at once as browsers
-do, and shows the largest; AV1 by dav1d. Used by `tests/media/test_spatial.py`, read it next.
+do, and shows the largest; AV1 by dav1d. Used by `tests/media/test_thinning_sizes.py`, read it next.
 """
 
 from __future__ import annotations
