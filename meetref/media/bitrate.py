@@ -118,7 +118,7 @@ class LayerRates:
                 self._add_of_keyframe(octets, bucket.number, size)
             else:
                 bucket.octets[layer] += octets
-            bucket.pictures[layer] += packet.ends
+            bucket.pictures[layer] += packet.marker > 0 if packet.spatial is None else packet.ends
         return sum(packet.marker > 0 for packet in packets)
 
     def _add_of_keyframe(self, octets: int, number: int, size: int = 0) -> None:

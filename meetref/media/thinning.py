@@ -136,9 +136,8 @@ class Thinning:
         self._part_of: int | None = NO_PICTURE  # the newest packet's picture, if it is the newest one, and its place
         self._place: Place | None = None
         self._tl0: int | None = None
-        self._timestamp: int | None = (
-            None  # of the newest packet with a spatial layer, which one, and if it was the end
-        )
+        # Of the newest packet with a spatial layer: which one, and whether it ended there.
+        self._timestamp: int | None = None
         self._spatial, self._ended = 0, True
         # From which picture on which layers go, temporal and spatial.
         self._changes = deque([(self._newest, ALL_LAYERS, ALL_LAYERS)], MAXIMUM_CHANGES)
@@ -223,7 +222,7 @@ class Thinning:
 
     def _owning_layers(self, packet: Layered, picture: int, goes: bool) -> list[bool]:
         """The same where pictures have spatial layers, each with its own beginning and end."""
-        spatial = self._layers_at(self._newest)[1]
+        spatial = self._layers_at(self._newest)[2]
         same_picture, layer = packet.timestamp == self._timestamp, packet.spatial or 0
         if same_picture and layer == self._spatial:
             return [goes]
@@ -234,7 +233,7 @@ class Thinning:
         if not self._marker:  # larger sizes of the picture before
             owners.append(self._kept and self._spatial < spatial)
         if layer:  # and smaller ones of this
-            owners.append(packet.temporal <= self._layers_at(picture)[0])
+            owners.append(packet.temporal <= self._layers_at(picture)[1])
         return owners
 
     def _nothing_between(self, packet: Layered, picture: int) -> bool:
@@ -246,7 +245,7 @@ class Thinning:
             return True
         if picture < self._newest or picture > self._newest + MAXIMUM_GAP or packet.tl0 is None or self._tl0 is None:
             return False
-        return self._layers_at(self._newest)[0] == 0 and (packet.tl0 - self._tl0) & 0xFF == (packet.temporal == 0)
+        return self._layers_at(self._newest)[1] == 0 and (packet.tl0 - self._tl0) & 0xFF == (packet.temporal == 0)
 
     def _change(self, packet: Layered, picture: int) -> None:
         """With a new picture, and only there, other layers may go."""
@@ -265,7 +264,7 @@ class Thinning:
 
     def _goes(self, packet: Layered, picture: int) -> bool:
         """Whether the content of a packet goes."""
-        temporal, spatial = self._layers_at(picture)
+        _, temporal, spatial = self._layers_at(picture)
         return packet.temporal <= temporal and (packet.spatial or 0) <= spatial  # spec: rewriting/whole-pictures
 
     def _form(self, packet: Layered, picture: int) -> Form:
@@ -273,13 +272,14 @@ class Thinning:
         if packet.spatial is None or not packet.ends:
             return "whole"
         # spec: vp9/marker-ends-picture, av1/marker-ends-unit
-        return "last" if packet.spatial == self._layers_at(picture)[1] < ALL_LAYERS else "whole"
+        return "last" if packet.spatial == self._layers_at(picture)[2] < ALL_LAYERS else "whole"
 
-    def _layers_at(self, picture: int) -> tuple[int, int]:
-        """The highest layers, temporal and spatial, that went when a picture had its turn."""
+    def _layers_at(self, picture: int) -> tuple[int, int, int]:
+        """Since when it is so, and the highest layers, temporal and spatial, that went when a picture had its turn."""
         changes = self._changes
-        _, temporal, spatial = next((each for each in reversed(changes) if each[0] <= picture), changes[0])
-        return temporal, spatial
+        if changes[-1][0] <= picture:  # as nearly always
+            return changes[-1]
+        return next((each for each in reversed(changes) if each[0] <= picture), changes[0])
 
     @property
     def goes_to(self) -> int:

@@ -140,9 +140,9 @@ class Encoding:
 
     def _see_sizes(self, packets: Sequence[Incoming], now: float) -> None:
         """Spatial layers may also be told anew, one more or less, when no keyframe comes."""
-        told = next((packet.sizes for packet in reversed(packets) if packet.sizes), self.sizes)
+        told = next((packet.sizes for packet in reversed(packets) if packet.sizes or packet.starts), self.sizes)
         if told != self.sizes:
-            self.sizes, self.size = told, told[-1]
+            self.sizes, self.size = told, told[-1] if told else self.size
             self.track.resize(now)
 
     def want_keyframe(self, now: float) -> None:

@@ -112,6 +112,17 @@ def test_a_size_that_comes_and_goes_is_told_as_large_as_it_is_and_then_not_at_al
     assert rates.rates(now)[-1].bitrate_bps == pytest.approx(240_000, rel=0.1)
 
 
+@pytest.mark.spec("simulcast/spatial-layers")
+def test_a_stream_that_has_sizes_no_more_is_told_as_one_of_a_single_size() -> None:
+    rates = LayerRates()
+    now = in_sizes(rates, 1, 3)
+    for number in range(90):
+        rates.add([Packet(bytes(1000 - HEADERS), number)], now + number / 30)
+    told = rates.of_sizes(now + 3)
+    assert [len(each) for each in told] == [1, 0, 0]
+    assert told[0][0].frame_rate == pytest.approx(30, rel=0.1)
+
+
 @given(st.lists(st.tuples(st.floats(0, 5), st.integers(0, 3), st.integers(0, 1500)), max_size=200))
 def test_memory_is_bounded_and_layers_add_up(steps: list[tuple[float, int, int]]) -> None:
     rates, now = LayerRates(), 0.0

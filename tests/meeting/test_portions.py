@@ -167,6 +167,7 @@ def test_a_size_that_does_not_come_is_not_offered_and_goes_as_soon_as_it_comes()
     stage.encoding.asks = True
     assert stage.height(4, 20_000_000) == 540
     stage.sizes = 1
+    stage.encoding.asks = True
     assert stage.height(4, 20_000_000) == 135
     assert [layer.height for layer in stage.cameras["p0"].layers(stage.now)] == [135]
 
