@@ -192,7 +192,7 @@ class Encoding:
     def size_of(self, spatial: int) -> tuple[int, int] | None:
         """The size of a spatial layer, or of the highest that comes, as far as is known."""
         if not self.sizes:
-            return self.size
+            return self.size if self.layers == 1 else None
         highest = max((place for place, rates in enumerate(self._measured) if rates), default=ALL_LAYERS)
         return self.sizes[min(spatial, highest, len(self.sizes) - 1)]
 

@@ -8,6 +8,7 @@ import pytest
 
 from meetref.media.lipsync import PublisherClock, TrackClock
 from meetref.media.rewriting import Incoming
+from meetref.media.thinning import ALL_LAYERS
 from meetref.meeting.portions import VOICE_BPS, Portions
 from meetref.meeting.seating import Content, Scene, Sight, choose
 from meetref.meeting.seats import Seats
@@ -101,6 +102,7 @@ class Sizes(Stage):
         self.encoding = camera.encodings[0]
         self.slot = next(slot for slot in self.down.slots.values() if slot.track is camera)
         self.sizes = len(self.RATES)
+        self.tells = True
 
     def run(self, seconds: float, budget_bps: float) -> None:
         self.down.capacity = Fixed(budget_bps)  # type: ignore[assignment]
@@ -119,7 +121,7 @@ class Sizes(Stage):
                     self.told.append(news)
 
     def _picture(self, key: bool) -> list[Incoming]:
-        told = tuple((16 * height // 9, height) for _, height in self.RATES[: self.sizes]) if key else ()
+        told = tuple((16 * height // 9, height) for _, height in self.RATES[: self.sizes]) if key and self.tells else ()
         return [
             Incoming(
                 3 * self.frame + size, self.frame * 3000, 0x80 if size == self.sizes - 1 else 0, bytes(rate // 240),
@@ -170,6 +172,16 @@ def test_a_size_that_does_not_come_is_not_offered_and_goes_as_soon_as_it_comes()
     stage.encoding.asks = True
     assert stage.height(4, 20_000_000) == 135
     assert [layer.height for layer in stage.cameras["p0"].layers(stage.now)] == [135]
+
+
+@pytest.mark.spec("simulcast/spatial-layers")
+def test_sizes_that_are_not_told_are_not_taken_for_one_another() -> None:
+    stage = Sizes()
+    stage.tells = False
+    stage.run(4, 20_000_000)
+    assert [layer.height for layer in stage.cameras["p0"].layers(stage.now)] == [0, 0, 0]
+    assert stage.slot.selection.spatial == ALL_LAYERS
+    assert stage.told[-1].seats[0].layer is None
 
 
 class Fixed:
