@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from struct import Struct
 
+from meetref.media.parts import PADDED, Parts, extend, marked
 from meetref.media.sequence import Unwrapper
 from meetref.media.thinning import ALL_LAYERS, Thinning, begins_vp8
 from meetref.wire import rtp, vp8
@@ -31,9 +32,6 @@ _PLAIN = Struct("!BBHIIHHBHB")
 _BARE = Struct("!BBHII")
 _PICTURE = Struct("!2sH")
 _PICTURE_TL0 = Struct("!2sHB")
-TRANSPORT_SEQUENCE_AT = 17
-"""Where the link's number stands in a rewritten header: behind the fixed one, 0xBEDE, the length and the id."""
-
 EVEN = 8
 PADDED_FROM = 500
 """Encoders cut a frame into packets that differ by an octet, and only packets of one size leave together in one system
@@ -42,13 +40,8 @@ call. So the parts of large frames are padded to a multiple of `EVEN` octets, wh
 MAXIMUM_KEPT = 128
 """Numbers, counted back from the newest, that are looked through for those that were kept for latecomers."""
 
-Parts = tuple[bytes, bytes, bytes]
-"""A packet that leaves: its header, and its payload in two, of which the second is the same for all viewers."""
-
 _VERSION = 0x80
 _VERSION_AND_EXTENSION = 0x90
-_PADDED = 0x20
-_MARKER = 0x80
 _PADDING = [b"", *(bytes(size - 1) + bytes([size]) for size in range(1, EVEN))]
 _ONE_BYTE = 0xBEDE
 
@@ -140,20 +133,6 @@ def read_video(data: bytes, sequence: int, short_pictures: Unwrapper) -> Incomin
 def hollow(sequence: int, timestamp: int) -> Incoming:
     """A packet of nothing but padding: its number was promised or used, and there is no content that goes with it."""
     return Incoming(sequence, timestamp, 0, b"\x01", False, padding=1)
-
-
-def marked(parts: Parts) -> Parts:
-    """The packet as the last of its picture."""
-    header, descriptor, tail = parts
-    return bytes((header[0], header[1] | _MARKER)) + header[2:], descriptor, tail
-
-
-def without_padding(parts: Parts) -> Parts:
-    """The packet as its source sent it."""
-    header, descriptor, tail = parts
-    if not header[0] & _PADDED:
-        return parts
-    return bytes([header[0] ^ _PADDED]) + header[1:], descriptor, tail[: -tail[-1]]
 
 
 @dataclass(slots=True, frozen=True)
@@ -323,7 +302,7 @@ class Rewriter:
                 picture, lead = packet.picture, packet.lead
                 descriptor = b"" if picture is None else self._descriptor(packet, picture)
             octets += len(descriptor) + len(tail) - packet.padding
-            first = _VERSION_AND_EXTENSION | (packet.padding and _PADDED)
+            first = _VERSION_AND_EXTENSION | (packet.padding and PADDED)
             if level_octet:
                 header = _AUDIO.pack(
                     first, packet.marker | payload_type, sequence, timestamp, ssrc,
@@ -438,24 +417,3 @@ class Recalled:
 
     def __getitem__(self, place: int) -> Parts:
         return self._rewriter.rewrite_again(self._packets[place], self._sequence_offset, self._picture_offset)
-
-
-def extend(header: bytes, identifier: int, value: bytes) -> bytes:
-    """A rewritten header with one extension more, in the two-byte form where the value needs it (RFC 8285)."""
-    two_bytes = len(value) > 16  # spec: rewriting/long-extensions
-    there = len(header) > rtp.HEADER_SIZE
-    elements = header[TRANSPORT_SEQUENCE_AT - 1 : TRANSPORT_SEQUENCE_AT + 2] if there else b""
-    if two_bytes:
-        elements = elements and bytes((elements[0] >> 4, 2)) + elements[1:]
-        elements += bytes((identifier, len(value))) + value
-    else:
-        elements += bytes((identifier << 4 | len(value) - 1,)) + value
-    elements += bytes(-len(elements) % 4)
-    profile = rtp.TWO_BYTE if two_bytes else rtp.ONE_BYTE
-    fixed = bytes((header[0] | 0x10,)) + header[1 : rtp.HEADER_SIZE]
-    return fixed + rtp.extension_head.pack(profile, len(elements) // 4) + elements
-
-
-def transport_sequence_at(header: bytes | bytearray) -> int:
-    """Where the link's number stands, if there is one: an octet further on in the two-byte form."""
-    return TRANSPORT_SEQUENCE_AT + (header[rtp.HEADER_SIZE] == rtp.TWO_BYTE >> 8)

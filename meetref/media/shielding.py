@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from meetref.media.fec import Protector
-from meetref.media.rewriting import Parts, transport_sequence_at, without_padding
+from meetref.media.parts import Parts, transport_sequence_at, without_padding
 from meetref.media.sequence import Unwrapper
 from meetref.wire import fec, rtp
 

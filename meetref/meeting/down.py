@@ -21,7 +21,8 @@ from operator import itemgetter
 
 from meetref.media.clock import to_ntp
 from meetref.media.pacing import Pacer
-from meetref.media.rewriting import Incoming, Parts, Rewriter
+from meetref.media.parts import Parts
+from meetref.media.rewriting import Incoming, Rewriter
 from meetref.media.roundtrip import RoundTrip
 from meetref.meeting.capacity import Capacity
 from meetref.meeting.fec import Protecting

@@ -19,8 +19,9 @@ from typing import Literal, Protocol
 
 from meetref.media.formats import FORMATS
 from meetref.media.pacing import Pacer, Urgency
+from meetref.media.parts import Parts
 from meetref.media.repair import Run
-from meetref.media.rewriting import Incoming, Parts, Rewriter
+from meetref.media.rewriting import Incoming, Rewriter
 from meetref.media.shielding import Shield
 from meetref.media.thinning import ALL_LAYERS
 from meetref.meeting.repair import Repair

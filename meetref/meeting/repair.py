@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from meetref.media.parts import Parts, transport_sequence_at, without_padding
 from meetref.media.repair import PacketCache, Run
-from meetref.media.rewriting import Parts, Recalled, transport_sequence_at, without_padding
+from meetref.media.rewriting import Recalled
 from meetref.wire import rtp
 
 if TYPE_CHECKING:

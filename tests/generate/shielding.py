@@ -9,7 +9,7 @@ import random
 from typing import Any
 
 from meetref.media.mending import Mending
-from meetref.media.rewriting import Parts
+from meetref.media.parts import Parts
 from meetref.media.shielding import Shield
 from meetref.wire import red, rtp, vp8
 from tests.generate.mediacases import Cases

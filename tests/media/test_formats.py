@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meetref.media.formats import FORMATS, SwitchPoints
-from meetref.media.rewriting import EVEN, PADDED_FROM, Incoming, Rewriter, extend, transport_sequence_at
+from meetref.media.parts import extend, transport_sequence_at
+from meetref.media.rewriting import EVEN, PADDED_FROM, Incoming, Rewriter
 from meetref.media.thinning import ALL_LAYERS
 from meetref.wire import dependencydescriptor, h264, rtp, vp9
 from meetref.wire.reader import Malformed

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meetref.media import rewriting
-from meetref.media.rewriting import EVEN, PADDED_FROM, Incoming, Parts, Recalled, Rewriter
+from meetref.media.parts import Parts, without_padding
+from meetref.media.rewriting import EVEN, PADDED_FROM, Incoming, Recalled, Rewriter
 from meetref.media.sequence import Unwrapper, difference
 from meetref.wire import rtp, vp8
 from meetref.wire.reader import Malformed
@@ -256,10 +257,10 @@ def test_parts_of_a_large_frame_leave_with_even_sizes(octets: int) -> None:
     out.begin(packet, 0, FRAME)
     (parts,) = out.rewrite([packet], 1)
     assert len(parts[2]) % EVEN == 0
-    for sent in (parts, rewriting.without_padding(parts)):
+    for sent in (parts, without_padding(parts)):
         assert rtp.parse(b"".join(sent)).payload[-octets:] == theirs.payload[-octets:]
     assert rtp.parse(b"".join(parts)).padding_size == -octets % EVEN
-    assert rtp.parse(b"".join(rewriting.without_padding(parts))).padding_size == 0
+    assert rtp.parse(b"".join(without_padding(parts))).padding_size == 0
     assert out.octets == len(theirs.payload), "sender reports count no padding (RFC 3550 section 6.4.1)"
 
 

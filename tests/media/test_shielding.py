@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meetref.media.mending import Mending
-from meetref.media.rewriting import Incoming, Parts, Rewriter, evened, hollow
+from meetref.media.parts import Parts
+from meetref.media.rewriting import Incoming, Rewriter, evened, hollow
 from meetref.media.sequence import Unwrapper
 from meetref.media.shielding import MAXIMUM_SHIFTS, Shield
 from meetref.wire import red, rtp

@@ -19,7 +19,8 @@ from meetref.media.clock import to_ntp
 from meetref.media.formats import FORMATS
 from meetref.media.lipsync import PublisherClock, TrackClock
 from meetref.media.pacing import Pacer
-from meetref.media.rewriting import Incoming, Parts, Rewriter
+from meetref.media.parts import Parts
+from meetref.media.rewriting import Incoming, Rewriter
 from meetref.media.sequence import Unwrapper, difference
 from meetref.meeting.forwarder import Slot
 from meetref.meeting.repair import Verbatim
