@@ -270,7 +270,7 @@ async def test_who_raises_a_hand_is_let_in(tmp_path: Path) -> None:
         await enter(panelist, f"{server.url}/demo?name=Ada&join=now", 1)
         await panelist.until("document.querySelector('[data-test=audience]')?.offsetHeight > 0")
         await viewer.open(f"{front.url}/watch/demo")
-        await viewer.until("document.querySelector('[data-test=watch-name]')?.offsetParent")
+        await viewer.until("!!document.querySelector('[data-test=watch-name]')?.offsetParent")
         await viewer.click("[data-test=watch-name]")
         await viewer.type("Vera")
         await viewer.click("[data-test=watch-raise]")
