@@ -1,8 +1,9 @@
 /**
  * The chat as it is seen: messages in the order of the log, joined where one person goes on talking.
  *
- * Names and texts are text nodes, and addresses among them links; each runs in its own direction. What is not acknowledged yet stands at the end, paler, and moves to its place when
- * the server has it. The list follows new messages only while it is scrolled to the end.
+ * Names and texts are text nodes, and addresses among them links; each message runs in its own direction. What is not
+ * acknowledged yet stands at the end, paler, and moves to its place when the server has it. The list follows new messages
+ * only while it is scrolled to the end.
  * Leaves out: what was said and what is on its way (`conversation.js`).
  * Read next: `panel.js`.
  */
