@@ -58,8 +58,10 @@ export class Graph {
       attribute(this.root, "aria-hidden", "true"); // the figures beside it say it
       return;
     }
-    write(this.top, this.words(top));
-    const said = newest === undefined ? "nothing yet" : `now ${this.words(newest)}, scale to ${this.words(top)}`;
+    const something = top > 1; // a scale of nothing says nothing
+    write(this.top, something ? this.words(top) : "");
+    const nothing = newest === undefined || !something;
+    const said = nothing ? "nothing yet" : `now ${this.words(newest)}, scale to ${this.words(top)}`;
     attribute(this.root, "aria-label", `${this.label} over the last minute: ${said}`);
   }
 }
