@@ -29,7 +29,7 @@ from meetref.meeting.fec import Protecting
 from meetref.meeting.forwarder import Link, Slot
 from meetref.meeting.red import Worth
 from meetref.meeting.repair import Repair, Retransmission, Verbatim
-from meetref.meeting.track import Kind
+from meetref.meeting.track import Kind, by_sequence
 from meetref.net.unhurried import is_unhurried
 from meetref.protocol.machine import Datagram, Dice, Event
 from meetref.protocol.negotiation import (
@@ -252,7 +252,7 @@ class Down(Link):
         """Forward what waited and may leave now."""
         due = [item for _, item in self.pacer.due(now)]
         for slot, group in groupby(due, key=itemgetter(0)):
-            slot.forward([packet for _, packet in group], now)
+            slot.forward(sorted((packet for _, packet in group), key=by_sequence), now)
 
     def started(self, slot: Slot, now: float) -> None:
         """A new source begins: report its clock at once, so that lips are right from the first second."""

@@ -375,3 +375,20 @@ def test_what_waits_of_a_picture_that_is_left_is_dropped() -> None:
     assert viewer.down.pacer.dropped == waiting > 0
     viewer.down.handle_timeout(2.0)
     assert [packet.sequence for packet in viewer.gets()] == [last + 1]
+
+
+def test_what_came_late_and_waits_leaves_in_its_place() -> None:
+    viewer, camera, _ = paced(500)
+    slot = viewer.down.slots["v0"]
+    camera.send_large(0.3, 20)
+    newest = camera.track.encodings[0].forwarded
+    for ahead in ((1, 3), (2,), (4,)):
+        slot.send([Incoming(newest + each, 30_000, 0, b"a part", False) for each in ahead], 0.3)
+    viewer.gets()
+    viewer.down.pacer.set_rate(1e9)
+    viewer.down.handle_timeout(1.0)
+    numbers = [packet.sequence for packet in viewer.gets()]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    viewer.says(nack(viewer, numbers[-3]), now=1.1)
+    (again,) = viewer.gets()
+    assert again.payload[:2] == numbers[-3].to_bytes(2)
