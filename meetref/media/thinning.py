@@ -295,7 +295,7 @@ class Thinning:
     def over(self) -> bool:
         """Whether everything goes again, and has done so for so long that nothing from before is on its way."""
         last = self._sequences.last
-        if self.wanted < ALL_LAYERS or self.goes_to < ALL_LAYERS or self._next is None:
+        if min(self.wanted, self.size, self.goes_to) < ALL_LAYERS or self._next is None:
             return False
         return last is None or self._next - 1 - last > SETTLED_AFTER
 

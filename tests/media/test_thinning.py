@@ -281,6 +281,17 @@ def test_everything_goes_again_and_the_detour_ends() -> None:
     assert last == (*thinning.offsets, "whole")
 
 
+@pytest.mark.spec("rewriting/spatial-down")
+def test_a_smaller_size_that_is_wished_for_within_a_picture_is_not_forgotten_until_the_next_one() -> None:
+    _, packets = sized(0, numbered=False)
+    thinning = Thinning(ALL_LAYERS, 100, 0, 0, lambda packet: packet.lead[0] & 0x10, False, 0)
+    places = []
+    for number in range(4, 13):
+        places.append(thinning.place(packets[number]))
+        assert not thinning.over
+    assert [place is not None for place in places] == [True] * 5 + [False] * 4
+
+
 @pytest.mark.spec("rewriting/padding-keeps-its-number")
 def test_padding_between_two_pictures_keeps_its_number() -> None:
     thinning = Thinning(0, 0, 0, -1)

@@ -172,6 +172,11 @@ def test_every_picture_that_should_decode_does(seed: int) -> None:
     for _, group in groupby(viewer.sent, lambda packet: packet.timestamp):
         markers = [packet.marker for packet in group]
         assert markers == [False] * (len(markers) - 1) + [True]
+    for name in sent:
+        frame = viewer.film.frames[name]
+        temporal, spatial = viewer.wishes[frame.packets[0].timestamp]
+        assert frame.temporal <= temporal, "not more than was wished for when the picture began"
+        assert frame.spatial <= spatial
     tops = dict(sorted(sent))
     for earlier, later in pairwise(tops):
         key, had_all = not viewer.film.frames[later, 0].needs, tops[earlier] == largest(viewer.film, earlier)

@@ -19,13 +19,18 @@ from meetref.meeting.capacity import Capacity
 from meetref.meeting.track import Track
 from meetref.net.network import KernelNetwork
 from tests.captured.record_layers import PUBLISH
-from tests.peers.browsers import Browser, chromium
+from tests.peers.browsers import BROWSERS, Browser, chromium
 from tests.peers.meetings import CONNECTIONS
 from tests.peers.test_simulcast_browsers import LONGEST, ROOM, Scene, told, until, watch
 
 WIDTHS = [240, 480, 960]
-MODES = [("vp9", "L3T3_KEY"), ("av1", "L3T3"), ("vp9", "L3T3")]
-"""The first in CI."""
+MODES = [
+    ("vp9", "L3T3_KEY", "chromium"),
+    ("av1", "L3T3", "chromium"),
+    ("vp9", "L3T3", "chromium"),
+    ("vp9", "L3T3", "firefox"),
+]
+"""And who watches. The first in CI."""
 
 
 class Line:
@@ -44,7 +49,8 @@ class Line:
         begun = trio.current_time()
         while (await told(bob))["width"] != WIDTHS[size]:
             layers = track.layers(trio.current_time())
-            assert trio.current_time() < begun + 20, (size, self.limit_bps, layers, await told(bob))
+            places = [(layer.place, layer.bitrate_bps) for layer in layers]
+            assert trio.current_time() < begun + 20, f"{self.limit_bps} of {places}, and {await told(bob)}"
             rates = [rate_of(layers, each) for each in (size, size + 1)]
             self.limit_bps = math.sqrt(math.prod(rates)) / 0.95
             await trio.sleep(0.1)
@@ -56,7 +62,7 @@ def rate_of(layers: list[Layer], size: int) -> float:
     return max((layer.bitrate_bps for layer in layers if layer.spatial == size), default=math.inf)
 
 
-@pytest.mark.peer("chromium", "chromedriver")
+@pytest.mark.peer("chromium", "chromedriver", "firefox")
 @pytest.mark.slow
 @pytest.mark.soak(ci=1, full=len(MODES))
 @pytest.mark.spec(
@@ -65,10 +71,10 @@ def rate_of(layers: list[Layer], size: int) -> float:
 async def test_a_thin_line_is_sent_a_smaller_size_of_the_same_stream(
     seed: int, monkeypatch: pytest.MonkeyPatch, record_property: pytest.RecordProperty
 ) -> None:
-    (codec, mode), line = MODES[seed % len(MODES)], Line(monkeypatch)
+    (codec, mode, watching), line = MODES[seed % len(MODES)], Line(monkeypatch)
     async with open_server(KernelNetwork(), Settings(port=0, video=(codec,))) as server:
         place = Scene(server)
-        async with chromium() as studio, chromium() as bob:
+        async with chromium() as studio, BROWSERS[watching]() as bob:
             await studio.open(f"http://localhost:{server.http_port}/")
             await studio.call(PUBLISH.replace("/whip/layers", f"/whip/{ROOM}"), mode, WIDTHS[-1], 1_000_000)
             await bob.size(1400, 900)  # a tile for which half the size would be too small
