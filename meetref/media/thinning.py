@@ -163,6 +163,7 @@ class Thinning:
         floor = self._pictures.floor
         if self._is_gone(number) or (floor is not None and picture < floor):
             return None
+        # spec: rewriting/late-and-unwanted
         form = self._form(packet, picture) if self._goes(packet, picture) else "hollow"
         return self._sequences.offset_at(number), self._pictures.offset_at(picture), form
 
