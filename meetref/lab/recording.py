@@ -30,7 +30,7 @@ from meetref.lab.composing import PEOPLE, make_recording, measure
 from meetref.lab.contest import Contestant, measure_in_turns
 from meetref.lab.forwarding import allow_many_sockets
 from meetref.lab.leg import open_legs
-from meetref.lab.onlooking import Onlooking, measure_bot, size
+from meetref.lab.onlooking import Onlooking, measure_bot, octets_per_record, size
 from meetref.lab.ours import open_meeting
 from meetref.lab.report import Report
 from meetref.lab.shape import SHAPES, TYPICAL
@@ -61,7 +61,7 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """One audience, without a recording and with one. `octets_per_second` is what the journals grew by.
+    """One audience, without a recording and with one. `octets_per_packet` is what the journals have of each.
 
     The bot came to the recorded one, when all else was measured.
     """
@@ -70,7 +70,7 @@ class Cost:
     plain: Contestant
     recorded: Contestant
     bot: Onlooking
-    octets_per_second: float
+    octets_per_packet: float
 
     @property
     def percent(self) -> float:
@@ -86,7 +86,7 @@ class Cost:
         figures = {
             "journal_cost_percent": self.percent,
             "journal_us_per_packet": self.us_per_recorded_packet,
-            "journal_octets_per_second": self.octets_per_second,
+            "journal_octets_per_second": self.octets_per_packet * SHAPES[TYPICAL].packets_per_second,
             "bot_us_per_packet": self.bot.cpu_us_per_packet,
             "bot_octets_per_second": self.bot.octets_per_packet * SHAPES[TYPICAL].packets_per_second,
             "forwarding_us_per_packet": median(self.plain.cpu_us),
@@ -107,14 +107,13 @@ async def measure_cost(plan: Plan, viewers: int) -> Cost:
         ):
             await measure_in_turns([plain, recorded], plan.seconds, plan.rounds)
             bot = await measure_bot(recorded, plan.seconds * plan.rounds)
-            packets = recorded.load.publisher.packets
-        octets = size(recordings)
+        octets = octets_per_record(recordings)
     return Cost(
         viewers=viewers,
         plain=plain,
         recorded=recorded,
         bot=bot,
-        octets_per_second=octets / packets * shape.packets_per_second,
+        octets_per_packet=octets,
     )
 
 
