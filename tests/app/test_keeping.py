@@ -53,6 +53,16 @@ async def record(alice: Publisher, packets: int) -> str:
     return name
 
 
+async def listed(server: ServerProcess, name: str, cookie: str) -> None:
+    """Who was there is known once the log has the end of the recording, which is a note: a moment after it was told."""
+    while True:
+        status, _, body = await ask(server, "GET /api/recordings", cookie)
+        assert status == 200
+        if name in [each["recording"] for each in json.loads(body)["recordings"]]:
+            return
+        await trio.sleep(0.05)
+
+
 def ticket(client: Client) -> str:
     assert client.identity is not None
     assert client.identity.visit is not None
@@ -71,11 +81,10 @@ async def test_from_the_meeting_to_the_film(tmp_path: Path) -> None:
             status, headers, _ = await ask(server, "POST /api/visits", f"Authorization: Bearer {visit}")
             assert status == 204
             cookie = f"Cookie: {headers['set-cookie'].partition(';')[0]}"
+            await listed(server, name, cookie)
 
             async def look() -> Any:
                 status, _, body = await ask(server, f"GET /api/recordings/{name}", cookie)
-                if status == 404:  # who was there is known when the log has the end: noted, and written a moment later
-                    return {"state": "waiting"}
                 assert status == 200
                 return json.loads(body)
 
