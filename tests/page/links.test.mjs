@@ -24,6 +24,11 @@ test("a bracket belongs to an address that opened it", () => {
   ]);
 });
 
+test("what may be said in one message is looked at as far as it goes", () => {
+  const long = `https://a.example/(${"x".repeat(20)})`;
+  for (const behind of [")".repeat(3900), ".".repeat(3900), ").".repeat(1900)]) assert.deepEqual(links(long + behind), [long]);
+});
+
 test("only pages of the web are linked", () => {
   assert.deepEqual(links("javascript:alert(1) data:text/html,x file:///etc ftp://a.example www.example.org a@b.example"), []);
   assert.deepEqual(links('<a href="https://a.example">'), ["https://a.example"]);

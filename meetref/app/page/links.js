@@ -6,7 +6,7 @@
  */
 
 const ADDRESS = /\bhttps?:\/\/[^\s<>"]+/giu;
-const BEHIND = /[.,;:!?'\u2026\u201d\u2019]$/u;
+const BEHIND = ".,;:!?'\u2026\u201d\u2019";
 
 /** A text in pieces `{text, href}`, in order; `href` is null where there is no address. */
 export function pieces(text) {
@@ -25,8 +25,12 @@ export function pieces(text) {
 
 /** Without the full stop behind it, or the bracket that was opened before it. */
 function ended(address) {
-  const opened = address.split("(").length;
-  if (BEHIND.test(address) || (address.endsWith(")") && address.split(")").length > opened))
-    return ended(address.slice(0, -1));
-  return address;
+  let end = address.length;
+  let unopened = address.split(")").length - address.split("(").length;
+  for (; end > 0; end -= 1) {
+    const last = address[end - 1];
+    if (last === ")" && unopened > 0) unopened -= 1;
+    else if (!BEHIND.includes(last)) break;
+  }
+  return address.slice(0, end);
 }

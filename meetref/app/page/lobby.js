@@ -13,7 +13,7 @@ import { copyButton } from "./invite.js";
 import { listenToKeys } from "./keys.js";
 import { barLength, Meter } from "./levels.js";
 import { recall, remember } from "./memory.js";
-import { Pickers } from "./pickers.js";
+import { DEVICES, Pickers } from "./pickers.js";
 import { sayTroubles } from "./trouble.js";
 
 const BARS = 8;
@@ -192,7 +192,7 @@ export class Lobby {
     const tip = `Turn the ${kind} ${on ? "off" : "on"}`;
     change(button.firstElementChild, on || opening ? kind : `${kind}-off`);
     button.classList.toggle("off", !on && !opening);
-    attribute(button, "aria-label", kind[0].toUpperCase() + kind.slice(1)); // the state says whether it is on
+    attribute(button, "aria-label", DEVICES[kind]); // the state says whether it is on
     attribute(button, "aria-pressed", String(on));
     attribute(button, "data-tip", `${tip} (${kind === "microphone" ? "m" : "v"})`);
   }

@@ -9,13 +9,13 @@
 import { element } from "./elements.js";
 import { icon } from "./icons.js";
 
-const WORDS = { microphone: "Microphone", camera: "Camera", speaker: "Loudspeaker" };
+export const DEVICES = { microphone: "Microphone", camera: "Camera", speaker: "Loudspeaker" };
 
 export class Pickers {
   constructor(devices, { beside = {} } = {}) {
     this.devices = devices;
     this.selects = {};
-    this.rows = Object.keys(WORDS).map((kind) => this.#row(kind, beside[kind]));
+    this.rows = Object.keys(DEVICES).map((kind) => this.#row(kind, beside[kind]));
     this.root = element("div", { class: "pickers" }, ...this.rows);
     this.changed = () => this.draw();
     devices.addEventListener("changed", this.changed);
@@ -31,7 +31,7 @@ export class Pickers {
       const list = this.devices.lists[kind];
       const named = list.map(({ deviceId, label }, index) => ({
         id: deviceId,
-        label: label || `${WORDS[kind]} ${index + 1}`,
+        label: label || `${DEVICES[kind]} ${index + 1}`,
       }));
       const using = this.devices[kind]?.track?.getSettings?.().deviceId ?? this.devices.chosen[kind];
       this.#fill(select, named, using);
@@ -51,7 +51,7 @@ export class Pickers {
   }
 
   #row(kind, beside) {
-    const select = element("select", { class: "field-text", test: `${kind}-select`, "aria-label": WORDS[kind] });
+    const select = element("select", { class: "field-text", test: `${kind}-select`, "aria-label": DEVICES[kind] });
     select.addEventListener("change", () => this.devices.choose(kind, select.value));
     this.selects[kind] = select;
     return element("div", { class: "picker" }, icon(kind), select, beside ?? null);

@@ -9,6 +9,7 @@
 
 import { attribute, element, write } from "./elements.js";
 import { change, icon } from "./icons.js";
+import { DEVICES } from "./pickers.js";
 import { canShare } from "./sharing.js";
 
 export class Toolbar {
@@ -84,7 +85,7 @@ export class Toolbar {
     const device = this.session.devices[kind];
     const on = this.session.devices.state(kind) === "on";
     const key = kind === "microphone" ? "m" : "v";
-    const name = kind[0].toUpperCase() + kind.slice(1);
+    const name = DEVICES[kind];
     const trouble = device.opening ? `The ${kind} is starting` : device.trouble?.words;
     const tip = trouble ?? `Turn the ${kind} ${on ? "off" : "on"}`;
     this.#label(kind, trouble ? `${name}. ${trouble}` : name, key, on || device.opening ? kind : `${kind}-off`, tip);
