@@ -61,7 +61,7 @@ class Sized(Protocol):
 
 
 class LayerRates:
-    """One stream. `add` what comes; `rates` tells of each layer with all below it, the lowest first.
+    """One stream. `add` what comes; `of_sizes` tells of each layer with all below it, the lowest first.
 
     `sizes` is how many spatial layers it has had, 1 where it says of none.
     """
@@ -138,12 +138,11 @@ class LayerRates:
         """Whether enough has come since the beginning, or since the last rest, to say what the stream takes."""
         return self._since is not None and now - self._since >= SETTLED
 
-    def rates(self, now: float) -> list[Rate]:
-        """Of all sizes, what each temporal layer takes up to the highest that came lately; none while nothing comes."""
-        return next((rates for rates in reversed(self.of_sizes(now)) if rates), [])
-
     def of_sizes(self, now: float) -> list[list[Rate]]:
-        """The same of each size with all below it; none of one that did not come lately."""
+        """Of each size with all below it, what each temporal layer takes up to the highest that came lately.
+
+        None of a size that did not come lately.
+        """
         self._forget(now)
         told, below = list[list[Rate]](), [0.0] * LAYERS  # spec: simulcast/spatial-layers
         for size in range(self.sizes):
