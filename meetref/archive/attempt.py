@@ -87,7 +87,8 @@ class Attempt:
         try:
             await self._make(folder, into)
         finally:
-            if trio.current_effective_deadline() == -math.inf:  # whoever it was given to may have tidied up already
+            if trio.current_effective_deadline() == -math.inf:  # cancelled, in whatever form that comes out of here
+                # Whoever it was given to may have tidied up already, and will not come again.
                 with trio.CancelScope(shield=True):
                     await trio.to_thread.run_sync(clear, into.parent, into.name)  # spec: worker/leftovers
 
