@@ -32,6 +32,7 @@ _PLAIN = Struct("!BBHIIHHBHB")
 _BARE = Struct("!BBHII")
 _PICTURE = Struct("!2sH")
 _PICTURE_TL0 = Struct("!2sHB")
+
 EVEN = 8
 PADDED_FROM = 500
 """Encoders cut a frame into packets that differ by an octet, and only packets of one size leave together in one system
