@@ -13,7 +13,9 @@ from __future__ import annotations
 import argparse
 import logging
 import ssl
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -27,7 +29,7 @@ from meetref.app.tokens import read_secret
 from meetref.net.addresses import OwnAddresses
 from meetref.net.datagram import AVOIDS_FRAGMENTS
 from meetref.net.network import KernelNetwork, Network
-from meetref.net.port import Port, open_port
+from meetref.net.port import Port, on_free_number, open_port
 from meetref.net.relay import RelayServer
 from meetref.net.stream import Listener
 from meetref.protocol.authenticator import Authenticator
@@ -162,23 +164,32 @@ async def serve(
     network: Network, settings: Settings, *, task_status: trio.TaskStatus[RelayServer] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Relay until cancelled; reports the running server. Raises `OSError` where a port is taken."""
-    port = await open_port(network, settings.hosts, settings.port)
+    port, listeners = await on_free_number(settings.port, partial(_open, network, settings))
     server = RelayServer(network, make_relay(network, settings), port)
     door = RelayDoor(server, settings.tls)
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(server.run, name="relay")
             nursery.start_soon(server.run_port, name="clients")
-            for listener in await _listeners(network, port, settings):
+            for listener in listeners:
                 await nursery.start(door.serve, listener, name=f"tcp {listener.local}")
             task_status.started(server)
     finally:
         port.close()
 
 
-async def _listeners(network: Network, port: Port, settings: Settings) -> list[Listener]:
-    numbers = [port.number] + ([settings.tls_port] if settings.tls is not None else [])
-    return [await network.open_listener(Address(local.host, number)) for number in numbers for local in port.locals]
+async def _open(network: Network, settings: Settings, number: int) -> tuple[Port, list[Listener]]:
+    """The UDP port, and TCP under the same number on each of its addresses, and TLS."""
+    listeners: list[Listener] = []
+    async with AsyncExitStack() as stack:
+        port = await open_port(network, settings.hosts, number)
+        stack.callback(port.close)
+        for each in [port.number] + ([settings.tls_port] if settings.tls is not None else []):
+            for local in port.locals:
+                listeners.append(await network.open_listener(Address(local.host, each)))
+                stack.push_async_callback(listeners[-1].aclose)
+        stack.pop_all()
+    return port, listeners
 
 
 async def _relay(network: KernelNetwork, settings: Settings) -> None:

@@ -43,7 +43,7 @@ from meetref.meeting.recorded import Archive
 from meetref.meeting.room import Rooms
 from meetref.net import taskview
 from meetref.net.network import Network
-from meetref.net.port import Port, open_port
+from meetref.net.port import Port, on_free_number, open_port
 from meetref.net.stream import Listener
 from meetref.protocol.candidacy import Candidacy
 from meetref.protocol.certificate import Certificates
@@ -222,8 +222,7 @@ async def open_server(network: Network, settings: Settings) -> AsyncIterator[Ser
     """Run a server until the block ends; everybody is told goodbye then. Raises `CannotOpen`."""
     async with (
         open_log(settings.log, inline=settings.inline_log, wall_clock=network.wall_clock) as log,
-        _open_listeners(network, settings) as listeners,
-        _open_media(network, settings, listeners[0].local.port) as port,
+        _opened(network, settings) as (listeners, port),
     ):
         if settings.recordings is not None:
             await recover_recordings(settings.recordings, log, inline=settings.inline_log)
@@ -265,33 +264,42 @@ async def open_server(network: Network, settings: Settings) -> AsyncIterator[Ser
 
 
 @asynccontextmanager
-async def _open_listeners(network: Network, settings: Settings) -> AsyncIterator[list[Listener]]:
-    """One on each address, all with the same port number."""
+async def _opened(network: Network, settings: Settings) -> AsyncIterator[tuple[list[Listener], Port]]:
+    """The two doors until the block ends. Raises `CannotOpen`."""
     async with AsyncExitStack() as stack:
-        listeners: list[Listener] = []
-        number = settings.port
+        yield await on_free_number(settings.port, partial(_open, network, settings, stack))
+
+
+async def _open(
+    network: Network, settings: Settings, stack: AsyncExitStack, number: int
+) -> tuple[list[Listener], Port]:
+    """A listener on each address, and the media port, all under one number; `stack` has them to close in the end."""
+    async with AsyncExitStack() as opened:
+        listeners = []
         for host in settings.listen:
-            try:
-                listener = await network.open_listener(Address(host, number))
-            except OSError as problem:
-                raise CannotOpen(f"TCP port {number} at {host}", problem) from problem
-            stack.push_async_callback(listener.aclose)
+            listener = await _open_listener(network, Address(host, number))
+            opened.push_async_callback(listener.aclose)
             listeners.append(listener)
             number = listener.local.port
-        yield listeners
+        port = await _open_media(network, settings, number)
+        opened.callback(port.close)
+        stack.push_async_exit(opened.pop_all())
+    return listeners, port
 
 
-@asynccontextmanager
-async def _open_media(network: Network, settings: Settings, http_port: int) -> AsyncIterator[Port]:
+async def _open_listener(network: Network, local: Address) -> Listener:
+    try:
+        return await network.open_listener(local)
+    except OSError as problem:
+        raise CannotOpen(f"TCP port {local.port} at {local.host}", problem) from problem
+
+
+async def _open_media(network: Network, settings: Settings, http_port: int) -> Port:
     number = settings.media_port if settings.media_port is not None else http_port
     try:
-        port = await open_port(network, network.addresses(), number, only_local=settings.only_local)
+        return await open_port(network, network.addresses(), number, only_local=settings.only_local)
     except OSError as problem:
         raise CannotOpen(f"UDP port {number}", problem) from problem
-    try:
-        yield port
-    finally:
-        port.close()
 
 
 def _place(

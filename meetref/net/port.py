@@ -9,7 +9,9 @@ Read next: `net/driver.py`.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 import trio
 
@@ -20,6 +22,8 @@ from meetref.protocol.machine import Datagram
 from meetref.wire.address import Address
 
 MAXIMUM_TRIES = 20  # for a number that is free on every address
+
+Opened = TypeVar("Opened")
 
 NOT_OURS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
@@ -118,16 +122,25 @@ async def open_port(network: Network, hosts: Sequence[str], port: int, *, only_l
     A host that is no address of this machine (any more) is skipped.
     Raises `OSError` when the number is taken, or no host is left.
     """
+    return await on_free_number(port, partial(_open_number, network, hosts, only_local=only_local))
+
+
+async def on_free_number(number: int, open_on: Callable[[int], Awaitable[Opened]]) -> Opened:
+    """What `open_on(number)` opens; with number 0 it is tried again while it ends with `EADDRINUSE`.
+
+    The system picks a number that is free for the first socket; on another address, or for TCP beside UDP, another
+    program may have it. `open_on` closes what it opened before it raises. Raises `OSError` as it does.
+    """
     for tries_left in reversed(range(MAXIMUM_TRIES)):
         try:
-            return await _open_number(network, hosts, port, only_local)
+            return await open_on(number)
         except OSError as problem:
-            if port or not tries_left or problem.errno != errno.EADDRINUSE:
+            if number or not tries_left or problem.errno != errno.EADDRINUSE:
                 raise
     raise AssertionError  # the last try returns or raises
 
 
-async def _open_number(network: Network, hosts: Sequence[str], port: int, only_local: bool) -> Port:
+async def _open_number(network: Network, hosts: Sequence[str], port: int, *, only_local: bool) -> Port:
     sockets: list[DatagramSocket] = []
     skipped = []
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from ipaddress import ip_address
 
 import pytest
@@ -13,6 +14,7 @@ from meetref.app.server import CannotOpen, Settings, candidates_of, may_check, o
 from meetref.app.signaling import open_client_channel
 from meetref.meeting.channel import ChannelClosed
 from meetref.meeting.room import NotAdmitted
+from meetref.net.datagram import DatagramSocket
 from meetref.net.port import open_port
 from meetref.net.virtual import VirtualNetwork
 from meetref.wire import signaling
@@ -70,6 +72,23 @@ async def test_candidates_begin_with_what_others_can_reach(autojump_clock: MockC
     assert len({*first, *last}) == len(found)
     assert min(first) > max(last)
     port.close()
+
+
+async def test_a_number_that_only_udp_has_not_free_is_no_failure(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = VirtualNetwork(1).host("server")
+    open_datagram, taken = host.open_datagram, iter([OSError(errno.EADDRINUSE, "in use")])
+
+    async def open_next(local: Address, *, only_local: bool = False) -> DatagramSocket:
+        for problem in taken:
+            raise problem
+        return await open_datagram(local, only_local=only_local)
+
+    monkeypatch.setattr(host, "open_datagram", open_next)
+    async with open_server(host, Settings(listen=(host.addresses()[0],), port=0, inline_log=True)) as server:
+        assert server.http_port == server.port.number
+    assert (host._sockets, host._listeners) == ({}, {})
 
 
 async def test_what_cannot_be_opened_is_named_and_nothing_stays_open(autojump_clock: MockClock) -> None:

@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from meetref.net.datagram import MAXIMUM_BATCH
 from meetref.net.network import KernelNetwork
-from meetref.net.port import MAXIMUM_TRIES, Port, open_port
+from meetref.net.port import MAXIMUM_TRIES, Port, on_free_number, open_port
 from meetref.net.virtual import VirtualNetwork
 from meetref.protocol.machine import Datagram
 from meetref.wire.address import Address
@@ -47,6 +47,28 @@ async def test_it_gives_up(autojump_clock: MockClock) -> None:
     with pytest.raises(OSError, match="in use"):  # the virtual host offers the same number each time
         await open_port(host, ["192.0.2.1", "192.0.2.2"], 0)
     assert MAXIMUM_TRIES > 1
+
+
+@pytest.mark.parametrize(
+    ("number", "problem", "tries"),
+    [(0, errno.EADDRINUSE, 3), (0, errno.EACCES, 1), (5000, errno.EADDRINUSE, 1)],
+    ids=["taken elsewhere", "not ours", "asked for"],
+)
+async def test_only_a_number_that_the_system_picked_is_tried_again(number: int, problem: int, tries: int) -> None:
+    asked: list[int] = []
+
+    async def open_on(number: int) -> str:
+        asked.append(number)
+        if len(asked) < 3:
+            raise OSError(problem, "no")
+        return "open"
+
+    if tries == 3:
+        assert await on_free_number(number, open_on) == "open"
+    else:
+        with pytest.raises(OSError, match="no"):
+            await on_free_number(number, open_on)
+    assert asked == [number] * tries
 
 
 async def test_hosts_that_are_gone_are_skipped() -> None:

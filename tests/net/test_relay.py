@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import random
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
@@ -15,6 +17,7 @@ from meetref.lab.lodger import PASSWORD, USER, Lodger
 from meetref.net.datagram import Run
 from meetref.net.network import KernelNetwork
 from meetref.net.relay import RelayServer
+from meetref.net.stream import Listener
 from meetref.protocol.relaylimits import Limits
 from meetref.wire.address import Address
 from tests.protocol.test_relay_hostile import mutated
@@ -65,6 +68,23 @@ async def test_bursts_go_through_in_both_directions(by_channel: bool, joined: bo
         await until(lambda: (lodger.at_peer, lodger.at_client) == (105, 105))
         assert (server.relayed_to_peers, server.relayed_to_clients) == (105, 105)
         assert server.dropped == 0
+
+
+async def test_a_number_that_another_program_has_for_tcp_is_not_taken_for_udp(monkeypatch: pytest.MonkeyPatch) -> None:
+    open_listener, tried = KernelNetwork.open_listener, list[int]()
+
+    async def open_second(network: KernelNetwork, local: Address) -> Listener:
+        tried.append(local.port)
+        if len(tried) == 1:
+            raise OSError(errno.EADDRINUSE, "Address already in use")
+        return await open_listener(network, local)
+
+    monkeypatch.setattr(KernelNetwork, "open_listener", open_second)
+    async with running() as server:
+        assert len(tried) == 2
+        assert server.port.number == tried[1]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
+        again.bind((HERE, tried[0]))  # the failed try left nothing open
 
 
 async def test_what_one_wake_up_brings_for_a_peer_leaves_together_and_in_order() -> None:
