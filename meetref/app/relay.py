@@ -164,31 +164,32 @@ async def serve(
     network: Network, settings: Settings, *, task_status: trio.TaskStatus[RelayServer] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Relay until cancelled; reports the running server. Raises `OSError` where a port is taken."""
-    port, listeners = await on_free_number(settings.port, partial(_open, network, settings))
-    server = RelayServer(network, make_relay(network, settings), port)
-    door = RelayDoor(server, settings.tls)
-    try:
+    async with AsyncExitStack() as stack:
+        port, listeners = await on_free_number(settings.port, partial(_open, network, settings, stack))
+        server = RelayServer(network, make_relay(network, settings), port)
+        door = RelayDoor(server, settings.tls)
         async with trio.open_nursery() as nursery:
             await nursery.start(server.run, name="relay")
             nursery.start_soon(server.run_port, name="clients")
             for listener in listeners:
                 await nursery.start(door.serve, listener, name=f"tcp {listener.local}")
             task_status.started(server)
-    finally:
-        port.close()
 
 
-async def _open(network: Network, settings: Settings, number: int) -> tuple[Port, list[Listener]]:
-    """The UDP port, and TCP under the same number on each of its addresses, and TLS."""
-    listeners: list[Listener] = []
-    async with AsyncExitStack() as stack:
+async def _open(
+    network: Network, settings: Settings, stack: AsyncExitStack, number: int
+) -> tuple[Port, list[Listener]]:
+    """The UDP port, and TCP under the same number on each of its addresses, and TLS; `stack` has them to close."""
+    async with AsyncExitStack() as opened:
         port = await open_port(network, settings.hosts, number)
-        stack.callback(port.close)
+        opened.callback(port.close)
+        listeners = []
         for each in [port.number] + ([settings.tls_port] if settings.tls is not None else []):
             for local in port.locals:
-                listeners.append(await network.open_listener(Address(local.host, each)))
-                stack.push_async_callback(listeners[-1].aclose)
-        stack.pop_all()
+                listener = await network.open_listener(Address(local.host, each))
+                opened.push_async_callback(listener.aclose)
+                listeners.append(listener)
+        stack.push_async_exit(opened.pop_all())
     return port, listeners
 
 
