@@ -24,6 +24,7 @@ from meetref.app.playout import Playout
 from meetref.app.receiver import Receiver
 from meetref.app.sender import Sender
 from meetref.app.signaling import ClientChannel, open_client_channel
+from meetref.media.feedback import ArrivalRecorder
 from meetref.media.mending import Mending, mutable_ids
 from meetref.meeting.channel import ChannelClosed
 from meetref.net.gathering import Interfaces
@@ -32,8 +33,8 @@ from meetref.net.news import Server
 from meetref.protocol import answering, offering
 from meetref.protocol.certificate import Certificate
 from meetref.protocol.dtls import Versions
-from meetref.protocol.negotiation import Kind, ReceivedTrack, SentTrack
-from meetref.wire import rtcp, signaling
+from meetref.protocol.negotiation import TRANSPORT_SEQUENCE_ID, Kind, ReceivedTrack, SentTrack
+from meetref.wire import rtcp, rtp, signaling
 from meetref.wire.address import Address
 from meetref.wire.reader import Malformed
 
@@ -57,7 +58,8 @@ class Client:
     `senders` has a `Sender` for each source that is published; `receivers` a `Receiver` for each slot, by mid, and
     `tracks` what was agreed on for it.
     `key_log` of `open_client` is told the secrets of both connections, which speak `dtls_versions`; without
-    `embeds_handshake` DTLS waits for ICE.
+    `embeds_handshake` DTLS waits for ICE. Who `tells_arrivals` tells the server when each packet arrives, as browsers
+    do, and is sent what fits through their line; who does not is sent everything at once.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Client:
         self.key_log: Callable[[str], None] | None = None
         self.dtls_versions: Versions = "1.3 preferred"
         self.embeds_handshake = True
+        self.tells_arrivals = False
         self.servers: Sequence[Server] = ()
         self.interfaces: Interfaces = "all"
         self._say = say
@@ -92,6 +95,7 @@ class Client:
         self._mids: dict[int, str] = {}
         self._heard = trio.Event()
         self._asks = False
+        self._arrivals = ArrivalRecorder(sender_ssrc=1)
 
     # --- what the owner does --------------------------------------------------------------------------
 
@@ -191,6 +195,8 @@ class Client:
             self.down.on_control = self._on_down_control
         offer = answering.read_offer(message.sdp, fec=True)
         self.down.restart_if_asked(offer.transport)
+        if not self.tells_arrivals:
+            offer = offer.without_arrivals()
         answer = answering.answer(offer, self.down.transport("active"), session_id=2, version=message.number)
         self.down.describe(answer.remote)
         for track in answer.tracks:
@@ -208,6 +214,9 @@ class Client:
     # --- media ----------------------------------------------------------------------------------------
 
     def _on_packet(self, plain: bytes, now: float) -> None:
+        place = rtp.find_extension(plain, TRANSPORT_SEQUENCE_ID) if self.tells_arrivals else None
+        if place is not None:
+            self._arrivals.record(int.from_bytes(plain[place[0] : place[0] + 2]), now)
         ssrc = int.from_bytes(plain[8:12])
         receiver = self._by_ssrc.get(ssrc)
         if receiver is not None:
@@ -251,6 +260,8 @@ class Client:
             for sender in self.senders.values():
                 sender.tick(now)
             self._report_clocks(now)
+            if self.down is not None and self._arrivals.next_timeout() <= now:
+                self.down.send_control(*self._arrivals.build(now))
 
     def _report_clocks(self, now: float) -> None:
         """On *down* nothing is sent that could tell the round trip, so ask for it; on *up* the server may ask."""
@@ -278,6 +289,7 @@ async def open_client(
     key_log: Callable[[str], None] | None = None,
     dtls_versions: Versions = "1.3 preferred",
     embeds_handshake: bool = True,
+    tells_arrivals: bool = False,
     servers: Sequence[Server] = (),
     interfaces: Interfaces = "all",
 ) -> AsyncIterator[Client]:
@@ -292,7 +304,7 @@ async def open_client(
         certificate = certificate or Certificate.generate(network.dice, now_wall=network.wall_clock())
         client = Client(network, certificate, channel.send)
         client.key_log, client.dtls_versions = key_log, dtls_versions
-        client.embeds_handshake = embeds_handshake
+        client.embeds_handshake, client.tells_arrivals = embeds_handshake, tells_arrivals
         client.servers, client.interfaces = servers, interfaces
         async with trio.open_nursery() as nursery:
             client._nursery = nursery

@@ -27,7 +27,7 @@ LONGEST_ROUND_TRIP = 10.0  # seconds; more than that is a mistake of somebody's
 SILENCE = 1.0  # seconds for which what was sent has no answer, after which the rate is cut, again and again
 SILENCE_DECREASE = 0.5
 FALL, FALLING = 0.95, 2.0  # what is left of the estimate after a fall, at most, and seconds that it tells of
-BURST = 0.5  # seconds from a switch to another layer, or from the beginning of a probe
+BURST = 0.5  # seconds from a keyframe, or from the beginning of a probe
 UTILIZATION = 0.9  # of what comes out of the queue that those make
 
 _arrival = itemgetter(3)
@@ -111,6 +111,9 @@ class Estimator:
         lost = len(reports) - len(received)
         is_full = lost > 0 and self._loss.ours(bounds(lost / len(reports), len(reports))[0]) > HIGH_LOSS
         bursts = 0 <= reports[-1][2] - self._burst_at < BURST
+        if bursts:
+            self._passage.counts.add(len(received), lost, 0)
+            is_full = is_full or self._loss.ours(self._passage.counts.least_loss) > HIGH_LOSS
         if is_full or bursts:
             self._acknowledged.expect_change()
         # Who sends little is not judged by what arrives, unless not even that does.
@@ -126,9 +129,8 @@ class Estimator:
                 self._delay.on_usage(self._trend.usage, self._acknowledged.bitrate_bps, now, limited=limited)
         if self._limit.on_sent(octets, reports[-1][2], self.target_bps):
             self._acknowledged.expect_change()
-        self._loss.on_counts(
-            len(received), lost, octets, self._delay.bitrate_bps, now, steady=not self.has_just_fallen(now)
-        )
+        steady = not (bursts or self.has_just_fallen(now))  # spec: bandwidth/steady-loss
+        self._loss.on_counts(len(received), lost, octets, self._delay.bitrate_bps, now, steady=steady)
         before = self.target_bps
         self._settle()
         if self.target_bps < FALL * before:

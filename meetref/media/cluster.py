@@ -23,7 +23,8 @@ OCTETS = 4_500
 (Linux' `tc tbf` at least one), and a cluster that is not larger would find a line without a limit."""
 STEP = 0.005  # seconds from one burst of a cluster to the next
 GRACE = 0.1  # seconds by which it may be late; then it is given up
-LEAST_SHARE = 0.8  # of its packets and octets must have come before it is judged
+LEAST_SHARE = 0.8  # of its packets and octets must have come before it is judged, or
+LEAST_SHARE_TO_THE_END = 0.5  # so many where its last came too: a full queue would have lost that, and not one before
 LONGEST = 1.0  # seconds between its first and its last packet; of a longer one nothing is believed
 UNSATURATED = 0.9  # of the rate at which it left: what comes more slowly found the capacity,
 UTILIZATION = 0.95  # of which this much is then believed
@@ -54,6 +55,8 @@ class Trial:
         self._ended_at = math.inf
         self._octets = self._packets = 0
         self._came: list[tuple[int, float, float]] = []  # size, when it left, when it came
+        self._told_octets = 0
+        self._told_until, self._came_to_the_end = -math.inf, False
 
     def is_late(self, now: float) -> bool:
         """Whether it takes too long: nobody could send its padding."""
@@ -80,17 +83,33 @@ class Trial:
 
     def on_reports(self, reports: Sequence[PacketReport]) -> float | None:
         """What it found, in bits a second, if these reports are about it and enough of it came."""
-        mine = [
-            (size, sent_at, arrived_at)
-            for _, size, sent_at, arrived_at in reports
-            if self.began_at <= sent_at <= self._ended_at and arrived_at is not None
-        ]
+        told = [each[1:] for each in reports if self.began_at <= each[2] <= self._ended_at]
+        mine = [(size, sent_at, arrived_at) for size, sent_at, arrived_at in told if arrived_at is not None]
         self._came += mine  # also while it still leaves: nothing is told twice
+        self._told_octets += sum(size for size, _, _ in told)
+        for _, sent_at, arrived_at in told:
+            if sent_at >= self._told_until:
+                self._told_until, self._came_to_the_end = sent_at, arrived_at is not None
         if not mine or self._ended_at == math.inf:
             return None
-        octets = sum(size for size, _, _ in self._came)
-        enough = len(self._came) >= LEAST_SHARE * self._packets and octets >= LEAST_SHARE * self._octets
-        return self._judged(octets) if enough else None
+        return self._judged(sum(size for size, _, _ in self._came)) if self._is_enough else None
+
+    @property
+    def _is_enough(self) -> bool:
+        packets, octets = len(self._came), sum(size for size, _, _ in self._came)
+        ends = self._came_to_the_end and self._told_octets >= self._octets
+        least = LEAST_SHARE_TO_THE_END if ends else LEAST_SHARE
+        return packets >= least * self._packets and octets >= least * self._octets  # spec: bandwidth/probe-result
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether all of it is told of, and too little came for it to be judged."""
+        return self._told_octets >= self._octets and not self._is_enough
+
+    @property
+    def is_untold(self) -> bool:
+        """Whether nothing is told of it yet."""
+        return not self._told_octets
 
     def _judged(self, octets: int) -> float | None:
         sent = sorted((sent_at, size) for size, sent_at, _ in self._came)

@@ -49,6 +49,7 @@ class LossRate:
         self.steady_loss = 0.0
         self.foreign_loss = 0.0
         self._window: LossCount | None = None
+        self._is_steady = True  # all of the window
         self._lossy: LossCount | None = None  # since loss began, or the ceiling came down
         self._lossy_since = math.inf
         self._decreased_at = -math.inf
@@ -67,15 +68,17 @@ class LossRate:
     ) -> None:
         """Packets of a feedback that came and that did not, octets sent in all of them, and the estimate so far.
 
-        Not `steady`: the estimate has just come down, and what is lost may be lost of what was too much.
+        Not `steady`: the estimate has just come down, or more leaves than usual, and what is lost may be lost of that.
         """
         window = self._window
         if window is None:
             window = self._window = LossCount(now)
         window.add(received, lost, octets)
+        self._is_steady = self._is_steady and steady
         if now - window.began_at >= WINDOW and window.packets >= LEAST_PACKETS:
             self._window = LossCount(now)
-            self._smooth(window, steady=steady)
+            self._smooth(window, steady=self._is_steady)
+            self._is_steady = True
             if self._experiment is None:
                 self._judge(window, estimate_bps, now)
             else:

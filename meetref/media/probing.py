@@ -1,10 +1,10 @@
 """When to probe: bursts above the estimate find room that nobody finds by sending what there is to send.
 
 Stands above `media/cluster`, one probe; looks at the estimator of `media/bandwidth` after every feedback.
-Specification: none; libwebrtc's ProbeController (M138): three and six times the start, then twice the estimate as
-long as 70 percent of a probe came through, twice every five seconds while the sender is application-limited, and 85
-percent of what there was before a sudden drop. None while queues grow or loss limits us, and none for what nobody
-would be sent. Ours is that a thin line is tried step by step, as layers are.
+Specification: none; libwebrtc's ProbeController (M138): twice the estimate as long as 70 percent of a probe came
+through, twice every five seconds while the sender is application-limited, and 85 percent of what there was before a
+sudden drop. None while queues grow or loss limits us, and none for what nobody would be sent. Ours are that the first
+leaves before anything else, and that a thin line is tried step by step, as layers are.
 Leaves out: the padding itself.
 Read next: `media/cluster.py`, or `media/pacing.py`.
 """
@@ -19,7 +19,10 @@ from meetref.media.bandwidth import Estimator
 from meetref.media.cluster import STEP, Cluster, Trial
 from meetref.media.departures import PacketReport
 
-FIRST_SCALES = (3.0, 6.0)
+FIRST_BPS = 2_500_000
+"""Tried before anything else leaves: a camera at its best, and what the Jitsi bridge begins with."""
+SECOND_BPS = 320_000
+"""Tried if that was lost, because it was too much for a queue in which the handshake still waited."""
 SCALE = 2.0
 ENOUGH = 0.7  # of a cluster's rate: if the estimate reaches that much, a further one follows
 TRUSTED_BPS = 2_000_000  # of less a probe is short, and may find what is not there: no more than one step is tried
@@ -48,6 +51,7 @@ class Prober:
         self._target_bps = start_bps
         self._ahead: deque[Cluster] = deque()
         self._trials: deque[Trial] = deque(maxlen=MAXIMUM_TRIALS)  # the last may be under way
+        self._first: Trial | None = None  # until it is known that it has to be made again
         self.sending = False
         """Whether a cluster is under way, and `on_sent` has to be told."""
         self._next_at = math.inf
@@ -71,9 +75,9 @@ class Prober:
         return self._trials[-1].began_at if self._trials else -math.inf
 
     def begin(self, now: float) -> None:
-        """Media may flow: look what the way carries."""
-        # spec: bandwidth/probe-at-start
-        self._probe([scale * self._target_bps for scale in FIRST_SCALES], now)
+        """Media may flow: look what the way carries, before they do."""
+        self._probe([FIRST_BPS], now)  # spec: bandwidth/probe-at-start
+        self._first = self._trials[-1] if self.sending else None
 
     def on_demand(self, bitrate_bps: float, step_bps: float = math.inf) -> None:
         """What would be sent if the way were wide: all that is visible, in the best layers that are of use.
@@ -101,6 +105,9 @@ class Prober:
             # What came as fast as it left, if late, says that there is so much, not that there is no more.
             if rate is not None and (trial.is_slowed or rate > self._target_bps):  # spec: bandwidth/probe-believed
                 found = rate
+        if self._first is not None and self._first.is_lost:
+            self._first = None
+            self._probe([SECOND_BPS], now)
         return found
 
     def on_estimate(self, estimator: Estimator, now: float) -> None:
@@ -115,7 +122,7 @@ class Prober:
             self._ahead.clear()
             self._further_bps = math.inf
             self._drop = self._drop or (before, now)
-        elif self._target_bps < DROP * before and estimator.state == "normal":
+        elif self._target_bps < DROP * before and estimator.state == "normal" and now - self.began_at > PATIENCE:
             # Neither a queue nor loss: feedback did not come for a while, and the way may be as wide as before.
             self._drop, self._limited_at = (before, now), now
             self._recover(now)
@@ -185,6 +192,7 @@ class Prober:
         if self.sending and self._trials[-1].is_late(now):
             self.sending = False
             self._trials.pop()
+            self._first = None
         if not self.sending and self._ahead:
             self._trials.append(Trial(self._ahead.popleft(), now))
             self.sending = True
@@ -197,3 +205,6 @@ class Prober:
         else:
             self._further_bps = math.inf
             self._next_at = math.inf
+            if self._first is not None and self._first.is_untold:
+                self._first = None
+                self._probe([FIRST_BPS], now)  # the feedback was lost

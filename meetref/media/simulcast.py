@@ -90,8 +90,8 @@ class Selection(Generic[Encoding]):
 
     __slots__ = ("awaited", "awaited_since", "shown", "shown_since", "spatial", "temporal", "uses", "wanted")
 
-    def __init__(self) -> None:
-        self.wanted: Encoding | Literal["largest", "nothing"] = "largest"
+    def __init__(self, wanted: Literal["largest", "nothing"] = "largest") -> None:
+        self.wanted: Encoding | Literal["largest", "nothing"] = wanted
         self.temporal = self.spatial = ALL_LAYERS
         self.shown: Encoding | None = None
         self.shown_since = -math.inf

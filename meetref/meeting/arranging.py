@@ -2,7 +2,7 @@
 
 Everything that changes what somebody could see ends in `arrange` or `connection_changed`. A small room is looked at on
 the spot; in a larger one, where a thousand may come and go, a task looks once a tick, and at so many viewers at most.
-Three other tasks look at voices, at what each viewer's connection carries, and at how well it does.
+Other tasks look at voices, at what each viewer's connection carries, and at how well it does.
 Stands above `meeting/seating` (whom one viewer sees), `meeting/seats`, `meeting/portions`, `meeting/listening` and
 `meeting/quality`; below `meeting/room`. Specification: none; docs/architecture.md, "Seats".
 Leaves out: who is in the room, and what they write. Read next: `meeting/seating.py`, `meeting/portions.py`.
@@ -41,6 +41,9 @@ LISTEN_EVERY = 0.3
 PORTION_EVERY = 0.2
 """Seconds between two looks at what everybody's connection carries."""
 
+GET_TO_KNOW_EVERY = 0.05
+"""The same for connections of which nothing is known yet: their viewers wait for pictures."""
+
 GAUGE_EVERY = 2.0
 """Seconds between two looks at how well everybody's connections do."""
 
@@ -72,6 +75,7 @@ class Arranging:
         self._sending: set[str] = set()  # whose *up* connection carries something else
         self._waiting: dict[Participant, None] = {}  # viewers to be looked at, in this order
         self._wake = trio.Event()
+        self._has_newcomers = trio.Event()
 
     def welcome(self, participant: Participant) -> None:
         """Tell somebody who came, perhaps again, what the others know."""
@@ -109,6 +113,7 @@ class Arranging:
             self._sending.add(participant.id)
         else:
             self._waiting[participant] = None
+            self._has_newcomers.set()
         self._look_soon()
 
     def _look_soon(self) -> None:
@@ -228,9 +233,20 @@ class Arranging:
                     _guarded(viewer.down, viewer.down.tend, trio.current_time())
             offers: Offers = {}
             async for viewer in self._in_turn():
-                if viewer.down is not None and viewer.seats is not None:
-                    portion = partial(self._portion_for, viewer, viewer.seats, offers)
-                    _guarded(viewer.down, portion, trio.current_time())
+                self._portion_for(viewer, offers)
+
+    async def get_to_know(self) -> None:
+        """Look more often at connections that have just begun, until cancelled: what one carries is known soon."""
+        while True:
+            await self._has_newcomers.wait()
+            self._has_newcomers = trio.Event()
+            while newcomers := [viewer for viewer in self._people.values() if _is_new(viewer.down)]:
+                await trio.sleep(GET_TO_KNOW_EVERY)
+                self._read_aside(trio.current_time())
+                for viewer in newcomers:
+                    if viewer.down is not None:
+                        _guarded(viewer.down, viewer.down.tend, trio.current_time())
+                        self._portion_for(viewer, {})
 
     async def _in_turn(self) -> AsyncIterator[Participant]:
         """Everybody; where there are many, media have their turn in between."""
@@ -240,7 +256,11 @@ class Arranging:
             if number % LOOKS_AT_A_TIME == 0:
                 await trio.lowlevel.checkpoint()
 
-    def _portion_for(self, viewer: Participant, seats: Seats, offers: Offers, now: float) -> None:
+    def _portion_for(self, viewer: Participant, offers: Offers) -> None:
+        if viewer.down is not None and viewer.seats is not None:
+            _guarded(viewer.down, partial(self._divide, viewer, viewer.seats, offers), trio.current_time())
+
+    def _divide(self, viewer: Participant, seats: Seats, offers: Offers, now: float) -> None:
         portions = self.portions.get(viewer.id)
         if portions is None or portions.seats is not seats:
             portions = self.portions[viewer.id] = Portions(seats, self.listening.loudness)
@@ -266,6 +286,10 @@ class Arranging:
     def _bars(self, people: Iterable[str]) -> signaling.Quality:
         known = ((person, self.gauges[person].bars) for person in people)
         return signaling.Quality([signaling.PersonQuality(person, few) for person, few in known if few is not None])
+
+
+def _is_new(down: Down | None) -> bool:
+    return down is not None and down.connected and not down.capacity.is_known
 
 
 def _guarded(down: Down, work: Callable[[float], None], now: float) -> None:

@@ -20,18 +20,18 @@ from meetref.media.bandwidth import Estimator
 from meetref.media.departures import PacketReport
 from meetref.media.feedback import DepartureHistory
 from meetref.media.pacing import FACTOR, Pacer
-from meetref.media.probing import Prober
+from meetref.media.probing import FIRST_BPS, Prober
 from meetref.wire.transportfeedback import TransportFeedback
 
-START_BPS = 2_500_000
-"""Before anything is known: as the Jitsi bridge begins. A thinner line shows within seconds."""
+START_BPS = 300_000
+"""Before anything is known, and where nothing ever gets known of a line that does answer: as libwebrtc begins."""
 MAXIMUM_BPS = 50_000_000
 DRAINS_WITHIN = 0.5
 """Seconds in which all that waits leaves, though faster than the estimate says: who shows a still screen is sent
 little, so little is known of their line, and the next slide is not to take seconds on a wide one."""
 OVERHEAD = 28  # octets of IP and UDP, which fill a line as all others do
 IDLE = 1.0  # seconds in which nothing is sent
-UNTOLD = 3.0  # seconds of sending after which a viewer that said nothing of it never will
+TOLD_WITHIN = 1.0  # seconds of sending; a viewer that has said nothing of it then never will
 
 
 class Capacity:
@@ -42,11 +42,14 @@ class Capacity:
         self.estimator = Estimator(start_bps, maximum_bps=MAXIMUM_BPS)
         self.prober = Prober(start_bps, maximum_bps=MAXIMUM_BPS)
         self.allowance = Allowance(start_bps)
-        self.pacer: Pacer[Any] = Pacer(drains_within=DRAINS_WITHIN)
+        self.pacer: Pacer[Any] = Pacer(FACTOR * start_bps, drains_within=DRAINS_WITHIN)
+        self.is_known = False
+        """Whether the budget is more than a guess; until then pictures wait."""
         self.feedbacks = 0
         self.overhead = 0.0
         """What protection adds to the media, as a part of them."""
-        self._began_at = math.inf  # when something was sent for the first time, as far as was looked
+        self._began_at = math.inf
+        self._sent_at = math.inf  # for the first time, as far as was looked
         self._is_untold = False
 
     @property
@@ -54,9 +57,27 @@ class Capacity:
         return MAXIMUM_BPS if self._is_untold else self.estimator.target_bps
 
     @property
+    def is_wide(self) -> bool:
+        """Whether one more picture will do no harm, however large."""
+        return self.budget_bps >= FIRST_BPS
+
+    @property
     def media_bps(self) -> float:
         """What of the budget is left for media."""
         return self.budget_bps / (1 + self.overhead)  # spec: fec/within-the-bandwidth
+
+    def expect_silence(self) -> None:
+        """The viewer did not promise to tell what arrives, so nothing is waited for."""
+        self.is_known = True
+        self._be_untold()
+
+    def begin(self, now: float) -> None:
+        """Media may flow: look what the line carries before they do, and call `padding`."""
+        self._began_at = now
+        if self._is_untold:
+            return
+        self.prober.on_demand(FIRST_BPS)
+        self.prober.begin(now)
 
     def on_sent(self, first_number: int, packets: Sequence[bytes], now: float) -> None:
         """These packets leave together; their transport-wide numbers go up by one from `first_number`."""
@@ -76,13 +97,12 @@ class Capacity:
             return
         self.feedbacks += 1
         self._is_untold = False
-        if self.feedbacks == 1:
-            self.prober.begin(now)
         self.estimator.on_burst(self.prober.began_at)
         self.estimator.on_reports(reports, now)
         found = self.prober.on_reports(reports, now)
         if found is not None:
             self.estimator.on_probe(found, now)
+            self.is_known = True
         self.prober.on_estimate(self.estimator, now)
         self.pacer.set_rate(FACTOR * self.estimator.target_bps)
 
@@ -94,6 +114,10 @@ class Capacity:
     def on_switch(self, now: float) -> None:
         """Another source or layer begins, with a keyframe, and takes more or less than what was sent before."""
         self.estimator.on_switch(now)
+
+    def on_keyframe(self, now: float) -> None:
+        """A keyframe of what is sent anyway leaves, because somebody wanted one: the queue that it makes is its own."""
+        self.estimator.on_burst(now)
 
     def on_round_trip(self, seconds: float) -> None:
         self.estimator.on_round_trip(seconds)
@@ -120,11 +144,18 @@ class Capacity:
 
     def look(self, now: float) -> None:
         """To be called a few times a second: what nobody acknowledges may not arrive, and there may be room again."""
+        self.is_known = self.is_known or now - self._began_at >= TOLD_WITHIN
         newest_at = self.departures.newest_at
-        if newest_at is not None:
-            self.estimator.on_departure(newest_at)
-            self.estimator.handle_timeout(now)
-            self._began_at = min(self._began_at, newest_at)
-            self._is_untold = not self.feedbacks and now - self._began_at >= UNTOLD
-            if self.feedbacks and now - newest_at >= IDLE:
-                self.prober.on_idle(now)
+        if newest_at is None:
+            return
+        self.estimator.on_departure(newest_at)
+        self.estimator.handle_timeout(now)
+        self._sent_at = min(self._sent_at, newest_at)
+        if not self.feedbacks and now - self._sent_at >= TOLD_WITHIN:
+            self._be_untold()
+        if self.feedbacks and now - newest_at >= IDLE:
+            self.prober.on_idle(now)
+
+    def _be_untold(self) -> None:
+        self._is_untold = True
+        self.pacer.set_rate(math.inf)

@@ -117,6 +117,7 @@ class Down(Link):
         self.lock: Callable[[Sequence[Parts]], list[bytes]] = self._not_yet
         self.capacity = Capacity()
         self.on_sent = self.capacity.on_sent
+        self.on_keyframe = self.capacity.on_keyframe
         self.may_repeat = self.capacity.may_repeat
         self.pacer: Pacer[tuple[Slot, Incoming]] = self.capacity.pacer
         self.red = Worth()
@@ -127,6 +128,7 @@ class Down(Link):
         self._on_start = on_start
         self._on_failure = on_failure
         self._wake = wake
+        self.is_begun = False
         self._report_at = math.inf  # before its time, because something begins
         self._reported_at = -math.inf
         self._unread: list[bytes] = []
@@ -211,7 +213,10 @@ class Down(Link):
     def answered(self, answer: TakenAnswer, now: float) -> None:
         """Take what the viewer's answer agreed to."""
         read: dict[tuple[str, ...], Mapping[str, tuple[int, int]]] = {}  # one for all slots that are answered alike
-        for mid, section in answer.accepted.items():
+        accepted = answer.accepted
+        if accepted and not any(section.transport_sequence for section in accepted.values()):
+            self.capacity.expect_silence()
+        for mid, section in accepted.items():
             slot = self.slots.get(mid)
             if slot is not None:
                 self._accepted.add(mid)
@@ -389,6 +394,10 @@ class Down(Link):
         self.peer.handle_timeout(now)
         if not self.connected:
             return
+        if not self.is_begun:
+            self.is_begun = True
+            self.capacity.begin(now)
+            self._pad(now)
         if self.capacity.next_timeout() <= now:
             self.capacity.handle_timeout(now)
             self._pad(now)

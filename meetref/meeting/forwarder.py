@@ -44,6 +44,8 @@ class Link(Protocol):
     """See `protocol.lock.Session.lock_run`."""
     on_sent: Callable[[int, Sequence[bytes], float], None]
     """Told of every run: its first transport-wide number, and the packets as they leave."""
+    on_keyframe: Callable[[float], None]
+    """Told when the first packets of a keyframe leave, or wait to."""
     pacer: Pacer[tuple[Slot, Incoming]]
     """Where pictures wait that would fill the viewer's line."""
 
@@ -70,7 +72,7 @@ class Slot(Viewing):
     """One outgoing stream of a viewer's connection; who is seen in it changes, the stream goes on."""
 
     __slots__ = (
-        "base", "doubles", "fec", "first_timestamp", "formats", "keyframe_left_at", "mid", "payload_type",
+        "base", "doubles", "fec", "first_timestamp", "formats", "keyframe", "keyframe_left_at", "mid", "payload_type",
         "red_payload_type", "repair", "rewriter", "row", "shield",
     )  # fmt: skip
 
@@ -100,16 +102,18 @@ class Slot(Viewing):
         """What makes it, and remembers where it went, as long as this source is shown."""
         self.first_timestamp: int | None = None
         """The first RTP timestamp of the track that is shown now; None until its first packet has gone."""
+        self.keyframe: int | None = None
+        """The timestamp, as it came, of the newest keyframe."""
         self.keyframe_left_at = -math.inf
         """When the newest keyframe has left, or will have, at the pace of what waits before it."""
         self.base: tuple[float, int] | None = None
         """A moment of this server's clock and the RTP timestamp that stands for it: the slot's one straight line."""
 
-    def show(self, track: Track | None, now: float) -> None:
+    def show(self, track: Track | None, now: float, *, wanted: Literal["largest", "nothing"] = "largest") -> None:
         if track is not self.track:
             self.first_timestamp = None
             self.rewriter.keep_layers(ALL_LAYERS)
-        super().show(track, now)
+        super().show(track, now, wanted=wanted)
 
     def want(
         self,
@@ -169,6 +173,9 @@ class Slot(Viewing):
         shown, thinning = self.selection.shown, self.rewriter.thinning
         if shown is not None and shown.keyframe_timestamp in (packets[0].timestamp, packets[-1].timestamp):
             self.keyframe_left_at = now + pacer.waiting_for
+            if shown.keyframe_timestamp != self.keyframe:
+                self.keyframe = shown.keyframe_timestamp
+                self.link.on_keyframe(now)
         elif thinning is not None and thinning.waits and now > self.keyframe_left_at:
             self.want_keyframe(now)  # spec: rewriting/spatial-up-at-keyframe
 

@@ -25,7 +25,7 @@ from meetref.meeting.up import Up
 from meetref.protocol.answering import Offer
 from meetref.protocol.description import Unusable
 from meetref.protocol.fragment import Update, write_fragment
-from meetref.protocol.negotiation import SentTrack
+from meetref.protocol.negotiation import TRANSPORT_SEQUENCE, SentTrack
 from meetref.protocol.oneway import answer_once
 from meetref.wire import signaling
 from meetref.wire.address import Address
@@ -110,6 +110,8 @@ class OneWay(Participant):
             sections = [track for track in self.offer.tracks if track.kind == kind]
             for seat, section in enumerate(sections):
                 slots[section.mid] = self.down.fill_slot(f"{letter}{seat}", section, f"seat-{seat}")
+        if not any(TRANSPORT_SEQUENCE in section.extensions for section in self.offer.tracks):
+            self.down.capacity.expect_silence()
         self.seats = RequestedSeats(self.down)
         await self._start("down", self.down)
         return slots

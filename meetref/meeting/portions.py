@@ -68,8 +68,13 @@ class Portions:
         self._look_at = -math.inf
 
     def look(self, offers: Offers, now: float) -> signaling.Video | None:
-        """Choose anew if there is a reason to. Gives what the viewer is to be told, if anything."""
+        """Choose anew if there is a reason to. Gives what the viewer is to be told, if anything.
+
+        While nothing is known of the line, nothing is chosen, and pictures wait (`Seats.show`).
+        """
         seats, capacity = self.seats, self.seats.down.capacity
+        if not capacity.is_known:  # spec: allocation/nothing-before-the-line-is-known
+            return None
         due = self._allocator.due(capacity.media_bps, now, keeping_bps=capacity.carried_bps)
         if now < self._look_at and not due:
             return None

@@ -95,6 +95,7 @@ class Room:
             nursery.start_soon(self.arranging.seat, name="seats")
             nursery.start_soon(self.arranging.listen, name="listening")
             nursery.start_soon(self.arranging.portion, name="portions")
+            nursery.start_soon(self.arranging.get_to_know, name="newcomers")
             nursery.start_soon(self.arranging.gauge, name="quality")
             if self.webinar is not None:
                 nursery.start_soon(self.webinar.run, name="webinar")

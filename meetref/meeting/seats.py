@@ -128,7 +128,9 @@ class Seats:
             self.unread[mid], wanted = wanted.codec, None
         changed = self.unread.get(mid) != before
         if slot.track is not wanted:
-            slot.show(wanted, now)
+            # What there is room for is decided a moment later (`meeting/portions`); a wide line need not wait for it.
+            waits = slot.kind == "video" and not self.down.capacity.is_wide
+            slot.show(wanted, now, wanted="nothing" if waits else "largest")
             changed = True
         return changed
 

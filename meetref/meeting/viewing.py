@@ -50,15 +50,15 @@ class Viewing(ABC):
 
     # --- what is shown ------------------------------------------------------------------------------
 
-    def show(self, track: Track | None, now: float) -> None:
-        """Show another track from its next keyframe (audio: next packet) on, or nothing."""
+    def show(self, track: Track | None, now: float, *, wanted: Literal["largest", "nothing"] = "largest") -> None:
+        """Show another track from its next keyframe (audio: next packet) on, or nothing; `wanted` of its encodings."""
         if track is self.track:
             return
         if self.track is not None:
             self.track.slots.remove(self)
             self._choose(self.track, now, lambda: self.selection.lose())
         self.track = track
-        self.selection = Selection()
+        self.selection = Selection(wanted)
         if track is not None:
             track.slots.append(self)
             self.look(now)

@@ -9,7 +9,7 @@ that a second offer keeps what the first one agreed on. Read next: `protocol/pee
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal
@@ -110,6 +110,11 @@ class Offer:
     bundle: tuple[str, ...]
     _session: Session = field(repr=False)
     _taken: dict[str, _Taken] = field(repr=False)
+
+    def without_arrivals(self) -> Offer:
+        """The same to somebody who will not tell when packets arrive, though they have their numbers."""
+        taken = {mid: replace(each, codecs=_without_clock(each.codecs)) for mid, each in self._taken.items()}
+        return replace(self, _taken=taken)
 
     def without_text(self) -> Offer:
         """What is worth keeping of it once it is answered: a browser's attributes fill 30 kB."""
@@ -219,7 +224,7 @@ def _take(
     if kind is None or mid is None or mid not in bundle or is_rejected(section) or section.protocol not in _PROTOCOLS:
         return None  # spec: sdp/reject-section
     offered = read_codecs(section)
-    codecs = choose_codecs(offered, codecs_of(kind, video), sent_by_us=way == "sendonly")
+    codecs: Sequence[Codec] = choose_codecs(offered, codecs_of(kind, video), sent_by_us=way == "sendonly")
     if not codecs:
         return None  # spec: sdp/reject-section
     if way == "recvonly":
@@ -228,10 +233,7 @@ def _take(
     without_clock = any("transport-cc" not in codec.feedback for codec in codecs)
     if TRANSPORT_SEQUENCE not in extensions or without_clock:  # spec: sdp/transport-wide-both
         extensions.pop(TRANSPORT_SEQUENCE, None)
-        codecs = [
-            replace(codec, feedback=tuple(name for name in codec.feedback if name != "transport-cc"))
-            for codec in codecs
-        ]
+        codecs = _without_clock(codecs)
     mixed = session.has("extmap-allow-mixed") or section.has("extmap-allow-mixed")
     if not mixed or not any(codec.name in DESCRIBED for codec in codecs):  # spec: sdp/mixed-extensions
         extensions.pop(DEPENDENCY_DESCRIPTOR, None)
@@ -247,6 +249,12 @@ def _take(
     measured = answers_clock(session, section)
     return _Taken(
         mid, kind, tuple(codecs), rtx, red, protection, tuple(extensions.values()), active, encodings, measured
+    )
+
+
+def _without_clock(codecs: Iterable[Codec]) -> tuple[Codec, ...]:
+    return tuple(
+        replace(codec, feedback=tuple(name for name in codec.feedback if name != "transport-cc")) for codec in codecs
     )
 
 

@@ -7,15 +7,13 @@ Read next: tests/generate/sessioncamera.py (who takes part), tests/generate/sess
 from __future__ import annotations
 
 from functools import partial
-from unittest.mock import patch
 
 import trio
 
-from meetref.meeting.capacity import Capacity
 from meetref.net.virtuallink import Impairments
 from meetref.wire import signaling
 from tests.generate.fecsession import fec_recovery
-from tests.generate.sessioncamera import BARE, WAY, camera, report_arrivals, show, speak, taking_part
+from tests.generate.sessioncamera import BARE, WAY, camera, show, speak, taking_part
 from tests.generate.told import Story, Told
 from tests.stories.people import Meeting, meeting
 from tests.stories.sizes import Sizes
@@ -27,7 +25,6 @@ SPEAK = {"ben": (1.5, 3.8), "ada": (4.0, 6.3)}
 FAR = Impairments(delay=0.025)
 WIDE = Impairments(delay=0.015, bandwidth_bps=500_000, queue_octets=64_000)
 THIN = Impairments(delay=0.015, bandwidth_bps=100_000, queue_octets=64_000)
-FIRST_GUESS = partial(Capacity, start_bps=500_000)
 FARTHER = Impairments(delay=0.1)
 LOSSY = Impairments(delay=0.1, loss=0.07)
 NOTHING = Impairments(delay=0.025, loss=1.0)
@@ -82,8 +79,7 @@ async def fec_call(told: Told, seed: int) -> None:
             await alice.publish(["camera"])
             nursery.start_soon(partial(show, alice.senders["camera"], "h", largest_part=200))
             await trio.sleep(0.2)
-            async with taking_part(told, scene, "bob", BOB, FARTHER) as bob:
-                nursery.start_soon(report_arrivals, bob)
+            async with taking_part(told, scene, "bob", BOB, FARTHER, tells_arrivals=True):
                 nursery.start_soon(tell_protection, told, scene, "bob")
                 await trio.sleep(1.5)
                 scene.network.connect(scene.host, scene.network.hosts["bob"], LOSSY, FARTHER)
@@ -108,26 +104,24 @@ async def tell_protection(told: Told, scene: Meeting, name: str) -> None:
 async def bandwidth_step(told: Told, seed: int) -> None:
     """Bob's line carries 500 kbit/s, then 100, then 500 again: a fifth of 2.5 and 0.5 Mbit/s."""
     told.listens = frozenset({"alice", "bob"})
-    with patch("meetref.meeting.down.Capacity", FIRST_GUESS):
-        async with meeting(seed, **BARE) as scene, trio.open_nursery() as nursery:
-            told.know(scene.host)
-            async with taking_part(told, scene, "alice", ALICE, watched=False, camera="on", key_log=False) as alice:
-                sizes = Sizes(alice, camera(frame_rate=20))
-                await sizes.publish()
-                nursery.start_soon(sizes.play)
-                await trio.sleep(1.0)
-                async with taking_part(told, scene, "bob", BOB, WIDE) as bob:
-                    nursery.start_soon(report_arrivals, bob)
-                    nursery.start_soon(tell_estimate, told, scene, "bob")
-                    bob.say(signaling.Look(tiles=1, large=192, small=192))
-                    await trio.sleep(2.0)
-                    for line, lasts in ((THIN, 5.0), (WIDE, 6.7)):
-                        scene.network.connect(scene.host, scene.network.hosts["bob"], line, WAY)
-                        told.remark(
-                            "network", "server > bob", f"the line carries {round(line.bandwidth_bps / 1000)} kbit/s"
-                        )
-                        await trio.sleep(lasts)
-                nursery.cancel_scope.cancel()
+    async with meeting(seed, **BARE) as scene, trio.open_nursery() as nursery:
+        told.know(scene.host)
+        async with taking_part(told, scene, "alice", ALICE, watched=False, camera="on", key_log=False) as alice:
+            sizes = Sizes(alice, camera(frame_rate=20))
+            await sizes.publish()
+            nursery.start_soon(sizes.play)
+            await trio.sleep(1.0)
+            async with taking_part(told, scene, "bob", BOB, WIDE, tells_arrivals=True) as bob:
+                nursery.start_soon(tell_estimate, told, scene, "bob")
+                bob.say(signaling.Look(tiles=1, large=192, small=192))
+                await trio.sleep(2.0)
+                for line, lasts in ((THIN, 5.0), (WIDE, 6.7)):
+                    scene.network.connect(scene.host, scene.network.hosts["bob"], line, WAY)
+                    told.remark(
+                        "network", "server > bob", f"the line carries {round(line.bandwidth_bps / 1000)} kbit/s"
+                    )
+                    await trio.sleep(lasts)
+            nursery.cancel_scope.cancel()
 
 
 async def tell_estimate(told: Told, scene: Meeting, name: str) -> None:
@@ -198,7 +192,7 @@ MEDIA_STORIES = {
          "fec/virtual-packets", "fec/within-the-bandwidth", "red/block-header", "rtcp/fraction-lost"),
     ),
     "fec-call": Story(
-        fec_call, 61, "A viewer who is far away and loses packets: the server puts FEC among the pictures",
+        fec_call, 67, "A viewer who is far away and loses packets: the server puts FEC among the pictures",
         ("rtp", "rtcp", "fec", "red", "repair"),
         ("fec/behind-its-picture", "fec/mutable-octets-zero", "fec/not-sent-again", "fec/one-line", "fec/one-missing",
          "fec/virtual-packets", "fec/worth-it"),

@@ -81,12 +81,15 @@ have come too late for what it protects. [The page about loss](../../../docs/los
 """,
     "bandwidth-step": """\
 Bob's line carries 500 kbit/s, after two seconds 100, and five seconds later 500 again: a fifth of 2.5 and 0.5 Mbit/s,
-so that the capture is small. Alice's three sizes are as small (190, 90 and 30 kbit/s on average), and the server's
-first guess, 2.5 Mbit/s otherwise, is a fifth of it, too. There is no sound. Captured at Bob, whose *down* connection
-is all there is; Alice is not shown. Between the packets stand the signaling, what happens to the line, and what the
-server estimates.
+so that the capture is small. Alice's three sizes are as small (190, 90 and 30 kbit/s on average). There is no sound.
+Captured at Bob, whose *down* connection is all there is; Alice is not shown. Between the packets stand the signaling,
+what happens to the line, and what the server estimates.
 
-Look at: the header extension 3 of each packet to Bob, the transport-wide number, which counts all packets of the
+Look at: what comes first, right behind the handshake: packets of nothing but padding on the stream for repairs (RTX),
+which leave at 2.5 Mbit/s, more than the line carries. So they come one behind the other at the rate of the line, and
+Bob's first feedback tells the server that rate, 428 kbit/s, before the first picture leaves. That is a probe.
+
+Then the header extension 3 of each packet to Bob, the transport-wide number, which counts all packets of the
 connection, whatever their stream; his feedback (filter `rtcp.rtpfb.fmt == 15`), seven times a second, with the arrival
 of every one of them in ticks of 250 microseconds; nothing else tells the server about the line. When the line gets
 thin nothing is lost and nothing is said: packets queue in front of it, and each comes later than the one before. The
@@ -96,11 +99,11 @@ plain. As long as the server sends less than it thinks it may, the estimate is h
 
 The picture gets smaller in two steps, each at a keyframe, and each behind all that still queues (a second and more:
 STUN checks are repeated meanwhile, because the answers to the first ones are late). When the queue has drained the
-estimate rises slowly, for nobody knows what a line carries on which nothing is sent. So bursts on the stream for
-repairs (RTX) are sent, of packets that had arrived just now: probes. Each tries what the next size takes, since a
-short one may find what is not there. Those at 7.5 s find that the line is still thin, those at 10.5 s that the next
-size fits, and those half a second later twice as much again; two seconds later, when it has lasted, the picture grows.
-What was off had to be switched on first: `layers` goes to Alice.
+estimate rises slowly, for nobody knows what a line carries on which nothing is sent. So there are probes again, now of
+packets that had arrived just before. Each tries what the next size takes, since a short one may find what is not
+there. By then the line is wide again: those at 8.7 s find that somewhat more fits, those at 9.9 s that the next size
+does, and those half a second later twice as much again; two seconds later, when it has lasted, the picture grows. What
+was off had to be switched on first: `layers` goes to Alice.
 [The page about it](../../../docs/bandwidth.md) shows such a step at full size.
 """,
     "speaker-change": """\

@@ -17,13 +17,10 @@ import trio
 
 from meetref.app.bot import ticks
 from meetref.app.client import Client, open_client
-from meetref.app.clientlink import ClientLink
 from meetref.app.frames import load, parse_ivf
 from meetref.app.sender import Sender
-from meetref.media.feedback import ArrivalRecorder
 from meetref.net.virtuallink import Impairments
-from meetref.protocol.negotiation import TRANSPORT_SEQUENCE_ID
-from meetref.wire import rtp, signaling, vp8
+from meetref.wire import signaling, vp8
 from tests.generate.told import Told
 from tests.media.layered import PATTERN, SYNC
 from tests.stories.people import Meeting
@@ -101,6 +98,7 @@ async def taking_part(
     microphone: signaling.MicrophoneState = "none",
     camera: signaling.CameraState = "none",
     key_log: bool = True,
+    tells_arrivals: bool = False,
 ) -> AsyncIterator[Client]:
     """Somebody is in the room while the block lasts. With `key_log` the capture has the secrets of both connections.
 
@@ -112,32 +110,5 @@ async def taking_part(
     scene.network.connect(host, scene.host, way)
     join = signaling.Join(room="algebra", name=name, microphone=microphone, camera=camera)
     log = told.capture.key_log if key_log else None
-    async with open_client(host, scene.address, join, key_log=log, **BARE) as client:
+    async with open_client(host, scene.address, join, key_log=log, tells_arrivals=tells_arrivals, **BARE) as client:
         yield client
-
-
-async def report_arrivals(client: Client) -> None:
-    """Tell the server, ten times a second, when each packet of *down* arrived, as browsers do."""
-    recorder = ArrivalRecorder(sender_ssrc=1)
-    down: ClientLink | None = None
-    while True:
-        await trio.sleep(0.02)
-        if down is None and client.down is not None:
-            down = client.down
-            note_arrivals(down, recorder)
-        if down is not None and recorder.next_timeout() <= trio.current_time():
-            for feedback in recorder.build(trio.current_time()):
-                down.send_control(feedback)
-
-
-def note_arrivals(link: ClientLink, recorder: ArrivalRecorder) -> None:
-    """Have every packet of a connection that has a transport-wide number recorded."""
-    take = link.on_packet
-
-    def note(plain: bytes, now: float) -> None:
-        number = rtp.parse(plain).extensions.get(TRANSPORT_SEQUENCE_ID)
-        if number is not None:
-            recorder.record(int.from_bytes(number), now)
-        take(plain, now)
-
-    link.on_packet = note

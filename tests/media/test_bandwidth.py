@@ -111,6 +111,20 @@ def test_what_is_lost_of_too_much_is_no_reason_for_protection() -> None:
     assert estimator.steady_loss == pytest.approx(0.05, abs=0.02)
 
 
+@pytest.mark.spec("bandwidth/steady-loss", "bandwidth/own-burst")
+def test_what_is_lost_of_a_burst_is_no_reason_for_protection() -> None:
+    """Half of its first tenth of a second, and nothing later."""
+    for burst in (True, False):
+        estimator = Estimator(2_000_000)
+        if burst:
+            estimator.on_burst(0.0)
+        for at, reports in told(0.0, 3.0, 500_000):
+            lost = [(*each[:3], None) if at < 0.2 and each[0] % 2 else each for each in reports]
+            estimator.on_reports(lost, at)
+        assert estimator.loss > 0
+        assert (estimator.steady_loss == 0) == burst
+
+
 @pytest.mark.spec("bandwidth/application-limited")
 def test_a_burst_that_found_more_shows_that_little_is_sent() -> None:
     estimator = Estimator(300_000)

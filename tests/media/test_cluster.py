@@ -109,13 +109,19 @@ def test_media_beside_it_is_part_of_it_and_what_left_before_or_after_is_not() ->
 
 
 @pytest.mark.spec("bandwidth/probe-result")
-def test_where_much_is_lost_nothing_is_read() -> None:
+@pytest.mark.parametrize(
+    ("lost", "found"),
+    [({0, 3, 6}, 800_000), ({1}, 900_000), ({10, 11}, 1_000_000), ({9, 10, 11}, None), (set(range(7)), None)],
+    ids=["by chance", "one", "the last two", "by a full queue", "most"],
+)
+def test_what_is_lost_before_the_last_is_none_of_a_full_queue(lost: set[int], found: float | None) -> None:
     trial = Trial(Cluster(6_000_000), 1.0)
     reports = arrived(sent(trial), 1_000_000)
-    lost: list[PacketReport] = [
-        (number, size, at, None if number % 3 == 0 else came) for number, size, at, came in reports
-    ]
-    assert trial.on_reports(lost) is None
+    assert len(reports) == 12
+    told = trial.on_reports([(*report[:3], None if report[0] in lost else report[3]) for report in reports])
+    assert told == (None if found is None else pytest.approx(0.95 * found, rel=0.1))
+    assert trial.is_lost is (found is None)
+    assert not trial.is_untold
 
 
 @pytest.mark.spec("bandwidth/probe-result")

@@ -29,6 +29,19 @@ def test_what_left_before_does_not_count() -> None:
     assert passage.bitrate_bps == pytest.approx(32_000 / 0.4)
 
 
+def test_what_comes_while_nothing_waits_and_after_the_queue_has_drained_tells_nothing() -> None:
+    """A voice goes on all the time; the burst between its packets makes 0.3 s of a queue."""
+    passage = Passage(10.0)
+    voice = [(10.0 + number * 0.02, 160) for number in range(60)]
+    burst = [(10.2, 1000)] * 15
+    free_at, came = 0.0, []
+    for left, size in sorted(voice + burst):
+        free_at = max(free_at, left) + 8 * size / 400_000
+        came.append((size, left, free_at + 7.0))
+    passage.on_received(*zip(*came, strict=True))
+    assert passage.bitrate_bps == pytest.approx(400_000, rel=0.05)
+
+
 def test_of_a_moment_and_of_a_voice_nothing_is_known() -> None:
     moment, voice = Passage(), Passage()
     moment.on_received([1000] * 10, [1.0] * 10, [1.0 + number * 0.01 for number in range(10)])

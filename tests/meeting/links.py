@@ -97,6 +97,7 @@ class Viewer:
         )
         assert self.peers.server.srtp is not None
         self.down.connected = True
+        self.down.is_begun = True  # nobody looks what the line carries
         self.down.lock = self.peers.server.srtp.lock_run
         self.down.offer_slot("v0", "video", "seat-0")
         self.down.offer_slot("a0", "audio", "seat-0")

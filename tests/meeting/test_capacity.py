@@ -8,6 +8,7 @@ import pytest
 
 from meetref.media.feedback import ArrivalRecorder
 from meetref.media.lipsync import PublisherClock, TrackClock
+from meetref.media.probing import FIRST_BPS
 from meetref.media.rewriting import Incoming
 from meetref.meeting.capacity import MAXIMUM_BPS, START_BPS, Capacity
 from meetref.meeting.track import Track
@@ -28,6 +29,7 @@ class Line:
         self._recorder = ArrivalRecorder(interval=0.05)
         self._coming: list[tuple[float, int]] = []
         self._dice = random.Random(1)
+        capacity.begin(self.now)
 
     def send(self, packets: list[bytes]) -> None:
         self.capacity.on_sent(self.number & 0xFFFF, packets, self.now)
@@ -62,14 +64,47 @@ class Line:
 
 def test_a_viewer_that_never_says_anything_is_not_limited_for_long() -> None:
     capacity = Capacity()
+    capacity.begin(0.0)
     capacity.look(0.0)
     capacity.on_sent(5, [bytes(100)], 1.0)
-    for tenth in range(10, 40):
+    for tenth in range(10, 20):
         capacity.look(tenth / 10)
         assert capacity.budget_bps == START_BPS
-        assert capacity.padding() == 0
-    capacity.look(4.0)
+    capacity.look(2.0)
+    assert capacity.is_known
     assert capacity.budget_bps == MAXIMUM_BPS
+    assert capacity.pacer.passes(1_000_000, 2.0)
+
+
+def test_who_promises_no_feedback_is_not_waited_for_until_there_is_some() -> None:
+    capacity = Capacity()
+    capacity.expect_silence()
+    assert capacity.is_known
+    line = Line(capacity, 500_000)
+    assert capacity.is_wide
+    assert capacity.padding() == 0
+    line.run(1.0, 100_000)
+    assert not capacity.is_wide
+
+
+@pytest.mark.parametrize("bitrate", [150_000, 500_000, 1_500_000, 20_000_000])
+@pytest.mark.spec("bandwidth/probe-at-start")
+def test_what_a_line_carries_is_known_before_any_picture_is_sent(bitrate: float) -> None:
+    line = Line(Capacity(), bitrate)
+    assert not line.capacity.is_known
+    line.run(0.6, 0)
+    assert line.capacity.is_known
+    assert line.capacity.budget_bps == pytest.approx(min(0.95 * bitrate, FIRST_BPS), rel=0.25)
+
+
+def test_where_nothing_can_be_sent_to_look_nobody_waits_for_long() -> None:
+    capacity = Capacity()
+    capacity.begin(0.0)
+    capacity.look(0.9)
+    assert not capacity.is_known
+    capacity.look(1.0)
+    assert capacity.is_known
+    assert capacity.budget_bps == START_BPS
 
 
 @pytest.mark.spec("pacing/repeats-beside-media")
@@ -139,8 +174,8 @@ def test_where_nothing_more_is_wanted_nobody_probes() -> None:
     line = Line(Capacity(), 40_000_000)
     line.capacity.on_demand(1_000_000)
     line.run(10, 1_000_000)
-    assert line.capacity.prober.clusters == 0
-    assert line.capacity.budget_bps >= START_BPS / 2
+    assert line.capacity.prober.clusters == 1, "that at the start"
+    assert line.capacity.budget_bps >= 1_000_000
 
 
 def test_padding_is_what_was_sent_before_in_the_repair_stream() -> None:

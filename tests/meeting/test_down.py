@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -16,7 +17,7 @@ from meetref.media.roundtrip import RoundTrip
 from meetref.meeting.down import MAXIMUM_UNREAD
 from meetref.meeting.repair import Verbatim
 from meetref.meeting.track import Track
-from meetref.protocol.negotiation import RTX_PAYLOAD_TYPE, AcceptedTrack, TakenAnswer, Transport
+from meetref.protocol.negotiation import RTX_PAYLOAD_TYPE, TRANSPORT_SEQUENCE, AcceptedTrack, TakenAnswer, Transport
 from meetref.protocol.videocodecs import AV1, H264
 from meetref.wire import rtcp, rtcpfeedback
 from tests.meeting.links import DELTA, KEY, Publisher, Viewer
@@ -314,6 +315,19 @@ def test_what_the_answer_does_not_read_no_slot_has() -> None:
     assert slot.rewriter.descriptor_id == 0
 
 
+@pytest.mark.parametrize("tells", [False, True])
+def test_an_answer_says_whether_feedback_will_come(tells: bool) -> None:
+    viewer = Viewer()
+    accepted = AcceptedTrack(
+        mid="v0", kind="video", receiving=True, payload_type=96, codecs={"VP8": 97},
+        extensions={TRANSPORT_SEQUENCE: 3}, feedback=("nack", "transport-cc") if tells else ("nack",),
+    )  # fmt: skip
+    viewer.down.answered(TakenAnswer(Transport("u", "p"), (replace(accepted, receiving=False),)), 0.0)
+    assert not viewer.down.capacity.is_known
+    viewer.down.answered(TakenAnswer(Transport("u", "p"), (accepted,)), 0.0)
+    assert viewer.down.capacity.is_known is not tells
+
+
 @pytest.mark.spec("simulcast/codec-that-is-read", "allocation/off-after-a-delay")
 def test_a_picture_that_turns_out_to_be_unreadable_is_let_go_of_as_any_other() -> None:
     """Its publisher may go on for a while: somebody else may want it."""
@@ -341,6 +355,17 @@ def paced(kilobits: int) -> tuple[Viewer, Camera, Track]:
     viewer.gets()
     viewer.down.pacer.set_rate(1000 * kilobits)
     return viewer, camera, voice
+
+
+@pytest.mark.spec("bandwidth/own-burst")
+def test_every_keyframe_is_taken_for_a_burst_of_our_own_once() -> None:
+    viewer, camera = showing()
+    told: list[float] = []
+    viewer.down.on_keyframe = told.append
+    camera.send_large(1.0, 20, key=True)
+    camera.send(1.1)
+    camera.send(1.2, key=True)
+    assert told == [1.0, 1.2]
 
 
 @pytest.mark.spec("pacing/rate", "pacing/audio-never-waits")
@@ -386,6 +411,7 @@ def test_what_came_late_and_waits_leaves_in_its_place() -> None:
         slot.send([Incoming(newest + each, 30_000, 0, b"a part", False) for each in ahead], 0.3)
     viewer.gets()
     viewer.down.pacer.set_rate(1e9)
+    viewer.down.capacity.estimator.on_probe(5_000_000, 0.3)  # so that there is room to repeat, too
     viewer.down.handle_timeout(1.0)
     numbers = [packet.sequence for packet in viewer.gets()]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -52,9 +53,9 @@ class Stage:
     def _find(self, person: str, source: signaling.Source) -> Track | None:
         return {"camera": self.cameras, "microphone": self.microphones}.get(source, {}).get(person)
 
-    def run(self, seconds: float, budget_bps: float) -> None:
+    def run(self, seconds: float, budget_bps: float, *, known: bool = True) -> None:
         """Everybody sends; the link's budget is what it is said to be."""
-        self.down.capacity = Fixed(budget_bps)  # type: ignore[assignment]
+        self.down.capacity = Fixed(budget_bps, known=known)  # type: ignore[assignment]
         end = self.now + seconds
         while self.now < end:
             self.frame += 1
@@ -103,6 +104,7 @@ class Sizes(Stage):
         self.slot = next(slot for slot in self.down.slots.values() if slot.track is camera)
         self.sizes = len(self.RATES)
         self.tells = True
+        self.down.pacer.set_rate(math.inf)  # each picture leaves as it comes
 
     def run(self, seconds: float, budget_bps: float) -> None:
         self.down.capacity = Fixed(budget_bps)  # type: ignore[assignment]
@@ -187,9 +189,13 @@ def test_sizes_that_are_not_told_are_not_taken_for_one_another() -> None:
 class Fixed:
     """A capacity that somebody decides."""
 
-    def __init__(self, budget_bps: float) -> None:
+    def __init__(self, budget_bps: float, *, known: bool = True) -> None:
         self.media_bps = self.carried_bps = budget_bps
         self.demand_bps = 0.0
+        self.is_known = self.is_wide = known
+
+    def on_keyframe(self, now: float) -> None:
+        """It stays as it is."""
 
     def on_demand(self, bitrate_bps: float, step_bps: float) -> None:
         self.demand_bps = bitrate_bps
@@ -205,6 +211,16 @@ def test_where_there_is_room_everybody_is_seen_at_their_best() -> None:
     assert [each.state for each in stage.told[-1].seats] == ["playing"] * 3
     capacity: Any = stage.down.capacity
     assert capacity.demand_bps > 3 * LARGE * 0.9
+
+
+@pytest.mark.spec("allocation/nothing-before-the-line-is-known")
+def test_pictures_wait_until_it_is_known_what_the_line_carries() -> None:
+    stage = Stage(2)
+    stage.run(1, 300_000, known=False)
+    assert stage.shown() == {"p0": None, "p1": None}
+    assert not stage.told
+    stage.run(1, 20_000_000)
+    assert stage.shown() == {"p0": "f", "p1": "f"}
 
 
 def test_a_narrow_link_has_everybody_small_and_who_is_pinned_large() -> None:

@@ -53,6 +53,9 @@ class Wire:
     def on_sent(self, number: int, locked: Sequence[bytes], now: float) -> None:
         """Nobody estimates here."""
 
+    def on_keyframe(self, now: float) -> None:
+        """Nor here."""
+
     def send(self, packets: Sequence[bytes]) -> None:
         self.sent += [(self.now, rtp.parse(data)) for data in packets]
 

@@ -97,9 +97,8 @@ async def change(
         async with BROWSERS[publishing]() as alice, BROWSERS[watching]() as bob:
             await enter(alice, place.url, "Alice")
             await enter(bob, place.url, "Bob")
+            slot = await place.show_largest("Bob", "Alice")
             await until(lambda: place.shown("Bob", "Alice") is not None, 40, "something is shown")
-            slot = place.slot("Bob", "Alice")
-            assert slot is not None
             assert slot.track is not None
             assert slot.track.codec.lower() == codec
             await watch(bob)

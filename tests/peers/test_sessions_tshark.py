@@ -43,6 +43,8 @@ def test_it_sees_the_same_media_as_we_do(folder: Path) -> None:
         data = udp.parse(block.data).data
         if classify_datagram(data[0]) == "rtp" and not is_rtcp(data):
             packet = rtp.parse(data)
+            if not packet.payload:
+                continue  # the first probe, which is padding alone
             expected.append([str(number), f"{packet.ssrc:#010x}", str(packet.sequence), str(packet.timestamp)])
     assert seen == expected
 

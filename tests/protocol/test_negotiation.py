@@ -474,6 +474,15 @@ def test_transport_wide_feedback_needs_line_and_extension(missing: str) -> None:
     assert not taken.tracks[1].transport_sequence
 
 
+def test_who_will_not_tell_of_arrivals_promises_nothing_though_packets_have_their_numbers() -> None:
+    unwilling = read_offer(offered()).without_arrivals()
+    given_answer = answer(unwilling, SERVER, session_id=2, version=1)
+    assert "transport-cc" not in given_answer.sdp
+    taken = read_answer(given_answer.sdp, slots(1))
+    assert TRANSPORT_SEQUENCE in given_answer.sdp
+    assert not any(track.transport_sequence for track in taken.tracks)
+
+
 @pytest.mark.spec("sdp/extension-direction")
 def test_an_extension_of_one_direction_is_answered_by_the_other() -> None:
     text = offered().replace(f"extmap:1 {AUDIO_LEVEL}", f"extmap:1/sendonly {AUDIO_LEVEL} vad=on")

@@ -43,23 +43,35 @@ class Meeting:
         way: Impairments | None = None,
         sends: bool = True,
         hums: bool = True,
+        tells_arrivals: bool = False,
     ) -> Client:
         """Somebody comes in, perhaps again, over their own way to the server, and shows and says something."""
         person = self.network.hosts.get(name) or self.network.host(name)
         if way is not None:
             self.network.connect(person, self.host, way)
-        client: Client = await self.nursery.start(self._stay, person, name, room, sends, hums)
+        client: Client = await self.nursery.start(self._stay, person, name, room, sends, hums, tells_arrivals)
         return client
 
     async def _stay(
-        self, host: VirtualHost, name: str, room: str, sends: bool, hums: bool, *, task_status: trio.TaskStatus[Client]
+        self,
+        host: VirtualHost,
+        name: str,
+        room: str,
+        sends: bool,
+        hums: bool,
+        tells_arrivals: bool,
+        *,
+        task_status: trio.TaskStatus[Client],
     ) -> None:
         behaviour = Behaviour(name=name, light=True)
         microphone, camera = ("on", "on") if sends else ("none", "none")
         join = signaling.Join(room=room, name=name, microphone=microphone, camera=camera)
         with trio.CancelScope() as scope:
             self.leaving[name] = scope
-            async with open_client(host, self.address, join) as client, trio.open_nursery() as nursery:
+            async with (
+                open_client(host, self.address, join, tells_arrivals=tells_arrivals) as client,
+                trio.open_nursery() as nursery,
+            ):
                 self.people[name] = client
                 if sends:
                     await client.publish(["microphone", "camera"])

@@ -63,7 +63,9 @@ class Scene:
         viewer = await self.world.join(name, way=way, sends=False)
         identity = self.alice.client.identity
         assert identity is not None
-        await until(lambda: viewer.seen(identity.participant) is not None and self.shown(name) == "f", 10)
+        await until(lambda: viewer.seen(identity.participant) is not None and self.slot(name) is not None, 10)
+        self.want(name, "f")
+        await until(lambda: self.shown(name) == "f", 5)
         receiver = viewer.seen(identity.participant)
         assert receiver is not None
         self.frames[name] = []

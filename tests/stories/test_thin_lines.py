@@ -22,7 +22,6 @@ from meetref.app.receiver import Receiver
 from meetref.app.sender import Sender
 from meetref.net.virtuallink import Impairments
 from meetref.wire import signaling
-from tests.generate.sessioncamera import report_arrivals
 from tests.stories.people import Meeting, meeting
 from tests.stories.sizes import Camera, Sizes, width_of
 from tests.stories.test_meeting import until
@@ -139,11 +138,10 @@ async def watching(
             carol.say(signaling.Devices(microphone="on", camera="none"))
             nursery.start_soon(speak, carol.senders["microphone"])
         await trio.sleep(4)
-        bob = await world.join("bob", way=way, sends=False)
+        bob = await world.join("bob", way=way, sends=False, tells_arrivals=True)
         watched = Watched(world, bob, trio.current_time())
         if kilobits is not None:
             watched.change(kilobits, BUCKET if slow else 0)
-        nursery.start_soon(report_arrivals, bob)
         bob.say(signaling.Look(tiles=2, large=720, small=720))
         identity = sizes.client.identity
         assert identity is not None
