@@ -123,8 +123,6 @@ class RateControl:
 
     def _decrease(self, now: float, limited: bool) -> None:
         rate = max(DECREASE * self._arriving - DECREASE_MORE, 0.0)  # spec: bandwidth/decrease
-        if rate > self.bitrate_bps and self.capacity.bps is not None:
-            rate = DECREASE * self.capacity.bps
         if limited:  # spec: bandwidth/limited-decrease
             rate = max(PROVEN * self._arriving, LIMITED_DECREASE * self.bitrate_bps)
         if not self.capacity.fits(self._arriving):

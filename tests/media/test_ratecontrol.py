@@ -82,6 +82,16 @@ def test_it_never_rises_by_a_decrease() -> None:
     assert rate.bitrate_bps == 500_000
 
 
+@pytest.mark.spec("bandwidth/decrease")
+def test_it_does_not_fall_where_more_came_than_it_allows() -> None:
+    """What was too much was not what it allowed: a frame that left as a burst, a voice that does not ask."""
+    rate = control(120_000)
+    rate.on_usage("overusing", 100_000, 1.0)
+    rate.set(120_000, 2.0)
+    rate.on_usage("overusing", 150_000, 3.0)
+    assert rate.bitrate_bps == 120_000
+
+
 def test_it_decreases_once_a_round_trip() -> None:
     rate = control(round_trip=0.15)
     rate.on_usage("overusing", 900_000, 1.0)
