@@ -88,6 +88,7 @@ def allocate(
     wishes: Sequence[Wish[Seat]],
     *,
     climbing_bps: float | None = None,
+    showing_bps: float = 0.0,
     keeping_bps: float = 0.0,
     before: Mapping[Seat, Choice[Seat]] | None = None,
     reserve: float = RESERVE,
@@ -99,7 +100,8 @@ def allocate(
     paused only where its lowest does not even fit into `keeping_bps`.
     """
     climbing = budget_bps if climbing_bps is None else climbing_bps
-    return _Round(budget_bps, wishes, climbing, keeping_bps, before or {}, reserve).run()
+    showing = max(climbing, showing_bps)
+    return _Round(budget_bps, wishes, (climbing, showing, keeping_bps), before or {}, reserve).run()
 
 
 def cost(choices: Sequence[Choice[Seat]]) -> int:
@@ -119,17 +121,16 @@ class _Round(Generic[Seat]):
         self,
         budget: float,
         wishes: Sequence[Wish[Seat]],
-        climbing: float,
-        keeping: float,
+        limits: tuple[float, float, float],
         before: Mapping[Seat, Choice[Seat]],
         reserve: float,
     ) -> None:
+        climbing, showing, self.keep = limits
         self.wishes = wishes
         self.before = before
         self.reserve = reserve
         self.whole = budget
-        self.climb = min(climbing, budget)
-        self.keep = keeping
+        self.climb, self.show = min(climbing, budget), min(showing, budget)
         self.spent = 0.0
         self.rungs = [-1] * len(wishes)
         self.free = [_free(wish, before.get(wish.seat)) for wish in wishes]
@@ -160,13 +161,14 @@ class _Round(Generic[Seat]):
             # spec: allocation/one-voice-always
             if number and self.spent + rate > limit:
                 self._pause(places[number:], limit)
-                self.whole = self.climb = self.spent  # spec: allocation/sound-first
+                self.whole = self.climb = self.show = self.spent  # spec: allocation/sound-first
                 return
             self.spent += rate
             self.rungs[place] = 0
         # spec: allocation/share-for-repair
-        self.whole = self.spent + (self.whole - self.spent) * (1 - self.reserve)
-        self.climb = self.spent + (self.climb - self.spent) * (1 - self.reserve)
+        self.whole, self.climb, self.show = (
+            self.spent + (limit - self.spent) * (1 - self.reserve) for limit in (self.whole, self.climb, self.show)
+        )
 
     def _pause(self, voices: list[int], limit: float) -> None:
         for place in voices:
@@ -182,7 +184,7 @@ class _Round(Generic[Seat]):
         if rung >= 0:
             after -= layers[rung].bitrate_bps
         # spec: allocation/within-budget
-        limit = self.whole if rung + 1 < self.free[place] else self.climb
+        limit = self.whole if rung + 1 < self.free[place] else self.climb if rung >= 0 else self.show
         if rung < 0 and self._is_shown(place):
             limit = max(limit, self.keep)  # spec: allocation/lowest-is-kept
         if after > limit:

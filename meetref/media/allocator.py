@@ -17,8 +17,9 @@ from typing import Final, Generic
 from meetref.media.allocation import ORDER, RESERVE, Choice, Seat, Wish, allocate, cost, ideal
 
 MOVED: Final = 0.15  # share by which the budget must change to be thought about again
-AGAIN: Final = 5.0  # seconds after which measured rates are looked at again
-MARGIN: Final = 0.10  # share of the budget that is not climbed with
+AGAIN: Final = 5.0  # seconds after which measured rates are looked at again,
+SOON: Final = 0.5  # and where what is paused might fit
+MARGIN: Final = 0.10  # share of the budget that is not climbed with, except from nothing to the lowest
 LASTING: Final = 2.0  # seconds for which a budget must have been there before it is climbed with
 AFTER_FALL: Final = 10.0  # the same after a climb was undone; each further time twice as long
 LONGEST: Final = 80.0
@@ -44,8 +45,9 @@ class Allocator(Generic[Seat]):
         self._before: dict[Seat, Choice[Seat]] = {}
         self._budget = self._keeping = 0.0
         self._steps: deque[tuple[float, float]] = deque()  # rising: since when the budget was never below what
-        self._lasting = LASTING
+        self._lasting = self._showing_lasts = LASTING
         self._fell_at = -math.inf
+        self._shows_bps = math.inf  # the budget with which something that is paused would fit
         self._climbed = False
         self._changed = True
         self._decided_at = -math.inf
@@ -70,6 +72,7 @@ class Allocator(Generic[Seat]):
             or budget_bps < budget * (1 - MOVED)
             or self.spent_bps > budget_bps < budget
             or self._climbing(now) > climbing * (1 + MOVED)
+            or (now - self._decided_at >= SOON and self._showing(now) >= self._shows_bps)
         )
 
     def _remember(self, budget: float, now: float) -> None:
@@ -85,19 +88,24 @@ class Allocator(Generic[Seat]):
     def _climbing(self, now: float) -> float:
         """The budget that may be climbed with: the smallest of the last seconds, less a margin."""
         if now - self._fell_at >= FORGIVEN:
-            self._lasting = LASTING
-        for since, low in reversed(self._steps):
-            if since <= now - self._lasting:
-                # spec: allocation/up-after-a-while, allocation/no-swinging
-                return low * (1 - MARGIN)
-        return 0.0
+            self._lasting = self._showing_lasts = LASTING
+        # spec: allocation/up-after-a-while, allocation/no-swinging
+        return self._least(self._lasting, now) * (1 - MARGIN)
+
+    def _showing(self, now: float) -> float:
+        """The budget with which the lowest layer of who is not seen may come: no margin, and it comes back sooner."""
+        return self._least(self._showing_lasts, now)  # spec: allocation/lowest-comes-soon
+
+    def _least(self, seconds: float, now: float) -> float:
+        """The smallest budget of so many seconds; nothing while fewer have passed."""
+        return next((low for since, low in reversed(self._steps) if since <= now - seconds), 0.0)
 
     def decide(self, wishes: Sequence[Wish[Seat]], now: float) -> list[Choice[Seat]]:
         """Choose for these wishes with the newest budget. A seat may be wished for once."""
         climbing = self._climbing(now)
         choices = allocate(
-            self._budget, wishes, climbing_bps=climbing, keeping_bps=self._keeping, before=self._before,
-            reserve=self.reserve,
+            self._budget, wishes, climbing_bps=climbing, showing_bps=self._showing(now), keeping_bps=self._keeping,
+            before=self._before, reserve=self.reserve,
         )  # fmt: skip
         if not self._changed:
             self._learn(choices, now)
@@ -105,6 +113,8 @@ class Allocator(Generic[Seat]):
         self.spent_bps = cost(choices)
         share = (1 - self.reserve) * (1 - MARGIN)  # what it climbs with is less by as much
         self.enough_bps = ideal(wishes) / share
+        paused = [choice.needed_bps for choice in choices if choice.layer is None and choice.needed_bps]
+        self._shows_bps = (self.spent_bps + min(paused, default=math.inf)) / (1 - self.reserve)
         steps = [choice.step_bps for choice in choices if choice.needed_bps]
         self.next_bps = (self.spent_bps + min(steps, default=0)) / share
         self._before = {choice.seat: choice for choice in choices}
@@ -115,11 +125,14 @@ class Allocator(Generic[Seat]):
 
     def _learn(self, choices: Sequence[Choice[Seat]], now: float) -> None:
         """A fall that undoes a climb shows that the budget swings more slowly than was waited for."""
-        if any(_fell(choice, self._before.get(choice.seat)) for choice in choices):
+        fallen = [choice for choice in choices if _fell(choice, self._before.get(choice.seat))]
+        if fallen:
             self._fell_at = now
             if self._climbed:
                 # spec: allocation/longer-after-a-fall
                 self._lasting = min(max(AFTER_FALL, 2 * self._lasting), LONGEST)
+                if any(choice.layer is None for choice in fallen):
+                    self._showing_lasts = min(2 * self._showing_lasts, LONGEST)
             self._climbed = False
         elif any(_fell(self._before[choice.seat], choice) for choice in choices if choice.seat in self._before):
             self._climbed = True

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from meetref.media import allocation
 from meetref.media.allocation import Choice, Rank, Wish, allocate, cost, ideal
-from meetref.media.allocator import AGAIN, LASTING, Allocator
+from meetref.media.allocator import AGAIN, FORGIVEN, LASTING, LONGEST, SOON, Allocator
 from meetref.media.demand import Demand
 from meetref.media.ladder import SHARP, Layer, Offer, ladder
 
@@ -213,6 +213,8 @@ class Watching:
         self.tick = 0
         self.moves: list[float] = []
         """When the choices changed."""
+        self.seen: list[list[int | None]] = []
+        """And to what."""
         self.decisions = 0
 
     def run(self, seconds: float, budget: float) -> list[int | None]:
@@ -225,6 +227,7 @@ class Watching:
                 self.decisions += 1
                 if before != self.places:
                     self.moves.append(now)
+                    self.seen.append(self.places)
             assert self.machine.spent_bps <= budget
         return self.places
 
@@ -244,7 +247,7 @@ def test_down_at_once_and_up_after_two_seconds() -> None:
 
 @pytest.mark.spec("allocation/no-swinging")
 @given(
-    st.integers(50_000, 5_000_000),
+    st.integers(370_000, 5_000_000),  # the lowest of all fit
     st.floats(0.2, 60),
     st.lists(st.floats(0.9, 1.0), min_size=2, max_size=6),
 )
@@ -257,6 +260,27 @@ def test_under_a_wobble_of_a_tenth_the_choices_come_to_rest(top: int, wait: floa
     settled = 2 * len(viewer.wishes) * (len(shares) * wait + AGAIN)
     assert len(viewer.moves) <= 2 * len(viewer.wishes)
     assert all(at <= settled for at in viewer.moves)
+
+
+@pytest.mark.spec("allocation/lowest-comes-soon")
+def test_who_sees_nothing_need_not_wait_until_there_is_some_to_spare() -> None:
+    viewer = Watching(seats(1, 100_000, 300_000))
+    viewer.run(5, 1_000_000)
+    assert viewer.run(0.1, 90_000) == [None]
+    assert viewer.run(LASTING, 106_000) == [None]
+    assert viewer.run(SOON + 0.2, 106_000) == [0]
+
+
+@pytest.mark.spec("allocation/lowest-comes-soon", "allocation/no-swinging")
+@given(st.floats(0.1, 60), st.integers(0, 5))
+def test_who_is_at_the_edge_comes_and_goes_ever_less_often(half: float, others: int) -> None:
+    viewer = Watching(seats(1 + others, 100_000))
+    enough = (1 + others) * 106_000
+    for _ in range(round(300 / half)):
+        viewer.run(half, enough)
+        viewer.run(half, 0.95 * enough)
+    falls = sum(places[-1] is None for places in viewer.seen)
+    assert falls <= 1 + math.log2(LONGEST / LASTING) * (1 + 600 / FORGIVEN)
 
 
 @pytest.mark.spec("allocation/longer-after-a-fall")
