@@ -82,7 +82,7 @@ class Watcher:
 async def main(link: str) -> None:
     await asked()
     parts = urlsplit(link)
-    words = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    words = {name: values[0] for name, values in parse_qs(f"{parts.query}&{parts.fragment}").items()}
     assert parts.hostname is not None
     assert parts.port is not None
     server, tls = Address(parts.hostname, parts.port), make_client_tls(insecure=True)
