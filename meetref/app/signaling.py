@@ -1,9 +1,8 @@
 """Signaling: the WebSocket at `/signal`, as the server opens it and as a bot does.
 
-Stands above `app/channel` (the conversation) and `app/door` (which read the request), below `app/server` and
-`app/client`.
+Stands above `app/channel` (the conversation), `app/deflate` (which makes it small on the wire) and `app/door` (which
+read the request), below `app/server` and `app/client`.
 Specification: RFC 6455 section 4 (handshake), 10.2 (origin). The messages are those of `wire/signaling`.
-Leaves out: compression (the largest message is an SDP, once a connection).
 Read next: `app/channel.py`, `meeting/participant.py`.
 """
 
@@ -14,9 +13,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import trio
-from trio_websocket import WebSocketConnection, wrap_client_stream, wrap_server_stream
+from trio_websocket import WebSocketConnection
 
 from meetref.app.channel import HANDSHAKE_TIMEOUT, Channel, ClientChannel, hold
+from meetref.app.deflate import wrap_client_stream, wrap_server_stream
 from meetref.app.door import SIGNALING_PATH
 from meetref.app.origin import HostNames, is_same_origin
 from meetref.app.visitor import Head, ReplayingStream, Visitor
@@ -80,7 +80,7 @@ async def open_client_channel(
     held = ReplayingStream(b"", stream)
 
     async def connect(nursery: trio.Nursery) -> WebSocketConnection:
-        return await wrap_client_stream(nursery, held, host, path, max_message_size=FAR_TOO_LARGE)  # type: ignore[arg-type]
+        return await wrap_client_stream(nursery, held, host, path, max_message_size=FAR_TOO_LARGE)
 
     ended: ChannelClosed | None = None
     try:
