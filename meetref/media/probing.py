@@ -49,7 +49,6 @@ class Prober:
         self.demand_bps = self.step_bps = math.inf
         self.clusters = 0  # begun so far
         self._target_bps = start_bps
-        self._ahead: deque[Cluster] = deque()
         self._trials: deque[Trial] = deque(maxlen=MAXIMUM_TRIALS)  # the last may be under way
         self._first: Trial | None = None  # until it is known that it has to be made again
         self.sending = False
@@ -76,7 +75,7 @@ class Prober:
 
     def begin(self, now: float) -> None:
         """Media may flow: look what the way carries, before they do."""
-        self._probe([FIRST_BPS], now)  # spec: bandwidth/probe-at-start
+        self._probe(FIRST_BPS, now)  # spec: bandwidth/probe-at-start
         self._first = self._trials[-1] if self.sending else None
 
     def on_demand(self, bitrate_bps: float, step_bps: float = math.inf) -> None:
@@ -92,7 +91,7 @@ class Prober:
         if self.sending:
             self.sending = self._trials[-1].on_sent(octets, packets, now)
             if not self.sending:
-                self._next_at = now + STEP if self._ahead else now + PATIENCE
+                self._next_at = now + PATIENCE
 
     def on_reports(self, reports: Sequence[PacketReport], now: float) -> float | None:
         """What a cluster found, in bits a second, if these reports tell."""
@@ -107,7 +106,7 @@ class Prober:
                 found = rate
         if self._first is not None and self._first.is_lost:
             self._first = None
-            self._probe([SECOND_BPS], now)
+            self._probe(SECOND_BPS, now)
         return found
 
     def on_estimate(self, estimator: Estimator, now: float) -> None:
@@ -119,7 +118,6 @@ class Prober:
         else:
             self._limited_since = math.inf
         if estimator.state == "overusing" or estimator.loss_limited:
-            self._ahead.clear()
             self._further_bps = math.inf
             self._drop = self._drop or (before, now)
         elif self._target_bps < DROP * before and estimator.state == "normal" and now - self.began_at > PATIENCE:
@@ -127,7 +125,7 @@ class Prober:
             self._drop, self._limited_at = (before, now), now
             self._recover(now)
         elif self._target_bps >= self._further_bps:  # spec: bandwidth/probe-further
-            self._probe([SCALE * self._target_bps], now)
+            self._probe(SCALE * self._target_bps, now)
         elif estimator.state == "normal":
             self._recover(now)
             self._probe_limited(now)
@@ -139,7 +137,7 @@ class Prober:
         if self._target_bps < DROP * drop[0] and now - self._drop_probed_at > DROP_MEMORY:
             self._drop_probed_at = now
             # spec: bandwidth/probe-after-drop
-            self._probe([DROP_SCALE * drop[0]], now, further=False)
+            self._probe(DROP_SCALE * drop[0], now, further=False)
 
     def on_idle(self, now: float) -> None:
         """Nothing is sent, and so no feedback comes: all that is wanted may have paused."""
@@ -152,26 +150,28 @@ class Prober:
         is_more = min(self.demand_bps, self.step_bps) > MORE_DEMAND * self._looked_for_bps
         waits = PATIENCE if is_more else LIMITED_INTERVAL
         if now - self._limited_since >= PATIENCE and now - self._probed_at >= waits:
-            self._probe([SCALE * self._target_bps], now)
+            self._probe(SCALE * self._target_bps, now)
 
-    def _probe(self, rates: Sequence[float], now: float, *, further: bool = True) -> None:
+    def _probe(self, rate: float, now: float, *, further: bool = True) -> None:
         self._further_bps = math.inf
-        if self.sending or self._ahead or self.demand_bps <= self._target_bps:
+        if self.sending or self.demand_bps <= self._target_bps:
             return
         most = min(self.maximum_bps, HEADROOM * self.demand_bps)  # spec: bandwidth/probe-limits
         # spec: bandwidth/probe-next-step
-        if rates[0] < TRUSTED_BPS and self._target_bps < self.step_bps < math.inf:
-            rates = [STEP_HEADROOM * self.step_bps]
-        wanted = [min(rate, most) for rate in rates if min(rate, most) > self._target_bps]
-        if not wanted:
+        if rate < TRUSTED_BPS and self._target_bps < self.step_bps < math.inf:
+            rate = STEP_HEADROOM * self.step_bps
+        wanted = min(rate, most)
+        if wanted <= self._target_bps:
             return
-        self._ahead.extend(Cluster(rate) for rate in sorted(set(wanted)))
-        if further and max(rates) < most:
-            self._further_bps = ENOUGH * wanted[-1]
+        if further and rate < most:
+            self._further_bps = ENOUGH * wanted
             if self.step_bps < math.inf:  # what does not carry the step is not tried further
                 self._further_bps = max(self._further_bps, self.step_bps)
         self._probed_at = now
         self._looked_for_bps = min(self.demand_bps, self.step_bps)
+        self._trials.append(Trial(Cluster(wanted), now))
+        self.sending = True
+        self.clusters += 1
         self._go_on(now)
 
     def next_timeout(self) -> float:
@@ -193,10 +193,6 @@ class Prober:
             self.sending = False
             self._trials.pop()
             self._first = None
-        if not self.sending and self._ahead:
-            self._trials.append(Trial(self._ahead.popleft(), now))
-            self.sending = True
-            self.clusters += 1
         if self.sending:
             self._padding = self._trials[-1].wanted(now)
             self._next_at = now + STEP
@@ -207,4 +203,4 @@ class Prober:
             self._next_at = math.inf
             if self._first is not None and self._first.is_untold:
                 self._first = None
-                self._probe([FIRST_BPS], now)  # the feedback was lost
+                self._probe(FIRST_BPS, now)  # the feedback was lost
