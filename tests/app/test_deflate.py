@@ -12,6 +12,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 from trio_websocket import wrap_client_stream as wrap_plain_stream
 
 from meetref.app.deflate import WORTH_IT, wrap_client_stream, wrap_server_stream
+from meetref.wire import signaling
 from meetref.wire.signaling import MAXIMUM_MESSAGE_SIZE
 from tests.app.doorway import open_doorway
 from tests.app.test_signaling import Floor
@@ -82,6 +83,19 @@ async def test_a_short_message_goes_as_it_is(length: int) -> None:
         assert ours.written.endswith(OFFER[:length].encode())
         await server.send_message(OFFER)
         assert await client.get_message() == OFFER
+
+
+async def test_what_has_a_secret_goes_as_it_is() -> None:
+    joined = signaling.Joined(
+        participant="1" * 16, secret="2" * 16, room="demo", resumed=False, sequence=0, ice_servers=[],
+        people=[signaling.Person(id=f"{number:016}", name=f"Somebody {number}") for number in range(50)],
+    )  # fmt: skip
+    text = signaling.serialize(joined)
+    assert len(text) > WORTH_IT
+    async with conversation() as (server, ours, client, _):
+        await server.send_message(text)
+        assert await client.get_message() == text
+        assert ours.written.endswith(text.encode())
 
 
 async def test_who_does_not_offer_it_is_sent_everything_as_it_is() -> None:
