@@ -15,7 +15,7 @@ from __future__ import annotations
 import errno
 import logging
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -88,6 +88,8 @@ class _Turn:
     events: list[tuple[float, Event]]
     packets: list[tuple[Stream, list[tuple[float, bytes]], bool]]
     """Of each stream, what came, and whether its journal ends behind it."""
+    is_begun: bool = False
+    """By the thread; one that was cancelled before is not."""
 
 
 class Recorder:
@@ -108,6 +110,7 @@ class Recorder:
         self.synced_at = now
         """Everything that came before this moment is safe."""
         self._lost_told = 0
+        self._turn: _Turn | None = None  # the newest that was taken from the streams
         self._about = {**about, "began_at": wall_clock()}
         self._began = now
         self._inline = inline
@@ -170,16 +173,16 @@ class Recorder:
 
     async def close(self) -> None:
         """Write what there is and end all journals."""
-        turn = self._collect(trio.current_time(), is_last=True)
+        turns = [*([self._turn] if self._turn else []), self._collect(trio.current_time(), is_last=True)]
         self.is_over = True
         with trio.move_on_after(CLOSE_WITHIN, shield=True):
-            await self._call(partial(self._close, turn))
+            await self._call(partial(self._close, turns))
 
     async def _write(self, changed: Callable[[], None]) -> None:
         while not self._finish.is_set():
             with trio.move_on_after(SYNC_EVERY):
                 await self._finish.wait()
-            turn = self._collect(trio.current_time())
+            turn = self._turn = self._collect(trio.current_time())
             try:
                 await self._call(partial(self._store, turn))
             except OSError as error:  # spec: recorder/disk-full
@@ -243,6 +246,7 @@ class Recorder:
 
     def _store(self, turn: _Turn) -> None:
         """Write and sync what came. Raises `OSError`."""
+        turn.is_begun = True
         self._manifest.add(self._encoded(turn.events))
         touched, complete = [self._manifest], list[Stream]()
         segments = self._segments
@@ -278,12 +282,15 @@ class Recorder:
                 event = {"event": "journal", "file": segment.path.name, "size": segment.size}
                 self._manifest.add(self._encoded([(now, event)]))
 
-    def _close(self, turn: _Turn) -> None:
+    def _close(self, turns: Sequence[_Turn]) -> None:
         """End all journals, the manifest last. What the disk does not take now, recovery does at the next start."""
+        turn = turns[-1]
         try:
             with suppress(FileNotFoundError):
                 self._reserve.unlink()  # spec: recorder/reserve
-            self._store(turn)
+            for each in turns:
+                if not each.is_begun:
+                    self._store(each)
             self._manifest.add(self._encoded([(turn.now, {"event": "ended"})]))
             self._manifest.end(self._time(turn.now))
             self._manifest.sync()

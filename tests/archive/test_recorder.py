@@ -56,6 +56,21 @@ def in_the_background(nursery: trio.Nursery, recorder: Recorder, changed: Callab
     nursery.start_soon(recorder.run, changed)
 
 
+@pytest.mark.spec("recorder/loss-window")
+@pytest.mark.parametrize("inline", [True, False])
+async def test_what_was_taken_from_a_stream_is_written_though_the_recording_is_cancelled_just_then(
+    tmp_path: Path, inline: bool
+) -> None:
+    async with opened(tmp_path, inline=inline) as recorder, trio.open_nursery() as nursery:
+        in_the_background(nursery, recorder)
+        stream = must(recorder.open_stream("voice", {}))
+        await wait_all_tasks_blocked()
+        stream.take(b"last words", trio.current_time())
+        recorder.finish()
+        nursery.cancel_scope.cancel()
+    assert [record.content for record in packets(recorder.folder, "voice")] == [b"last words"]
+
+
 @pytest.mark.spec("recorder/complete-journals-named")
 async def test_a_stream_is_in_journals_of_ten_seconds(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with opened(tmp_path) as recorder, trio.open_nursery() as nursery:
