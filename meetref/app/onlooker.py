@@ -100,9 +100,10 @@ class Onlooker:
         self._me = me
         self._note_people(now)
         self._seat(now)
-        for receiver in client.receivers.values():
-            if receiver.kind == "video" and receiver.packets:
-                receiver.ask_keyframe(now)  # what came before the recording is not in it
+        self._began_at = now
+        # What came before the recording is not in it.
+        self._awaited = [each for each in client.receivers.values() if each.kind == "video" and each.packets]
+        self._ask(now)
 
     @property
     def strays(self) -> int:
@@ -113,12 +114,19 @@ class Onlooker:
         """Give to their streams what has waited long enough, until cancelled."""
         while True:
             await trio.sleep(TEND_EVERY)
+            self._ask(trio.current_time())
             for slot in self._slots.values():
                 slot.sittings.tend(trio.current_time())
 
     def finish(self) -> None:
         for slot in self._slots.values():
             slot.sittings.finish()
+
+    def _ask(self, now: float) -> None:
+        """Ask for keyframes, and once more for those that did not come: a request may be lost."""
+        self._awaited = [each for each in self._awaited if each.keyframe_at < self._began_at]
+        for receiver in self._awaited:
+            receiver.ask_keyframe(now)  # spec: recorder/bot-from-keyframe
 
     # --- Witness --------------------------------------------------------------------------------------
 

@@ -84,6 +84,8 @@ class Receiver:
         self._buffer: JitterBuffer[rtp.Packet] = JitterBuffer(clock_rate, patience=patience)
         self._keyframe: int | None = None  # number of the first packet of one that came, until it is given out
         self._keyframe_asked_at = -1.0
+        self.keyframe_at = -1.0
+        """When the first packet of the newest one came."""
         self._report_at = 0.0
 
     @property
@@ -186,7 +188,7 @@ class Receiver:
             self._buffer.insert(each.sequence, each.timestamp, each, now)
         self.last_payload = packet.payload
         if self.kind == "video":
-            self._skip_to_keyframe(packet)
+            self._skip_to_keyframe(packet, now)
 
     def _take_apart(self, packet: rtp.Packet) -> list[rtp.Packet]:
         """Leave the newest sound alone in a packet that came as RED; gives the older ones, which may have been lost."""
@@ -200,10 +202,10 @@ class Receiver:
             for number, sound in older
         ]
 
-    def _skip_to_keyframe(self, packet: rtp.Packet) -> None:
+    def _skip_to_keyframe(self, packet: rtp.Packet, now: float) -> None:
         """When the time of a keyframe that is whole has come, what is missing before it is of no use any more."""
         if self._assembly.starts_keyframe(packet.payload) and self._buffer.holds(packet.sequence):
-            self._keyframe = packet.sequence
+            self._keyframe, self.keyframe_at = packet.sequence, now
         if self._keyframe is not None and any(part.marker for part in self._buffer.run(self._keyframe)):
             self._buffer.skip_to(self._keyframe)
 

@@ -75,10 +75,11 @@ async def onlooker(scene: Meeting, folder: Path, *, way: Impairments | None = No
     return client
 
 
-@pytest.mark.spec("recorder/own-told-before", "recorder/bot-divides", "recorder/bot-once")
-async def test_three_people_and_one_changes_the_seat(tmp_path: Path, autojump_clock: MockClock) -> None:
+@pytest.mark.soak(ci=2, full=50)
+@pytest.mark.spec("recorder/own-told-before", "recorder/bot-divides", "recorder/bot-once", "recorder/bot-from-keyframe")
+async def test_three_people_and_one_changes_the_seat(tmp_path: Path, autojump_clock: MockClock, seed: int) -> None:
     sent = {}
-    async with meeting(1, recordings=tmp_path / "server") as scene:
+    async with meeting(seed, recordings=tmp_path / "server") as scene:
         people = {name: await scene.join(name) for name in ("alice", "bob", "cora")}
         sent = {name: payloads_of(client) for name, client in people.items()}
         await trio.sleep(2)
