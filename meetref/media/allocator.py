@@ -18,7 +18,7 @@ from meetref.media.allocation import ORDER, RESERVE, Choice, Seat, Wish, allocat
 
 MOVED: Final = 0.15  # share by which the budget must change to be thought about again
 AGAIN: Final = 5.0  # seconds after which measured rates are looked at again,
-SOON: Final = 0.5  # and where what is paused might fit, or a queue grows
+SOON: Final = 0.5  # and where what is paused might fit
 MARGIN: Final = 0.10  # share of the budget that is not climbed with, except from nothing to the lowest
 LASTING: Final = 2.0  # seconds for which a budget must have been there before it is climbed with
 AFTER_FALL: Final = 10.0  # the same after a climb was undone; each further time twice as long
@@ -57,11 +57,10 @@ class Allocator(Generic[Seat]):
         """The inputs are other ones: the next `due` says yes."""
         self._changed = True
 
-    def due(self, budget_bps: float, now: float, *, keeping_bps: float = 0.0, queues: bool = False) -> bool:
+    def due(self, budget_bps: float, now: float, *, keeping_bps: float = 0.0) -> bool:
         """Take the estimate of this tick. True when it is time for `decide`. Costs next to nothing.
 
-        `keeping_bps` is what the line carries, where the estimate is less only until a queue has drained. `queues`: a
-        queue grows, so that what is sent may take more than it did.
+        `keeping_bps` is what the line carries, where the estimate is less only until a queue has drained.
         """
         self._remember(budget_bps, now)
         self._keeping = keeping_bps
@@ -73,7 +72,7 @@ class Allocator(Generic[Seat]):
             or budget_bps < budget * (1 - MOVED)
             or self.spent_bps > budget_bps < budget
             or self._climbing(now) > climbing * (1 + MOVED)
-            or (now - self._decided_at >= SOON and (queues or self._showing(now) >= self._shows_bps))
+            or (now - self._decided_at >= SOON and self._showing(now) >= self._shows_bps)
         )
 
     def _remember(self, budget: float, now: float) -> None:

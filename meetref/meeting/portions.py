@@ -75,9 +75,7 @@ class Portions:
         seats, capacity = self.seats, self.seats.down.capacity
         if not capacity.is_known:  # spec: allocation/nothing-before-the-line-is-known
             return None
-        due = self._allocator.due(
-            capacity.media_bps, now, keeping_bps=capacity.carried_bps, queues=capacity.estimator.state == "overusing"
-        )
+        due = self._allocator.due(capacity.media_bps, now, keeping_bps=capacity.carried_bps)
         if now < self._look_at and not due:
             return None
         voices, pictures = self._hearing(now), self._seeing(offers, now)

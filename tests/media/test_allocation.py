@@ -217,11 +217,11 @@ class Watching:
         """And to what."""
         self.decisions = 0
 
-    def run(self, seconds: float, budget: float, *, queues: bool = False) -> list[int | None]:
+    def run(self, seconds: float, budget: float) -> list[int | None]:
         for _ in range(round(seconds * 10)):
             self.tick += 1
             now = self.tick / 10
-            if self.machine.due(budget, now, queues=queues):
+            if self.machine.due(budget, now):
                 before = self.places
                 self.machine.decide(self.wishes, now)
                 self.decisions += 1
@@ -316,15 +316,6 @@ def test_a_camera_that_is_switched_on_comes_at_once() -> None:
     viewer.wishes = seats(1, 100_000, 200_000)
     viewer.machine.changed()
     assert viewer.run(0.1, 220_000) == [1]
-
-
-@pytest.mark.spec("allocation/when-anew")
-def test_where_a_queue_grows_rates_are_looked_at_again_soon() -> None:
-    viewer = Watching(seats(1, 100_000, 200_000))
-    assert viewer.run(5.5, 300_000) == [1]
-    viewer.wishes = seats(1, 150_000, 400_000)  # a publisher who begins sends more from second to second
-    assert viewer.run(SOON + 0.1, 300_000) == [1], "the rates alone are no news"
-    assert viewer.run(0.1, 300_000, queues=True) == [0]
 
 
 @pytest.mark.spec("allocation/when-anew")
