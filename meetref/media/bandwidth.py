@@ -87,6 +87,11 @@ class Estimator:
         """The same, but not of moments when more was sent than went through: what protection helps against."""
         return self._loss.steady_loss
 
+    @property
+    def foreign_loss(self) -> float:
+        """The share of packets that is lost however little is sent, as far as is known."""
+        return self._loss.foreign_loss
+
     def has_just_fallen(self, now: float) -> bool:
         """Whether the estimate came down so lately that what was lost may be lost of what was too much."""
         return now - self._fell_at < FALLING

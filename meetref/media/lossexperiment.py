@@ -42,6 +42,7 @@ class Experiment:
         self._foreign_loss = foreign_loss
         self._counted = LossCount(now)
         self._told_from = now + round_trip_time
+        self._packet_rate = before.packets / max(now - before.began_at, 1e-3)
         self._odds = 0.0  # logarithm of how many times likelier it is that the loss is not ours
 
     @property
@@ -56,6 +57,15 @@ class Experiment:
         if counted.most_loss < before.loss:
             return counted.loss
         return (counted.lost + before.lost) / (counted.packets + before.packets)
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether as many packets as come in time are enough, on average, to tell whose such a loss is."""
+        if_ours, if_foreign = self._loss_if(LESS * self.sent_bps)
+        each = if_foreign * math.log(if_foreign / if_ours) + (1 - if_foreign) * math.log(
+            (1 - if_foreign) / (1 - if_ours)
+        )
+        return each * LESS * self._packet_rate * LONGEST >= SURE
 
     @property
     def came_through_bps(self) -> float:
@@ -80,8 +90,12 @@ class Experiment:
 
     def _weigh(self, window: LossCount, sent_bps: float) -> None:
         self._counted.add(window.received, window.lost, window.octets)
-        of_less = 1 - self.came_through_bps / max(sent_bps, 1.0)
-        if_ours = max(of_less, self._foreign_loss, LEAST_LOSS)
-        if_foreign = max(self._before.least_loss, if_ours)  # it seemed much, or else nobody would have looked
+        if_ours, if_foreign = self._loss_if(sent_bps)
         self._odds += window.lost * math.log(if_foreign / if_ours)
         self._odds += window.received * math.log((1 - if_foreign) / (1 - if_ours))
+
+    def _loss_if(self, sent_bps: float) -> tuple[float, float]:
+        """What is lost when so much is sent, if the loss is of our making, and if it is not."""
+        of_less = 1 - self.came_through_bps / max(sent_bps, 1.0)
+        if_ours = max(of_less, self._foreign_loss, LEAST_LOSS)
+        return if_ours, max(self._before.least_loss, if_ours)  # it seemed much, or else nobody would have looked

@@ -156,10 +156,13 @@ class LossRate:
         if estimate_bps < ENOUGH_LESS * sent_bps:  # for the sake of delay less is sent anyway: see first what that does
             self._lossy, self._lossy_since = None, math.inf
             return
-        self._experiment = Experiment(
+        experiment = Experiment(
             lossy, foreign_loss=self.foreign_loss, ceiling_bps=self.ceiling_bps,
             round_trip_time=self.round_trip_time, now=now,
         )  # fmt: skip
+        if not experiment.can_tell:  # spec: bandwidth/no-look-that-cannot-tell
+            return
+        self._experiment = experiment
         self.ceiling_bps = LESS * min(self.ceiling_bps, estimate_bps, sent_bps)
 
     def _go_on(self, experiment: Experiment, window: LossCount, now: float) -> None:

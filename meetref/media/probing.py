@@ -51,6 +51,8 @@ class Prober:
         self._target_bps = start_bps
         self._trials: deque[Trial] = deque(maxlen=MAXIMUM_TRIALS)  # the last may be under way
         self._first: Trial | None = None  # until it is known that it has to be made again
+        self._is_vain = False  # the newest has told nothing so far
+        self._loses_anyway = False  # whatever is sent, a part of it
         self.sending = False
         """Whether a cluster is under way, and `on_sent` has to be told."""
         self._next_at = math.inf
@@ -101,6 +103,7 @@ class Prober:
             self.sending = self.sending and bool(self._trials)
         for trial in self._trials:
             rate = trial.on_reports(reports)
+            self._is_vain = self._is_vain and rate is None
             # What came as fast as it left, if late, says that there is so much, not that there is no more.
             if rate is not None and (trial.is_slowed or rate > self._target_bps):  # spec: bandwidth/probe-believed
                 found = rate
@@ -112,6 +115,7 @@ class Prober:
     def on_estimate(self, estimator: Estimator, now: float) -> None:
         """Look at what the last feedback made of the estimate."""
         before, self._target_bps = self._target_bps, estimator.target_bps
+        self._loses_anyway = estimator.foreign_loss > 0
         if estimator.application_limited:
             self._limited_since = min(self._limited_since, now)
             self._limited_at = now
@@ -148,7 +152,8 @@ class Prober:
         """A sender that cannot send as much as the estimate allows cannot raise it either, but by probes."""
         # spec: bandwidth/probe-application-limited
         is_more = min(self.demand_bps, self.step_bps) > MORE_DEMAND * self._looked_for_bps
-        waits = PATIENCE if is_more else LIMITED_INTERVAL
+        is_vain = self._is_vain and self._loses_anyway  # spec: bandwidth/probe-lost-by-chance
+        waits = PATIENCE if is_more or is_vain else LIMITED_INTERVAL
         if now - self._limited_since >= PATIENCE and now - self._probed_at >= waits:
             self._probe(SCALE * self._target_bps, now)
 
@@ -169,6 +174,7 @@ class Prober:
                 self._further_bps = max(self._further_bps, self.step_bps)
         self._probed_at = now
         self._looked_for_bps = min(self.demand_bps, self.step_bps)
+        self._is_vain = True
         self._trials.append(Trial(Cluster(wanted), now))
         self.sending = True
         self.clusters += 1

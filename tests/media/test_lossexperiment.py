@@ -46,6 +46,15 @@ def test_of_twenty_a_tenth_that_is_lost_proves_little() -> None:
     assert counted(0.0, 20, 12).least_loss > 0.3
 
 
+@pytest.mark.spec("bandwidth/no-look-that-cannot-tell")
+@pytest.mark.parametrize(("foreign_loss", "tells"), [(0.0, True), (0.01, True), (0.035, False)])
+def test_what_cannot_be_told_in_time_is_known_before(foreign_loss: float, tells: bool) -> None:
+    """150 packets a second, of which 5 percent were lost; or it was chance, and a little less."""
+    assert experiment(foreign_loss=foreign_loss).can_tell == tells
+    verdicts = {play(experiment(foreign_loss=foreign_loss), 0.05, 55, Random(seed))[0] for seed in range(20)}
+    assert ("nothing" in verdicts) != tells
+
+
 @pytest.mark.spec("bandwidth/foreign-loss")
 @pytest.mark.parametrize("packets", [20, 50])
 def test_it_is_seldom_wrong(packets: int) -> None:

@@ -149,6 +149,23 @@ def test_an_application_limited_sender_probes_every_five_seconds() -> None:
     assert [round(at) for at, _ in begun[1:]] == [6, 11, 16, 21]
 
 
+@pytest.mark.spec("bandwidth/probe-lost-by-chance")
+def test_where_a_part_of_everything_is_lost_a_probe_that_told_nothing_is_made_again_soon() -> None:
+    prober, estimator = Prober(1_000_000, maximum_bps=20e6), Told()
+    estimator._loss.foreign_loss = 0.1
+    prober.begin(0.0)
+    begun = play(prober, 0.0, 2.0)
+    for number in range(70):
+        now = 2.0 + number * 0.1
+        prober.on_estimate(estimator.set(1_000_000, limited=True), now)
+        begun += play(prober, now, 0.09)
+        if number == 30:
+            left = [(n, 5.0 + 0.005 * n) for n in range(5)]
+            prober.on_sent(5000, 5, 5.02)
+            assert prober.on_reports([(n, 1000, at, at + 0.1) for n, at in left], now) is not None
+    assert [round(at, 1) for at, _ in begun[1:]] == [3.0, 4.0, 5.0]
+
+
 def step_by_step(found: list[float]) -> list[float]:
     """The rates that are tried, by the estimate of each tenth of a second; the next step takes 500 kbit/s."""
     prober, estimator = Prober(400_000, maximum_bps=20e6), Told()
