@@ -7,6 +7,7 @@ Read next: tests/stories/people.py (the server of a story), docs/recording.md (w
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,7 @@ from unittest.mock import patch
 import trio
 from trio.testing import MockClock
 
-from meetref.app import server
+from meetref.app import deflate, server
 from meetref.net.virtuallink import Impairments
 from meetref.protocol.negotiation import VP8
 from meetref.wire import signaling
@@ -48,7 +49,8 @@ async def tell(root: Path) -> None:
 
 @cache
 def files() -> dict[str, bytes]:
-    """The recording's files, below `journal/sample`. Pictures are VP8 alone."""
-    with TemporaryDirectory() as folder, patch.object(server, "rank", lambda wanted: (VP8,)):
+    """The recording's files, below `journal/sample`. Pictures are VP8 alone, and signaling is not compressed."""
+    alone, plain = patch.object(server, "rank", lambda wanted: (VP8,)), patch.object(deflate, "WORTH_IT", math.inf)
+    with TemporaryDirectory() as folder, alone, plain:
         trio.run(tell, Path(folder), clock=MockClock(autojump_threshold=0))
         return {f"journal/sample/{path.name}": path.read_bytes() for path in sorted(Path(folder).glob("*/*.mrj"))}
