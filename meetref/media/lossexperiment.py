@@ -22,7 +22,7 @@ SLOWER_WITHIN = 2.5  # seconds, beyond a round trip, by which less must be sent,
 LONGEST = 6.0  # and by which something must have been learned
 SURE = math.log(100)
 WORSE = 2.0  # times what was lost before, at most, is more than chance can make of less
-LEAST_LOSS = 0.005  # nothing is so good that it never loses anything
+LEAST_LOSS = 0.005  # nothing is so good that it never loses anything, nor so bad that nothing comes
 
 
 class Experiment:
@@ -97,5 +97,5 @@ class Experiment:
     def _loss_if(self, sent_bps: float) -> tuple[float, float]:
         """What is lost when so much is sent, if the loss is of our making, and if it is not."""
         of_less = 1 - self.came_through_bps / max(sent_bps, 1.0)
-        if_ours = max(of_less, self._foreign_loss, LEAST_LOSS)
+        if_ours = min(max(of_less, self._foreign_loss, LEAST_LOSS), 1 - LEAST_LOSS)
         return if_ours, max(self._before.least_loss, if_ours)  # it seemed much, or else nobody would have looked

@@ -17,6 +17,7 @@ from tests.stories.test_meeting import ROUGH, everyone_sees_everyone, until
 
 MINUTE = 60.0
 RATIO = 1.3  # of what there was after the first minute
+NEWEST = "wire.signaling.Seats.seats"
 ALLOWANCE = 40  # rows: how many packets a rough way happens to hold at the moment of counting
 
 
@@ -49,6 +50,8 @@ async def test_six_people_for_two_minutes(autojump_clock: MockClock, seed: int) 
         late = census()
         chats = {name for name in late if name.endswith("Client.chat") or name == "wire.signaling.Chat"}
         found = growth(early, late, ratio=RATIO, allowance=ALLOWANCE)
+        if late[NEWEST] <= 7 * 9:  # each of seven may have the newest message in hand, with nine seats in it
+            found.pop(NEWEST, None)
         assert chats >= set(found), found  # what was said is kept by those who heard it, as it should be
         assert late["meeting.up.Up"] - others["meeting.up.Up"] == 2
         assert late["meeting.down.Down"] - others["meeting.down.Down"] <= 7
