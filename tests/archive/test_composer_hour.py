@@ -115,7 +115,8 @@ def compose(folder: Path, out: Path) -> tuple[float, float]:
     """In a process of its own, as a worker does; CPU seconds, and octets of memory at most."""
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(folder), str(out)], stdout=subprocess.PIPE)
     assert process.stdout is not None
-    said = process.stdout.read()
+    with process.stdout:
+        said = process.stdout.read()
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0
