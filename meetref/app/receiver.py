@@ -85,7 +85,7 @@ class Receiver:
         self._keyframe: int | None = None  # number of the first packet of one that came, until it is given out
         self._keyframe_asked_at = -1.0
         self.keyframe_at = -1.0
-        """When the first packet of the newest one came."""
+        """When the first packet of the newest keyframe came."""
         self._report_at = 0.0
 
     @property

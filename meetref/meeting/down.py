@@ -7,15 +7,14 @@ Stands below `meeting/exchange` and above `meeting/forwarder` (`Slot`); who sits
 Specification: RFC 3550 section 6.4.1 (sender reports), RFC 3611 section 4.5 (answers), RFC 4585 (NACK, PLI), RFC 5104
 (FIR), RFC 4588 (RTX).
 Leaves out: what feedback says of the bandwidth, which is `meeting/capacity`'s; here it waits until `tend` is called.
-Read next: `meeting/capacity.py`.
+Read next: `meeting/numbers.py`, `meeting/capacity.py`.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 
@@ -27,25 +26,15 @@ from meetref.media.roundtrip import RoundTrip
 from meetref.meeting.capacity import Capacity
 from meetref.meeting.fec import Protecting
 from meetref.meeting.forwarder import Link, Slot
+from meetref.meeting.numbers import OUR_NUMBERS, Numbers, formats_of, numbers_of
 from meetref.meeting.red import Worth
 from meetref.meeting.repair import Repair, Retransmission, Verbatim
 from meetref.meeting.track import Kind, by_sequence
 from meetref.net.unhurried import is_unhurried
 from meetref.protocol.machine import Datagram, Dice, Event
-from meetref.protocol.negotiation import (
-    AUDIO_LEVEL,
-    AUDIO_LEVEL_ID,
-    DEPENDENCY_DESCRIPTOR,
-    DEPENDENCY_DESCRIPTOR_ID,
-    OPUS_PAYLOAD_TYPE,
-    TRANSPORT_SEQUENCE,
-    TRANSPORT_SEQUENCE_ID,
-    ReceivedTrack,
-    TakenAnswer,
-)
+from meetref.protocol.negotiation import DEPENDENCY_DESCRIPTOR, ReceivedTrack, TakenAnswer
 from meetref.protocol.negotiation import Slot as OfferedSlot
 from meetref.protocol.peer import Connected, Peer
-from meetref.protocol.videocodecs import VIDEO, rtx_of
 from meetref.wire import rtcp, rtcpfeedback, transportfeedback
 from meetref.wire.address import Address
 from meetref.wire.reader import Malformed
@@ -57,35 +46,6 @@ MAXIMUM_COMPOUND = 1100
 """Octets of sender reports in one datagram; 38 of them fit."""
 MAXIMUM_UNREAD = 32
 """Feedbacks that wait to be read; where more come they are read at once. Twenty come a second, mostly."""
-
-
-@dataclass(slots=True, frozen=True)
-class Numbers:
-    """How the packets of a slot are marked: its payload types, and the ids of its header extensions (0: none).
-
-    `formats` has for each codec its payload type and that of its retransmissions, the preferred codec first.
-    """
-
-    formats: Mapping[str, tuple[int, int]]
-    transport_id: int
-    level_id: int = 0
-    descriptor_id: int = 0
-
-
-OUR_NUMBERS: dict[Kind, Numbers] = {
-    "audio": Numbers({"opus": (OPUS_PAYLOAD_TYPE, 0)}, TRANSPORT_SEQUENCE_ID, AUDIO_LEVEL_ID),
-    "video": Numbers(
-        {codec.name: (codec.payload_type, rtx_of(codec).payload_type) for codec in VIDEO},
-        TRANSPORT_SEQUENCE_ID,
-        descriptor_id=DEPENDENCY_DESCRIPTOR_ID,
-    ),
-}
-"""Of what we offer ourselves."""
-
-
-def formats_of(kind: Kind, codecs: Collection[str]) -> Mapping[str, tuple[int, int]]:
-    """Those of our own formats that a viewer reads."""
-    return {name: numbers for name, numbers in OUR_NUMBERS[kind].formats.items() if name in codecs}
 
 
 class Down(Link):
@@ -129,6 +89,7 @@ class Down(Link):
         self._on_failure = on_failure
         self._wake = wake
         self.is_begun = False
+        """Whether it was looked what the line carries, before anything else leaves."""
         self._report_at = math.inf  # before its time, because something begins
         self._reported_at = -math.inf
         self._unread: list[bytes] = []
@@ -161,9 +122,7 @@ class Down(Link):
 
         `name` is ours for it; the description calls it as the offer does.
         """
-        kind = section.kind
-        repairing = {repaired: number for number, repaired in section.rtx.items()}
-        formats = {codec.name: (number, repairing.get(number, 0)) for number, codec in section.codecs.items()}
+        kind, numbers = section.kind, numbers_of(section)
         ssrc, rtx_ssrc = (int.from_bytes(self._dice(4)) for _ in range(2))
         described = OfferedSlot(
             mid=section.mid,
@@ -171,12 +130,8 @@ class Down(Link):
             stream=stream,
             track=f"{stream}-{kind}",
             ssrc=ssrc,
-            rtx_ssrc=rtx_ssrc if all(rtx for _, rtx in formats.values()) else None,
+            rtx_ssrc=rtx_ssrc if all(rtx for _, rtx in numbers.formats.values()) else None,
             cname=self._cname,
-        )
-        ids = section.extensions
-        numbers = Numbers(
-            formats, ids.get(TRANSPORT_SEQUENCE, 0), ids.get(AUDIO_LEVEL, 0), ids.get(DEPENDENCY_DESCRIPTOR, 0)
         )
         self._add_slot(name, described, numbers)
         self.fec.agree(self.slots[name], section.fec)
