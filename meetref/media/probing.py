@@ -31,6 +31,7 @@ HEADROOM = 2.0  # times the demand: beyond that nothing is looked for
 PATIENCE = 1.0  # seconds for which the results of a cluster are waited for
 LIMITED_INTERVAL = 5.0  # seconds between two probes of an application-limited sender
 MORE_DEMAND = 1.1  # times the demand at the last probe: as much more is not made to wait
+MOST_LATE = 3  # clusters in a row that are made again because we were too busy to send them as fast as they should go
 DROP, DROP_SCALE = 0.66, 0.85  # what is left of the estimate, at most, and what is then tried of it
 DROP_MEMORY = 5.0  # seconds for which it is
 LIMITED_MEMORY = 3.0  # seconds for which a sender still counts as application-limited
@@ -51,6 +52,8 @@ class Prober:
         self._target_bps = start_bps
         self._trials: deque[Trial] = deque(maxlen=MAXIMUM_TRIALS)  # the last may be under way
         self._first: Trial | None = None  # until it is known that it has to be made again
+        self._again_bps = 0.0  # what was not tried, because the newest left more slowly
+        self._late = 0  # how many in a row did
         self._is_vain = False  # the newest has told nothing so far
         self._loses_anyway = False  # whatever is sent, a part of it
         self.sending = False
@@ -104,6 +107,8 @@ class Prober:
         for trial in self._trials:
             rate = trial.on_reports(reports)
             self._is_vain = self._is_vain and rate is None
+            if rate is not None and trial is self._trials[-1]:
+                self._look_whether_late(trial, rate)
             # What came as fast as it left, if late, says that there is so much, not that there is no more.
             if rate is not None and (trial.is_slowed or rate > self._target_bps):  # spec: bandwidth/probe-believed
                 found = rate
@@ -111,6 +116,12 @@ class Prober:
             self._first = None
             self._probe(SECOND_BPS, now)
         return found
+
+    def _look_whether_late(self, trial: Trial, rate: float) -> None:
+        """What came as fast as it left, but left too slowly, has not tried what it was made for."""
+        is_late = not trial.is_slowed and rate < ENOUGH * trial.cluster.bitrate_bps
+        self._late = self._late + 1 if is_late else 0
+        self._again_bps = trial.cluster.bitrate_bps if 0 < self._late <= MOST_LATE else 0.0
 
     def on_estimate(self, estimator: Estimator, now: float) -> None:
         """Look at what the last feedback made of the estimate."""
@@ -128,6 +139,8 @@ class Prober:
             # Neither a queue nor loss: feedback did not come for a while, and the way may be as wide as before.
             self._drop, self._limited_at = (before, now), now
             self._recover(now)
+        elif self._again_bps:  # spec: bandwidth/probe-left-late
+            self._probe(self._again_bps, now)
         elif self._target_bps >= self._further_bps:  # spec: bandwidth/probe-further
             self._probe(SCALE * self._target_bps, now)
         elif estimator.state == "normal":
@@ -158,7 +171,7 @@ class Prober:
             self._probe(SCALE * self._target_bps, now)
 
     def _probe(self, rate: float, now: float, *, further: bool = True) -> None:
-        self._further_bps = math.inf
+        self._further_bps, self._again_bps = math.inf, 0.0
         if self.sending or self.demand_bps <= self._target_bps:
             return
         most = min(self.maximum_bps, HEADROOM * self.demand_bps)  # spec: bandwidth/probe-limits

@@ -149,6 +149,23 @@ def test_an_application_limited_sender_probes_every_five_seconds() -> None:
     assert [round(at) for at, _ in begun[1:]] == [6, 11, 16, 21]
 
 
+@pytest.mark.spec("bandwidth/probe-left-late")
+def test_a_probe_that_we_were_too_busy_to_send_in_time_is_made_again() -> None:
+    """Each leaves in a tenth of a second, and comes as it left: that says nothing of 2.5 Mbit/s."""
+    prober, estimator = Prober(300_000, maximum_bps=20e6), Told()
+    prober.begin(10.0)
+    numbers, rates = iter(range(1000)), []
+    for begun in (10.0, 11.0, 12.0, 13.0, 14.0):
+        if prober.cluster is not None:
+            rates.append(prober.cluster.bitrate_bps)
+        left = [begun + 0.01 * place for place in range(10)]
+        for at in left:
+            prober.on_sent(500, 1, at)
+        found = prober.on_reports([(next(numbers), 500, at, at + 0.05) for at in left], begun + 0.2)
+        prober.on_estimate(estimator.set(found or estimator.target_bps), begun + 1.0)
+    assert rates == [FIRST_BPS] * 4, "and three times again"
+
+
 @pytest.mark.spec("bandwidth/probe-lost-by-chance")
 def test_where_a_part_of_everything_is_lost_a_probe_that_told_nothing_is_made_again_soon() -> None:
     prober, estimator = Prober(1_000_000, maximum_bps=20e6), Told()
