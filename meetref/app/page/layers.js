@@ -16,7 +16,7 @@ export const SOURCES = {
   camera: {
     kind: "video",
     encodings: [
-      { rid: "q", scaleResolutionDownBy: 4, maxBitrate: 150_000, maxFramerate: 30 },
+      { rid: "q", scaleResolutionDownBy: 4, maxBitrate: 80_000, maxFramerate: 15 },
       { rid: "h", scaleResolutionDownBy: 2, maxBitrate: 450_000, maxFramerate: 30 },
       { rid: "f", scaleResolutionDownBy: 1, maxBitrate: 1_500_000, maxFramerate: 30 },
     ],
