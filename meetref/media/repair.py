@@ -206,3 +206,7 @@ class PacketCache(Generic[Kept]):
         self._fetched_at[place] = now
         _, run, index = found
         return run[index]
+
+    def not_sent(self, sequence: int) -> None:
+        """What was fetched has not left after all: it may be fetched again at once."""
+        self._fetched_at.pop(sequence % self.capacity, None)  # spec: repair/refused-may-be-asked-again

@@ -42,6 +42,8 @@ from meetref.wire.reader import Malformed
 REPORT_INTERVAL = 1.0
 KEYFRAME_READ = 0.1
 """Seconds beside the round trip: a line somewhat thinner than the pacer takes it for, and a decoder."""
+REPAIRED_WITHIN = 0.5
+"""Seconds for which a keyframe is on its way as long as parts of it are sent again."""
 MAXIMUM_COMPOUND = 1100
 """Octets of sender reports in one datagram; 38 of them fit."""
 MAXIMUM_UNREAD = 32
@@ -331,7 +333,8 @@ class Down(Link):
             return
         # Who needs one asks until it is there, also while it is on its way: were that heard, it would be followed by
         # another, and a thin line and a small encoding would be full of nothing else.
-        there_at = slot.keyframe_left_at + (self.peer.round_trip_time or 0.0) + KEYFRAME_READ
+        left_at = max(slot.keyframe_left_at, min(slot.repaired_at, slot.keyframe_left_at + REPAIRED_WITHIN))
+        there_at = left_at + (self.peer.round_trip_time or 0.0) + KEYFRAME_READ
         if now >= there_at:  # spec: rtcp/keyframe-on-its-way
             slot.want_keyframe(now)
 

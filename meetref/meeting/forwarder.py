@@ -73,7 +73,7 @@ class Slot(Viewing):
 
     __slots__ = (
         "base", "doubles", "fec", "first_timestamp", "formats", "keyframe", "keyframe_left_at", "mid", "payload_type",
-        "red_payload_type", "repair", "rewriter", "row", "shield",
+        "red_payload_type", "repair", "repaired_at", "rewriter", "row", "shield",
     )  # fmt: skip
 
     link: Link
@@ -106,6 +106,8 @@ class Slot(Viewing):
         """The timestamp, as it came, of the newest keyframe."""
         self.keyframe_left_at = -math.inf
         """When the newest keyframe has left, or will have, at the pace of what waits before it."""
+        self.repaired_at = -math.inf
+        """When last something was sent again."""
         self.base: tuple[float, int] | None = None
         """A moment of this server's clock and the RTP timestamp that stands for it: the slot's one straight line."""
 
@@ -284,7 +286,10 @@ class Slot(Viewing):
 
     def resend(self, lost: Iterable[int], now: float) -> None:
         """Answer lost packets, those that are still remembered and were not just repeated."""
-        self.link.send([packet for sequence in lost for packet in self.repair.again(sequence, self.link, now)])
+        packets = [packet for sequence in lost for packet in self.repair.again(sequence, self.link, now)]
+        if packets:
+            self.repaired_at = now
+            self.link.send(packets)
 
     def pad(self, octets: int, now: float) -> int:
         """Send something useless that fills a link; how many octets that was."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from meetref.media.parts import Parts, transport_sequence_at, without_padding
-from meetref.media.repair import PacketCache, Run
+from meetref.media.repair import Kept, PacketCache, Run
 from meetref.media.rewriting import Recalled
 from meetref.wire import rtp
 
@@ -54,6 +54,15 @@ class Repair(Protocol):
         ...
 
 
+def _fetch(cache: PacketCache[Kept], sequence: int, link: Link, now: float) -> Kept | None:
+    """What is to be sent again, if there is room."""
+    found = cache.fetch(sequence, now)
+    if found is not None and not link.may_repeat(now):
+        cache.not_sent(sequence)
+        return None
+    return found
+
+
 class Verbatim:
     """Without RTX: the very ciphertext again. A changed packet under a used index would give the GCM key away."""
 
@@ -76,8 +85,8 @@ class Verbatim:
         self._cache.forget()
 
     def again(self, sequence: int, link: Link, now: float) -> list[bytes]:
-        found = self._cache.fetch(sequence, now)
-        return [found] if found is not None and link.may_repeat(now) else []
+        found = _fetch(self._cache, sequence, link, now)
+        return [] if found is None else [found]
 
     def pad(self, octets: int, link: Link, now: float) -> list[bytes]:
         return []  # the same packet again would have no transport-wide number of its own
@@ -118,10 +127,8 @@ class Retransmission:
         self.payload_type = payload_type
 
     def again(self, sequence: int, link: Link, now: float) -> list[bytes]:
-        found = self._cache.fetch(sequence, now)
-        if found is None or not link.may_repeat(now):
-            return []
-        return self._repeat(found, link, now)
+        found = _fetch(self._cache, sequence, link, now)
+        return [] if found is None else self._repeat(found, link, now)
 
     def pad(self, octets: int, link: Link, now: float) -> list[bytes]:
         """The newest packets once more, for they may still repair something; then packets of nothing but padding.

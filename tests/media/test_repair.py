@@ -141,6 +141,17 @@ def test_a_stored_packet_is_given_out_again_but_not_twice_at_once() -> None:
     assert 1 not in cache
 
 
+@pytest.mark.spec("repair/refused-may-be-asked-again")
+def test_what_had_no_room_may_be_asked_for_again_at_once() -> None:
+    cache: PacketCache[bytes] = PacketCache(round_trip_time=0.05)
+    cache.store(1, (b"first", b"second"), 0.0)
+    for sequence in (1, 2):
+        assert cache.fetch(sequence, 0.1) is not None
+    cache.not_sent(2)
+    assert cache.fetch(1, 0.11) is None
+    assert cache.fetch(2, 0.11) == b"second"
+
+
 @pytest.mark.spec("repair/forgotten")
 def test_what_is_forgotten_is_not_given_out_again() -> None:
     cache: PacketCache[bytes] = PacketCache()

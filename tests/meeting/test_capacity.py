@@ -114,10 +114,10 @@ def test_what_was_lost_is_sent_again_as_far_as_the_media_leave_room() -> None:
     )  # a packet with its headers each 10 ms; a quarter of a second of it can be saved, or owed
     assert capacity.may_repeat(10.0)
     capacity.on_sent(0, [bytes(1000)] * 25, 10.0)
-    assert not capacity.may_repeat(10.0)
+    assert [capacity.may_repeat(10.0) for _ in range(4)] == [True, True, True, False]  # a little is always sent again
     assert capacity.may_repeat(10.001)
     capacity.on_sent(25, [bytes(1000)] * 200, 10.001)
-    assert not capacity.may_repeat(10.25)
+    assert [capacity.may_repeat(10.25) for _ in range(3)] == [True, True, False]
     assert capacity.may_repeat(10.502), "what was sent too much is forgiven"
 
 

@@ -147,6 +147,20 @@ def test_a_keyframe_that_waits_for_its_turn_is_on_its_way() -> None:
     assert camera.asked == before + 1
 
 
+@pytest.mark.spec("rtcp/keyframe-on-its-way")
+def test_a_keyframe_of_which_a_part_is_sent_again_is_on_its_way() -> None:
+    viewer, camera = showing()
+    slot = viewer.down.slots["v0"]
+    camera.send(1.0, key=True)
+    before = camera.asked
+    for asked_at in (1.2, 1.55):
+        viewer.says(rtcpfeedback.Nack(1, slot.rewriter.ssrc, [slot.rewriter.last_sequence]), now=asked_at)
+        viewer.says(rtcpfeedback.PictureLoss(1, slot.rewriter.ssrc), now=asked_at + 0.05)
+        assert camera.asked == before
+    viewer.says(rtcpfeedback.PictureLoss(1, slot.rewriter.ssrc), now=1.7)
+    assert camera.asked == before + 1, "half a second is enough"
+
+
 def test_a_slot_stays_one_stream_and_one_line_when_the_person_changes() -> None:
     viewer, first = showing()
     slot = viewer.down.slots["v0"]
