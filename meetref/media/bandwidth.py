@@ -156,9 +156,10 @@ class Estimator:
     ) -> None:
         """A keyframe or a probe makes a queue of its own; how fast it comes out of that is what the way carries."""
         self._passage.on_received(sizes, departures, arrivals)
-        rate = UTILIZATION * self._passage.bitrate_bps
-        if rate < self._delay.bitrate_bps and (is_full or self._trend.usage == "overusing"):
-            self._delay.set(rate, now)  # spec: bandwidth/own-burst
+        carried, before = self._passage.bitrate_bps, self._delay.bitrate_bps
+        if UTILIZATION * carried < before and (is_full or self._trend.usage == "overusing"):
+            # spec: bandwidth/own-burst
+            self._delay.measured(UTILIZATION * carried, now, carried_bps=min(carried, before))
 
     def on_probe(self, bitrate_bps: float, now: float) -> None:
         """A probe found this much (`media/probing`): believe it, unless queues grow or more arrives anyway.
@@ -169,7 +170,7 @@ class Estimator:
             proven = min(PROVEN * (self._acknowledged.bitrate_bps or 0.0), self._delay.bitrate_bps)
             if bitrate_bps > self._delay.bitrate_bps:
                 self._limit.on_more_room()
-            self._delay.set(max(bitrate_bps, proven), now)  # spec: bandwidth/probe-believed
+            self._delay.measured(max(bitrate_bps, proven), now)  # spec: bandwidth/probe-believed
             self._loss.on_probe(bitrate_bps)
             self._settle()
 

@@ -25,6 +25,7 @@ STEP = 0.005  # seconds from one burst of a cluster to the next
 GRACE = 0.1  # seconds by which it may be late; then it is given up
 LEAST_SHARE = 0.8  # of its packets and octets must have come before it is judged, or
 LEAST_SHARE_TO_THE_END = 0.5  # so many where its last came too: a full queue would have lost that, and not one before
+FEWEST = 5  # packets that came of a cluster of which the rest is known to be lost; what let them out slowly is the line
 LONGEST = 1.0  # seconds between its first and its last packet; of a longer one nothing is believed
 UNSATURATED = 0.9  # of the rate at which it left: what comes more slowly found the capacity,
 UTILIZATION = 0.95  # of which this much is then believed
@@ -52,11 +53,14 @@ class Trial:
         self.began_at = began_at
         self.is_slowed = False
         """Whether what it found is the capacity: it came more slowly than it left."""
+        self.has_overflowed = False
+        """Whether it was judged by what a full queue let out, beside whatever else was in that."""
         self._ended_at = math.inf
         self._octets = self._packets = 0
         self._came: list[tuple[int, float, float]] = []  # size, when it left, when it came
         self._told_octets = 0
         self._told_until, self._came_to_the_end = -math.inf, False
+        self._is_judged = False
 
     def is_late(self, now: float) -> bool:
         """Whether it takes too long: nobody could send its padding."""
@@ -90,9 +94,16 @@ class Trial:
         for _, sent_at, arrived_at in told:
             if sent_at >= self._told_until:
                 self._told_until, self._came_to_the_end = sent_at, arrived_at is not None
-        if not mine or self._ended_at == math.inf:
+        if not told or self._ended_at == math.inf:
             return None
-        return self._judged(sum(size for size, _, _ in self._came)) if self._is_enough else None
+        is_enough = self._is_enough
+        if not is_enough and (self._told_octets < self._octets or len(self._came) < FEWEST):
+            return None
+        rate = self._judged(sum(size for size, _, _ in self._came))
+        if not is_enough and not self.is_slowed:  # spec: bandwidth/probe-overflows
+            return None
+        self._is_judged, self.has_overflowed = True, not is_enough
+        return rate
 
     @property
     def _is_enough(self) -> bool:
@@ -103,8 +114,8 @@ class Trial:
 
     @property
     def is_lost(self) -> bool:
-        """Whether all of it is told of, and too little came for it to be judged."""
-        return self._told_octets >= self._octets and not self._is_enough
+        """Whether all of it is told of, and it could not be judged by what came."""
+        return self._told_octets >= self._octets and not self._is_judged
 
     @property
     def is_untold(self) -> bool:

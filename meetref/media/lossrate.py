@@ -94,9 +94,10 @@ class LossRate:
             self._give_up(self._experiment)
 
     def on_probe(self, bitrate_bps: float) -> None:
-        """So much came through just now."""
+        """So much came through just now: what was lost with it was too much."""
         if self._experiment is None:
             self.ceiling_bps = max(self.ceiling_bps, bitrate_bps)
+            self._window = None  # spec: bandwidth/lost-of-a-probe
 
     def _smooth(self, window: LossCount, *, steady: bool) -> None:
         self.loss += SMOOTHING * (window.loss - self.loss)

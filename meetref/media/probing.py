@@ -55,6 +55,9 @@ class Prober:
         self._again_bps = 0.0  # what was not tried, because the newest left more slowly
         self._late = 0  # how many in a row did
         self._is_vain = False  # the newest has told nothing so far
+        self._is_rough = self._is_short = (
+            False  # it told no more than how a full queue emptied, and more than that came
+        )
         self._loses_anyway = False  # whatever is sent, a part of it
         self.sending = False
         """Whether a cluster is under way, and `on_sent` has to be told."""
@@ -107,6 +110,7 @@ class Prober:
         for trial in self._trials:
             rate = trial.on_reports(reports)
             self._is_vain = self._is_vain and rate is None
+            self._is_rough = self._is_rough or trial.has_overflowed
             if rate is not None and trial is self._trials[-1]:
                 self._look_whether_late(trial, rate)
             # What came as fast as it left, if late, says that there is so much, not that there is no more.
@@ -127,6 +131,7 @@ class Prober:
         """Look at what the last feedback made of the estimate."""
         before, self._target_bps = self._target_bps, estimator.target_bps
         self._loses_anyway = estimator.foreign_loss > 0
+        self._is_short = self._is_rough and (estimator.acknowledged_bps or 0.0) > self._target_bps
         if estimator.application_limited:
             self._limited_since = min(self._limited_since, now)
             self._limited_at = now
@@ -166,8 +171,10 @@ class Prober:
         # spec: bandwidth/probe-application-limited
         is_more = min(self.demand_bps, self.step_bps) > MORE_DEMAND * self._looked_for_bps
         is_vain = self._is_vain and self._loses_anyway  # spec: bandwidth/probe-lost-by-chance
-        waits = PATIENCE if is_more or is_vain else LIMITED_INTERVAL
-        if now - self._limited_since >= PATIENCE and now - self._probed_at >= waits:
+        # spec: bandwidth/probe-overflows
+        waits = PATIENCE if is_more or is_vain or self._is_rough else LIMITED_INTERVAL
+        is_limited = now - self._limited_since >= PATIENCE
+        if (is_limited or self._is_short) and now - self._probed_at >= waits:
             self._probe(SCALE * self._target_bps, now)
 
     def _probe(self, rate: float, now: float, *, further: bool = True) -> None:
@@ -177,17 +184,17 @@ class Prober:
         most = min(self.maximum_bps, HEADROOM * self.demand_bps)  # spec: bandwidth/probe-limits
         # spec: bandwidth/probe-next-step
         if rate < TRUSTED_BPS and self._target_bps < self.step_bps < math.inf:
-            rate = STEP_HEADROOM * self.step_bps
+            rate = min(STEP_HEADROOM * self.step_bps, rate)
         wanted = min(rate, most)
         if wanted <= self._target_bps:
             return
         if further and rate < most:
             self._further_bps = ENOUGH * wanted
-            if self.step_bps < math.inf:  # what does not carry the step is not tried further
+            if self.step_bps <= wanted:  # what does not carry the step is not tried further
                 self._further_bps = max(self._further_bps, self.step_bps)
         self._probed_at = now
         self._looked_for_bps = min(self.demand_bps, self.step_bps)
-        self._is_vain = True
+        self._is_vain, self._is_rough = True, False
         self._trials.append(Trial(Cluster(wanted), now))
         self.sending = True
         self.clusters += 1

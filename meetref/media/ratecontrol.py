@@ -20,6 +20,7 @@ DECREASE = 0.85  # of what arrives
 DECREASE_MORE = 5_000  # bits a second
 LIMITED_DECREASE = 0.5  # of the estimate, at most, while what arrives is all that we had to send,
 PROVEN = 1.1  # and not below this many times of what arrives: a probe may have been it, and frames are uneven
+MEASURED_FOR = 1.5  # seconds after a probe or a burst for which what it found counts more than what arrives
 GROWTH = 1.08  # a second, far from the capacity
 LEAST_GROWTH = 1_000  # bits a second for each feedback
 LEAST_APPROACH = 4_000  # bits a second each second, near the capacity
@@ -73,6 +74,7 @@ class RateControl:
         self.state: State = "increase"
         self.capacity = LinkCapacity()
         self._arriving = start_bps
+        self._measured_at = -math.inf
         self._changed_at: float | None = None
         self._decreased_at = -math.inf
 
@@ -92,9 +94,15 @@ class RateControl:
             self._increase(now)
 
     def set(self, bitrate_bps: float, now: float) -> None:
-        """Believe somebody else, such as a probe."""
+        """Believe somebody else."""
         self.bitrate_bps = self.carried_bps = min(max(bitrate_bps, self.minimum_bps), self.maximum_bps)
         self._changed_at = now
+
+    def measured(self, bitrate_bps: float, now: float, *, carried_bps: float = 0.0) -> None:
+        """The same of a probe or a burst; `carried_bps` where that is less for a while, so that a queue drains."""
+        self.set(bitrate_bps, now)
+        self.carried_bps = max(carried_bps, self.bitrate_bps)
+        self._measured_at = now
 
     def _increase(self, now: float) -> None:
         elapsed = 0.0 if self._changed_at is None else min(max(now - self._changed_at, 0.0), 1.0)
@@ -122,13 +130,16 @@ class RateControl:
         return now - self._decreased_at >= pause or (self._arriving < self.bitrate_bps / 2 and not limited)
 
     def _decrease(self, now: float, limited: bool) -> None:
-        rate = max(DECREASE * self._arriving - DECREASE_MORE, 0.0)  # spec: bandwidth/decrease
+        arriving = self._arriving
+        if now - self._measured_at < MEASURED_FOR:  # spec: bandwidth/measured-lately
+            arriving = max(arriving, self.carried_bps)
+        rate = max(DECREASE * arriving - DECREASE_MORE, 0.0)  # spec: bandwidth/decrease
         if limited:  # spec: bandwidth/limited-decrease
             rate = max(PROVEN * self._arriving, LIMITED_DECREASE * self.bitrate_bps)
-        if not self.capacity.fits(self._arriving):
+        if not self.capacity.fits(arriving):
             self.capacity.forget()
-        self.capacity.on_overuse(self._arriving)
-        self.carried_bps = min(self._arriving, self.bitrate_bps)
+        self.capacity.on_overuse(arriving)
+        self.carried_bps = min(arriving, self.bitrate_bps)
         self.bitrate_bps = max(min(rate, self.bitrate_bps), self.minimum_bps)  # spec: bandwidth/within-bounds
         self.state = "hold"
         self._changed_at = self._decreased_at = now

@@ -111,8 +111,8 @@ def test_media_beside_it_is_part_of_it_and_what_left_before_or_after_is_not() ->
 @pytest.mark.spec("bandwidth/probe-result")
 @pytest.mark.parametrize(
     ("lost", "found"),
-    [({0, 3, 6}, 800_000), ({1}, 900_000), ({10, 11}, 1_000_000), ({9, 10, 11}, None), (set(range(7)), None)],
-    ids=["by chance", "one", "the last two", "by a full queue", "most"],
+    [({0, 3, 6}, 800_000), ({1}, 900_000), ({10, 11}, 1_000_000), (set(range(7)), 1_000_000), (set(range(8)), None)],
+    ids=["by chance", "one", "the last two", "most", "nearly all"],
 )
 def test_what_is_lost_before_the_last_is_none_of_a_full_queue(lost: set[int], found: float | None) -> None:
     trial = Trial(Cluster(6_000_000), 1.0)
@@ -122,6 +122,30 @@ def test_what_is_lost_before_the_last_is_none_of_a_full_queue(lost: set[int], fo
     assert told == (None if found is None else pytest.approx(0.95 * found, rel=0.1))
     assert trial.is_lost is (found is None)
     assert not trial.is_untold
+
+
+@pytest.mark.spec("bandwidth/probe-overflows")
+def test_what_a_full_queue_let_out_tells_how_fast_it_empties() -> None:
+    trial = Trial(Cluster(6_000_000), 1.0)
+    reports = arrived(sent(trial), 1_000_000)
+    came, dropped = reports[:7], [(*report[:3], None) for report in reports[7:]]
+    assert trial.on_reports(came) is None, "the others may still come"
+    assert not trial.is_lost
+    assert trial.on_reports(dropped) == pytest.approx(950_000, rel=0.1)
+    assert trial.is_slowed
+    assert not trial.is_lost
+
+
+@pytest.mark.spec("bandwidth/probe-overflows")
+def test_loss_on_a_line_that_slows_nothing_says_nothing_of_what_it_carries() -> None:
+    trial = Trial(Cluster(6_000_000), 1.0)
+    reports = arrived(sent(trial), 1e9)
+    lossy: list[PacketReport] = [
+        (*report[:3], report[3] if place % 2 else None) for place, report in enumerate(reports)
+    ]
+    lossy[-1] = (*lossy[-1][:3], None)
+    assert trial.on_reports(lossy) is None
+    assert trial.is_lost
 
 
 @pytest.mark.spec("bandwidth/probe-result")

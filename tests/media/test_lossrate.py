@@ -234,6 +234,19 @@ def test_what_a_probe_found_is_no_longer_forbidden() -> None:
     assert rate.ceiling_bps == 400_000
 
 
+@pytest.mark.spec("bandwidth/lost-of-a-probe")
+@pytest.mark.parametrize("found", [True, False])
+def test_what_was_lost_of_a_probe_does_not_lower_what_it_found(found: bool) -> None:
+    rate = LossRate()
+    rate.on_counts(10, 0, 10_000, 1_000_000, 0.0)
+    rate.on_counts(10, 10, 20_000, 1_000_000, 0.4)
+    if found:
+        rate.on_probe(900_000)
+    for number in range(1, 4):
+        rate.on_counts(10, 0, 10_000, 900_000, 0.4 + 0.3 * number)
+    assert (rate.ceiling_bps < 900_000) is not found
+
+
 def test_a_loss_too_large_to_be_believed_brings_it_down_all_the_way() -> None:
     rate = LossRate()
     seen = run(rate, radio(0.6), 0.0, 30.0)

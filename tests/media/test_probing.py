@@ -183,6 +183,27 @@ def test_where_a_part_of_everything_is_lost_a_probe_that_told_nothing_is_made_ag
     assert [round(at, 1) for at, _ in begun[1:]] == [3.0, 4.0, 5.0]
 
 
+@pytest.mark.spec("bandwidth/probe-overflows")
+@pytest.mark.parametrize(("arriving", "limited"), [(60_000, False), (30_000, True), (30_000, False)])
+def test_what_a_full_queue_told_is_looked_at_again_soon(arriving: float, limited: bool) -> None:
+    """But not while it is all that is sent, and all that comes."""
+    prober, estimator = Prober(300_000, maximum_bps=20e6), Told()
+    prober.begin(10.0)
+    play(prober, 10.0, 0.1, 235)
+    came = [10.3 + 0.04 * n if n < 8 else None for n in range(20)]
+    found = prober.on_reports([(n, 235, 10 + 0.0005 * n, came[n]) for n in range(20)], 10.7)
+    assert found is not None
+    assert found == pytest.approx(0.95 * 235 * 8 / 0.04, rel=0.01)
+    estimator._acknowledged.bitrate_bps = arriving
+    begun = []
+    for number in range(45):
+        now = 10.7 + number * 0.1
+        prober.on_estimate(estimator.set(found, limited=limited), now)
+        begun += play(prober, now, 0.09, 235)
+    assert len({rate for _, rate in begun}) == (limited or arriving > found)
+    assert not begun or round(begun[0][0], 1) == (11.7 if limited else 11.0)
+
+
 def step_by_step(found: list[float]) -> list[float]:
     """The rates that are tried, by the estimate of each tenth of a second; the next step takes 500 kbit/s."""
     prober, estimator = Prober(400_000, maximum_bps=20e6), Told()
@@ -199,6 +220,17 @@ def test_a_thin_line_is_tried_step_by_step() -> None:
     in_vain = step_by_step([400_000] * 16 + [480_000] * 3)
     assert in_vain == pytest.approx([550_000]), "not twice the estimate, and no further"
     assert step_by_step([400_000] * 13 + [550_000] * 11) == pytest.approx([550_000, 1_100_000]), "where it was found"
+
+
+@pytest.mark.spec("bandwidth/probe-next-step")
+def test_a_step_that_is_far_away_is_tried_by_doubling() -> None:
+    prober, estimator = Prober(100_000, maximum_bps=20e6), Told()
+    prober.on_demand(3_000_000, 500_000)
+    begun = []
+    for number, estimate in enumerate([100_000] * 13 + [190_000] * 6 + [370_000] * 6):
+        prober.on_estimate(estimator.set(estimate, limited=True), number * 0.1)
+        begun += play(prober, number * 0.1, 0.09)
+    assert list(dict.fromkeys(rate for _, rate in begun)) == pytest.approx([200_000, 380_000, 550_000])
 
 
 @pytest.mark.spec("bandwidth/probe-application-limited")

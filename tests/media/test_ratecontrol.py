@@ -92,6 +92,23 @@ def test_it_does_not_fall_where_more_came_than_it_allows() -> None:
     assert rate.bitrate_bps == 120_000
 
 
+@pytest.mark.spec("bandwidth/measured-lately")
+def test_what_a_probe_found_counts_more_than_how_little_is_known_to_arrive() -> None:
+    for later, arriving in ((0.5, 1_000_000), (2.0, 400_000)):
+        rate = control(2_000_000)
+        rate.measured(1_000_000, 1.0)
+        rate.on_usage("overusing", 400_000, 1.0 + later)
+        assert rate.bitrate_bps == pytest.approx(0.85 * arriving - 5_000)
+        assert rate.carried_bps == arriving
+
+
+@pytest.mark.spec("bandwidth/own-burst")
+def test_what_drains_a_queue_is_less_than_what_the_line_carries() -> None:
+    rate = control(2_000_000)
+    rate.measured(900_000, 1.0, carried_bps=1_000_000)
+    assert (rate.bitrate_bps, rate.carried_bps) == (900_000, 1_000_000)
+
+
 def test_it_decreases_once_a_round_trip() -> None:
     rate = control(round_trip=0.15)
     rate.on_usage("overusing", 900_000, 1.0)
