@@ -26,13 +26,12 @@ COMES_THROUGH = 0.98  # the share of packets
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What one stretch of load cost and brought. `delays` are in seconds, `parts` CPU microseconds a packet by task."""
+    """What one stretch of load cost and brought. `delays` are in seconds."""
 
     cpu_us_per_packet: float
     packets_per_second: float
     lost_share: float
     delays: list[float]
-    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -40,7 +39,8 @@ class Contestant:
     """A server in a process of its own, its load, and what was measured so far.
 
     Known of ours only: `segments`, packets a system call; `memory_kb_per_viewer`, what each further viewer took; the
-    TCP `port`; and, because its child `tells_parts` when it is told a line, what its tasks took.
+    TCP `port`; and, because its child `tells_parts` when it is told a line, `parts_us`: what its tasks took of each
+    packet in a window of its own, since to look at every task's clock is not free.
     """
 
     name: str
@@ -52,12 +52,7 @@ class Contestant:
     memory_kb_per_viewer: float | None = None
     port: int | None = None
     tells_parts: bool = False
-
-    @property
-    def parts_us(self) -> dict[str, float]:
-        """CPU microseconds a packet by task, the medians of the rounds."""
-        parts = self.windows[0].parts
-        return {part: median(window.parts[part] for window in self.windows) for part in parts}
+    parts_us: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def cpu_us(self) -> list[float]:
@@ -92,34 +87,44 @@ async def measure(contestant: Contestant, seconds: float) -> None:
         nursery.start_soon(load.run)
         await trio.sleep(SETTLE / FRAME_RATE)
         load.take_delays()
-        before = await _parts(contestant)
         started, cpu, received, sent = trio.current_time(), child.cpu_seconds(), load.received, load.publisher.packets
         await trio.sleep(round(seconds * FRAME_RATE) / FRAME_RATE)
         cpu, received, sent = child.cpu_seconds() - cpu, load.received - received, load.publisher.packets - sent
         lasted = trio.current_time() - started
-        after = await _parts(contestant)
         nursery.cancel_scope.cancel()
     delays = load.take_delays()
     if received <= 0 or len(delays) < 2:
         raise ChildFailed(f"nothing comes through the {child.name}")
     lost = max(0.0, 1 - received / (sent * len(load.viewers)))
-    parts = {part: 1e6 * (after[part] - before[part]) / received for part in before}
-    contestant.windows.append(Window(1e6 * cpu / received, received / lasted, lost, delays, parts))
+    contestant.windows.append(Window(1e6 * cpu / received, received / lasted, lost, delays))
 
 
-async def _parts(contestant: Contestant) -> dict[str, float]:
-    """Seconds of CPU time by task so far, where the child tells them. Raises `ChildFailed`."""
-    if not contestant.tells_parts:
-        return {}
-    await contestant.child.tell("parts")
-    return await contestant.child.hear()
+async def measure_parts(contestant: Contestant, seconds: float) -> None:
+    """The same for what the child's tasks took; it begins to look when it is asked first. Raises `ChildFailed`."""
+    load, child = contestant.load, contestant.child
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(load.run)
+        await trio.sleep(SETTLE / FRAME_RATE)
+        await child.tell("parts")
+        before, received = await child.hear(), load.received
+        await trio.sleep(round(seconds * FRAME_RATE) / FRAME_RATE)
+        received = load.received - received
+        await child.tell("parts")
+        after = await child.hear()
+        nursery.cancel_scope.cancel()
+    if received <= 0:
+        raise ChildFailed(f"nothing comes through the {child.name}")
+    contestant.parts_us = {part: 1e6 * (after[part] - before[part]) / received for part in before}
 
 
 async def measure_in_turns(contestants: Sequence[Contestant], seconds: float, rounds: int) -> None:
-    """So many windows each."""
+    """So many windows each, and then one for the parts of those who tell them."""
     for _ in range(rounds):
         for contestant in contestants:
             await measure(contestant, seconds)
+    for contestant in contestants:
+        if contestant.tells_parts:
+            await measure_parts(contestant, seconds)
 
 
 async def warm_up(load: Load) -> None:

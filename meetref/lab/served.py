@@ -2,7 +2,7 @@
 
 It is the server of `meetref serve --bots 0` on loopback, with the event log in memory, and with room for the viewers of
 a large load, who all come from one address. Standard output has lines of JSON: its port when it is ready, what its
-tasks took so far for each line on standard input, and what its sockets did when it ends, as standard input does.
+tasks took since the first of them for each line on standard input, and what its sockets did when that ends.
 Stands on `app/server`. With `--profile FILE` a profile (`python -m pstats FILE`) is written there, with `--recordings
 FOLDER` meetings are recorded there, on a thread, for whoever asks; `--webinar ROOM` gives a room an audience.
 Specification: none. Leaves out: other options of the server; what is measured is what everybody gets.
@@ -44,8 +44,7 @@ async def serve(recordings: Path | None, webinars: Sequence[str]) -> None:
         maximum_people=MAXIMUM_PEOPLE,
         webinars=frozenset(webinars),
     )
-    clock = TaskClock(KINDS)
-    trio.lowlevel.add_instrument(clock)
+    clock: TaskClock | None = None
     async with (
         trio.lowlevel.FdStream(sys.stdin.fileno()) as orders,
         open_server(KernelNetwork(), settings) as server,
@@ -54,6 +53,9 @@ async def serve(recordings: Path | None, webinars: Sequence[str]) -> None:
         server.door.places.per_source = MAXIMUM_PEOPLE
         print(json.dumps({"port": server.http_port}), flush=True)
         while await orders.receive_some(1024):
+            if clock is None:
+                clock = TaskClock(KINDS)
+                trio.lowlevel.add_instrument(clock)
             print(json.dumps(clock.read()), flush=True)
         tell_totals(server.port.sockets.values())
 

@@ -1,8 +1,8 @@
 """Where the CPU time of a Trio program goes: by task, by kind of task, and what waking up and scheduling take.
 
-An instrument of Trio's, which reads the thread's clock at both ends of each step of a task: a microsecond or two for
-every wake-up, next to the hundreds that one costs. What no task took is the loop's: to wait in the kernel, to wake, to
-choose.
+An instrument of Trio's, which reads the thread's clock at both ends of each step of a task. With cold caches that may
+take twenty microseconds, a twentieth of all; so nothing else is measured meanwhile. What no task took is the loop's: to
+wait in the kernel, to wake, to choose.
 Stands on `trio` alone. Specification: docs/measurements.md, "Where it goes".
 Leaves out: what happens inside a task; `meetref lab forwarding --profile` tells that.
 Read next: `lab/served.py`.
