@@ -1,6 +1,7 @@
-"""A browser at the end of a line: it shows a busy picture and talks, or watches who does, and says how that went.
+"""A browser at the end of a line: it shows a picture and talks, or watches who does, and says how that went.
 
-    python -m tests.peers.thin_browser chromium shows LINK     # until a line comes in
+    python -m tests.peers.thin_browser chromium shows LINK     # a busy picture, until a line comes in
+    python -m tests.peers.thin_browser chromium talks LINK     # somebody who moves before a wall of books
     python -m tests.peers.thin_browser firefox watches LINK    # when a line comes in, for `SECONDS`
 
 Run in a namespace of `tests/peers/street.py`. It prints `ready` when its browser is, and in the end JSON.
@@ -28,13 +29,7 @@ CAMERA = """() => {
   canvas.width = 960; canvas.height = 540;
   const paint = canvas.getContext("2d");
   let count = 0;
-  setInterval(() => {
-    count += 1;
-    for (let each = 0; each < 20; each++) {
-      paint.fillStyle = `hsl(${Math.random() * 360} 60% ${30 + Math.random() * 40}%)`;
-      paint.fillRect(Math.random() * 960, Math.random() * 540, 48, 32);
-    }
-  }, 67);
+  setInterval(() => { count += 1; (%PAINT%)(paint, count); }, 67);
   const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
   navigator.mediaDevices.getUserMedia = async ({ audio, video }) => {
     const stream = new MediaStream();
@@ -43,6 +38,36 @@ CAMERA = """() => {
     return stream;
   };
 }"""
+
+BUSY = """(paint) => {
+  for (let each = 0; each < 20; each++) {
+    paint.fillStyle = `hsl(${Math.random() * 360} 60% ${30 + Math.random() * 40}%)`;
+    paint.fillRect(Math.random() * 960, Math.random() * 540, 48, 32);
+  }
+}"""
+
+FACE = """(paint, count) => {
+  const ellipse = (x, y, width, height, colour) => {
+    paint.fillStyle = colour;
+    paint.beginPath();
+    paint.ellipse(x, y, width, height, 0, 0, 7);
+    paint.fill();
+  };
+  paint.fillStyle = "#8d8578";
+  paint.fillRect(0, 0, 960, 540);
+  for (let book = 0; book < 60; book++) {
+    paint.fillStyle = `hsl(${book * 47 % 360} 30% ${25 + book * 7 % 45}%)`;
+    paint.fillRect(book % 12 * 80 + 8, Math.floor(book / 12) * 108 + 10, 40 + book * 13 % 25, 80);
+  }
+  const x = 480 + 60 * Math.sin(count / 23), y = 240 + 20 * Math.sin(count / 11);
+  ellipse(x, y + 330, 260, 210, "#34495e");
+  ellipse(x, y, 110, 150, "#d9a789");
+  ellipse(x, y - 90, 120, 80, "#3b2a20");
+  for (const side of [-45, 45]) ellipse(x + side, y - 20, 14, count % 60 < 3 ? 2 : 9, "#222");
+  ellipse(x, y + 70, 35, 4 + 14 * Math.abs(Math.sin(count / 3)), "#7a2e2e");
+}"""
+
+PICTURES = {"shows": BUSY, "talks": FACE}
 
 NO_DEVICES = """() => {
   navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("none here", "NotFoundError"); };
@@ -98,8 +123,8 @@ async def asked() -> None:
     await trio.to_thread.run_sync(sys.stdin.readline)
 
 
-async def shows(browser: Browser, link: str) -> None:
-    await enter(browser, link, CAMERA)
+async def shows(browser: Browser, link: str, picture: str) -> None:
+    await enter(browser, link, CAMERA.replace("%PAINT%", picture))
     await browser.evaluate(f"void ({WATCH})('outbound-rtp', '{SHOWN}')")
     await browser.until("window.told.frames > 10", limit=40)
     await asked()
@@ -115,7 +140,10 @@ async def watches(browser: Browser, link: str) -> None:
 async def main(kind: str, what: str, link: str) -> None:
     opened: Any = chromium(*TRUSTING) if kind == "chromium" else firefox(loopback=False, trusting=True)
     async with opened as browser:
-        await (shows if what == "shows" else watches)(browser, link)
+        if what == "watches":
+            await watches(browser, link)
+        else:
+            await shows(browser, link, PICTURES[what])
         print(json.dumps(await browser.evaluate("window.told")), flush=True)
 
 
