@@ -55,9 +55,8 @@ class Prober:
         self._again_bps = 0.0  # what was not tried, because the newest left more slowly
         self._late = 0  # how many in a row did
         self._is_vain = False  # the newest has told nothing so far
-        self._is_rough = self._is_short = (
-            False  # it told no more than how a full queue emptied, and more than that came
-        )
+        self._is_rough = False  # it told no more than how a full queue emptied,
+        self._is_short = False  # and more than that arrives
         self._loses_anyway = False  # whatever is sent, a part of it
         self.sending = False
         """Whether a cluster is under way, and `on_sent` has to be told."""
@@ -110,8 +109,8 @@ class Prober:
         for trial in self._trials:
             rate = trial.on_reports(reports)
             self._is_vain = self._is_vain and rate is None
-            self._is_rough = self._is_rough or trial.has_overflowed
             if rate is not None and trial is self._trials[-1]:
+                self._is_rough = trial.has_overflowed
                 self._look_whether_late(trial, rate)
             # What came as fast as it left, if late, says that there is so much, not that there is no more.
             if rate is not None and (trial.is_slowed or rate > self._target_bps):  # spec: bandwidth/probe-believed
