@@ -192,7 +192,7 @@ MEDIA_STORIES = {
          "fec/virtual-packets", "fec/within-the-bandwidth", "red/block-header", "rtcp/fraction-lost"),
     ),
     "fec-call": Story(
-        fec_call, 67, "A viewer who is far away and loses packets: the server puts FEC among the pictures",
+        fec_call, 69, "A viewer who is far away and loses packets: the server puts FEC among the pictures",
         ("rtp", "rtcp", "fec", "red", "repair"),
         ("fec/behind-its-picture", "fec/mutable-octets-zero", "fec/not-sent-again", "fec/one-line", "fec/one-missing",
          "fec/virtual-packets", "fec/worth-it"),

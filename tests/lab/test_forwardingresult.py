@@ -14,7 +14,7 @@ from meetref.lab.load import Load
 
 def contestant(name: str, cost: float, memory: float | None = None) -> Contestant:
     parts = {"packets": cost / 2, "loop": cost / 4} if name == "server" else {}
-    windows = [Window(cost, 4800.0, 0.0, [0.0005, 0.0007], parts) for _ in range(3)]
+    windows = [Window(cost, 4800.0, 0.0, [0.0005, 0.0007]) for _ in range(3)]
     return Contestant(
         name=name,
         child=cast(Child, None),
@@ -23,6 +23,7 @@ def contestant(name: str, cost: float, memory: float | None = None) -> Contestan
         windows=windows,
         segments=8.0,
         memory_kb_per_viewer=memory,
+        parts_us=parts,
     )
 
 
