@@ -31,7 +31,7 @@ HEADROOM = 2.0  # times the demand: beyond that nothing is looked for
 PATIENCE = 1.0  # seconds for which the results of a cluster are waited for
 LIMITED_INTERVAL = 5.0  # seconds between two probes of an application-limited sender
 MORE_DEMAND = 1.1  # times the demand at the last probe: as much more is not made to wait
-MOST_LATE = 3  # clusters in a row that are made again because we were too busy to send them as fast as they should go
+MOST_LATE = 3  # clusters in a row that are made again because we were too busy to send them, or the viewer to read
 DROP, DROP_SCALE = 0.66, 0.85  # what is left of the estimate, at most, and what is then tried of it
 DROP_MEMORY = 5.0  # seconds for which it is
 LIMITED_MEMORY = 3.0  # seconds for which a sender still counts as application-limited
@@ -109,7 +109,7 @@ class Prober:
         for trial in self._trials:
             rate = trial.on_reports(reports)
             self._is_vain = self._is_vain and rate is None
-            if rate is not None and trial is self._trials[-1]:
+            if trial is self._trials[-1] and (rate is not None or trial.is_bunched):
                 self._is_rough = trial.has_overflowed
                 self._look_whether_late(trial, rate)
             # What came as fast as it left, if late, says that there is so much, not that there is no more.
@@ -120,9 +120,12 @@ class Prober:
             self._probe(SECOND_BPS, now)
         return found
 
-    def _look_whether_late(self, trial: Trial, rate: float) -> None:
-        """What came as fast as it left, but left too slowly, has not tried what it was made for."""
-        is_late = not trial.is_slowed and rate < ENOUGH * trial.cluster.bitrate_bps
+    def _look_whether_late(self, trial: Trial, rate: float | None) -> None:
+        """What came as fast as it left, but left too slowly, has not tried what it was made for.
+
+        Nor does what was read late say how it came.
+        """
+        is_late = rate is None or (not trial.is_slowed and rate < ENOUGH * trial.cluster.bitrate_bps)
         self._late = self._late + 1 if is_late else 0
         self._again_bps = trial.cluster.bitrate_bps if 0 < self._late <= MOST_LATE else 0.0
 
@@ -143,7 +146,7 @@ class Prober:
             # Neither a queue nor loss: feedback did not come for a while, and the way may be as wide as before.
             self._drop, self._limited_at = (before, now), now
             self._recover(now)
-        elif self._again_bps:  # spec: bandwidth/probe-left-late
+        elif self._again_bps:  # spec: bandwidth/probe-left-late, bandwidth/probe-read-late
             self._probe(self._again_bps, now)
         elif self._target_bps >= self._further_bps:  # spec: bandwidth/probe-further
             self._probe(SCALE * self._target_bps, now)

@@ -44,6 +44,7 @@ async def test_what_one_writes_the_other_reads(tmp_path: Path) -> None:
         assert await reads(ben) == ["Ben: <b>good</b> morning"]
         assert await ben.evaluate("document.querySelector('[data-test=captions-by]').textContent") == "Written by Ada"
         await write(ada, "and welcome")
+        await ben.until("document.querySelectorAll('[data-test=caption]').length === 2")
         assert (await reads(ben))[-1] == "and welcome"  # the name stands once
         told = (await state(ben))["captions"]
         assert (told["shown"], told["writing"], told["lines"][0]["name"]) == (True, False, "Ben")

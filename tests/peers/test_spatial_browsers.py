@@ -1,6 +1,6 @@
 """Chromium publishes one stream in spatial layers, and a viewer whose line carries less is sent fewer of them.
 
-The server runs in this process, so that what it thinks a line carries can be bounded; everything else is as it is for
+The server runs in this process, so that what it thinks a line carries can be chosen; everything else is as it is for
 everybody. Read next: `tests/peers/test_simulcast_browsers.py`, from which the scene is.
 """
 
@@ -15,7 +15,7 @@ import trio
 
 from meetref.app.server import Settings, open_server
 from meetref.media.ladder import Layer
-from meetref.meeting.capacity import Capacity
+from meetref.meeting.capacity import MAXIMUM_BPS, Capacity
 from meetref.meeting.track import Track
 from meetref.net.network import KernelNetwork
 from tests.captured.record_layers import PUBLISH
@@ -34,15 +34,15 @@ MODES = [
 
 
 class Line:
-    """How much a line carries at most, whatever is estimated."""
+    """How much a line carries, whatever is estimated, from the first that it is told to carry."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.limit_bps = math.inf
+        self.limit_bps: float | None = None
         for name in ("media_bps", "carried_bps"):
-            monkeypatch.setattr(Capacity, name, property(self._bounded(getattr(Capacity, name).fget)))
+            monkeypatch.setattr(Capacity, name, property(self._carried(getattr(Capacity, name).fget)))
 
-    def _bounded(self, estimate: Callable[[Any], float]) -> Callable[[Any], float]:
-        return lambda capacity: min(estimate(capacity), self.limit_bps)
+    def _carried(self, estimate: Callable[[Any], float]) -> Callable[[Any], float]:
+        return lambda capacity: estimate(capacity) if self.limit_bps is None else self.limit_bps
 
     async def carry(self, size: int, track: Track, bob: Browser) -> float:
         """Let it carry this size and not the next larger one, until that is seen; how long it took."""
@@ -52,7 +52,7 @@ class Line:
             places = [(layer.place, layer.bitrate_bps) for layer in layers]
             assert trio.current_time() < begun + 20, f"{self.limit_bps} of {places}, and {await told(bob)}"
             rates = [rate_of(layers, each) for each in (size, size + 1)]
-            self.limit_bps = math.sqrt(math.prod(rates)) / 0.95
+            self.limit_bps = min(math.sqrt(math.prod(rates)) / 0.95, MAXIMUM_BPS)
             await trio.sleep(0.1)
         return trio.current_time() - begun
 
