@@ -20,11 +20,14 @@ from meetref.media.thinning import ALL_LAYERS
 Encoding = TypeVar("Encoding", bound=Hashable)
 
 SILENT_FOR = 0.6
-"""Seconds without a packet after which an encoding is taken for switched off, where another one has shown `PICTURES`
+"""Seconds without a packet after which an encoding is taken for switched off, where a smaller one has shown `PICTURES`
 meanwhile. So one that rests, as a screen does, rests together with the others and lives."""
 PICTURES = 8
 SILENT_AFTER_KEYFRAME = 1.2
 """The same for one whose last picture was a keyframe: an encoder leaves out pictures until that one is paid for."""
+SILENT_BELOW = 3.0
+"""The same where only a larger one has: publishers give up the largest first, and a busy keyframe takes what a small
+encoding has in more than a second. Who then asked for the larger one would have both begin with another."""
 
 
 NONE: frozenset[Any] = frozenset()
@@ -56,11 +59,13 @@ class Activity:
         self.living = True
         return True
 
-    def look(self, others: Collection[Activity], now: float) -> bool:
-        """True when the encoding has died."""
-        if not self.living or now - self.newest_at < (SILENT_AFTER_KEYFRAME if self._keyframe else SILENT_FOR):
+    def look(self, smaller: Collection[Activity], larger: Collection[Activity], now: float) -> bool:
+        """True when the encoding has died, beside those that are smaller and larger."""
+        silent_for = now - self.newest_at
+        if not self.living or silent_for < (SILENT_AFTER_KEYFRAME if self._keyframe else SILENT_FOR):
             return False
         # spec: simulcast/silent-encoding
+        others = smaller if silent_for < SILENT_BELOW else [*smaller, *larger]
         self.living = not any(other.has_shown(self.newest_at) for other in others)
         return not self.living
 

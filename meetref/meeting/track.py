@@ -289,9 +289,9 @@ class Track:
     def look(self, now: float, *, changed: bool = False) -> None:
         """See which encodings live; where that has changed, or slots have waited too long, they choose anew."""
         self.look_at = now + LOOK_EVERY
-        activities = [encoding.activity for encoding in self._offered]
-        for activity in activities:
-            changed |= activity.look(activities, now)
+        activities = [encoding.activity for encoding in self.encodings]
+        for place, activity in enumerate(activities):
+            changed |= activity.look(activities[:place], activities[place + 1 :], now)
         slots = self.slots if changed else [slot for encoding in self._offered for slot in encoding.waiting]
         for slot in tuple(slots):
             try:

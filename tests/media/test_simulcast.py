@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetref.media.simulcast import PICTURES, SILENT_AFTER_KEYFRAME, SILENT_FOR, Activity, Selection, order
+from meetref.media.simulcast import (
+    PICTURES,
+    SILENT_AFTER_KEYFRAME,
+    SILENT_BELOW,
+    SILENT_FOR,
+    Activity,
+    Selection,
+    order,
+)
 
 LADDER = ("q", "h", "f")
 some = st.frozensets(st.sampled_from(LADDER))
@@ -111,9 +119,9 @@ def test_an_encoding_dies_when_the_others_go_on_without_it() -> None:
     for number in range(1, 40):
         now = number / 30
         assert not q.receive(1, now)
-        if f.look([q, f], now):
+        if f.look([q], [], now):
             died = now
-        assert not q.look([q, f], now)
+        assert not q.look([], [f], now)
     assert died is not None
     assert SILENT_FOR <= died < SILENT_FOR + 0.1
     assert not f.living
@@ -123,15 +131,25 @@ def test_an_encoding_dies_when_the_others_go_on_without_it() -> None:
 @pytest.mark.spec("simulcast/silent-encoding")
 def test_an_encoder_that_pays_for_a_keyframe_is_not_taken_for_dead_so_soon() -> None:
     """Chromium makes one of each encoding, and at 150 kbit/s a busy one takes what many pictures take."""
-    q, f = Activity(), Activity()
-    q.receive(1, 0.0, keyframe=True)
+    q, h = Activity(), Activity()
+    h.receive(1, 0.0, keyframe=True)
     for number in range(1, 40):
-        f.receive(1, number / 30)
-        assert q.look([q, f], number / 30) == (number / 30 == SILENT_AFTER_KEYFRAME)
-    q.receive(1, 2.0)
+        q.receive(1, number / 30)
+        assert h.look([q], [], number / 30) == (number / 30 == SILENT_AFTER_KEYFRAME)
+    h.receive(1, 2.0)
     for number in range(61, 100):
-        f.receive(1, number / 30)
-    assert q.look([q, f], 2.0 + SILENT_FOR), "with the next picture it has been paid for"
+        q.receive(1, number / 30)
+    assert h.look([q], [], 2.0 + SILENT_FOR), "with the next picture it has been paid for"
+
+
+@pytest.mark.spec("simulcast/silent-encoding")
+def test_the_smallest_is_not_taken_for_dead_because_the_larger_ones_go_on() -> None:
+    """Who is then shown a larger one has it begin with a keyframe, and the small one, too."""
+    q, h = Activity(), Activity()
+    q.receive(1, 0.0)
+    for number in range(1, 100):
+        h.receive(1, number / 30)
+        assert q.look([], [h], number / 30) == (number / 30 == SILENT_BELOW)
 
 
 @pytest.mark.spec("simulcast/silent-encoding")
@@ -142,9 +160,9 @@ def test_a_picture_that_rests_rests_in_all_its_encodings(interval: float) -> Non
     for number in range(30):
         now = number * interval
         small.receive(1, now)
-        assert not large.look([small, large], now)
+        assert not large.look([small], [], now)
         large.receive(1, now + 0.1)
-        assert not small.look([small, large], now + interval - 0.01)
+        assert not small.look([], [large], now + interval - 0.01)
     assert small.living
     assert large.living
 
@@ -155,9 +173,9 @@ def test_so_few_pictures_prove_nothing() -> None:
         activity.receive(1, 0.0)
     for number in range(PICTURES - 1):
         q.receive(1, 1.0 + number)
-        assert not f.look([q, f], 1.0 + number)
+        assert not f.look([q], [], 1.0 + number)
     q.receive(1, 9.0)
-    assert f.look([q, f], 9.0)
+    assert f.look([q], [], 9.0)
 
 
 Sizes = list[tuple[int, int] | None]
