@@ -55,6 +55,16 @@ test("a browser without scalability modes is asked without", () => {
   assert.equal(asked.length, 3);
 });
 
+test("where the browser makes three temporal layers the smallest picture takes more in all", async () => {
+  const three = new Sender(SOURCES.camera.encodings.map((encoding) => ({ ...encoding, scalabilityMode: "L1T3" })));
+  const two = camera();
+  const rates = (sender) => sender.encodings.map(({ maxBitrate }) => maxBitrate);
+  for (const sender of [three, two]) await new Encodings(sender, "camera").fit({ width: 1280, height: 720 });
+  assert.deepEqual(rates(two), rates(camera()));
+  assert.ok(rates(three)[0] > rates(two)[0]);
+  assert.deepEqual(rates(three).slice(1), rates(two).slice(1));
+});
+
 test("what the server does not use is switched off, and on again at once", async () => {
   const sender = camera();
   const encodings = new Encodings(sender, "camera");

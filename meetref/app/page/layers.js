@@ -11,6 +11,12 @@
 
 const TEMPORAL = "L1T3";
 
+/**
+ * Of three temporal layers the slowest takes two fifths, of two three: that one is to fit beside a voice on the
+ * thinnest line, so the smallest picture may take more in all where there are three. Its keyframes are paid for sooner.
+ */
+const SMALLEST_OF_THREE = 120_000;
+
 export const SOURCES = {
   microphone: { kind: "audio", encodings: [{}] },
   camera: {
@@ -99,6 +105,7 @@ export class Encodings {
         const fits = !rid || this.scales === null || scale !== undefined;
         const wanted = { active: fits && (this.active?.includes(rid) ?? true) };
         if (scale !== undefined) wanted.scaleResolutionDownBy = scale;
+        if (rid === "q" && encoding.scalabilityMode === TEMPORAL) wanted.maxBitrate = SMALLEST_OF_THREE;
         changed ||= Object.entries(wanted).some(([name, value]) => encoding[name] !== value);
         Object.assign(encoding, wanted);
       }
