@@ -29,12 +29,21 @@ TILES = """() => Object.fromEntries([...document.querySelectorAll("[data-test=se
 INJECT = """() => {
   const Real = WebSocket, sockets = [];
   window.WebSocket = class extends Real {
-    constructor(...all) { super(...all); sockets.push(this); }
+    constructor(...all) {
+      super(...all);
+      sockets.push(this);
+      this.addEventListener("message", (event) => {
+        if (event.isTrusted && said.has(JSON.parse(event.data).type)) event.stopImmediatePropagation();
+      });
+    }
   };
-  window.serverSays = (message) =>
+  const said = new Set();
+  window.serverSays = (message) => {
+    said.add(message.type);
     sockets.at(-1).dispatchEvent(new MessageEvent("message", {data: JSON.stringify(message)}));
+  };
 }"""
-"""Lets a test say something in the place of the server."""
+"""Lets a test say something in the place of the server, which is not heard any more of what the test has spoken of."""
 
 
 async def tiles(browser: Browser) -> dict[str, dict[str, Any]]:
@@ -215,7 +224,9 @@ async def test_a_picture_that_is_held_back_says_why_and_bars_tell_of_connections
         assert "Paused: 180" in await browser.evaluate(f"{tile}.ariaLabel")
         seen = {one["name"]: one["video"] for one in (await state(browser))["people"]}
         assert (seen["Ada"]["state"], seen["Ada"]["reason"]) == ("paused", "paused: 180 of 220 kbit/s")
-        assert (seen["Blaise"]["state"], seen["Blaise"]["layer"]) == ("playing", "half")
+        assert seen["Blaise"]["layer"] == "half"
+        blaise = "window.meetref.state().people.find(({name}) => name === 'Blaise')"
+        await browser.until(f"{blaise}.video.state === 'playing'")  # a busy machine may hold it back for a moment
         await browser.call("(message) => window.serverSays(message)", {"type": "video", "seats": []})
         await browser.until(f"!{tile}.classList.contains('paused') && {words}.hidden")
         ada_id = next(one["id"] for one in (await state(browser))["people"] if one["name"] == "Ada")
