@@ -55,8 +55,8 @@ class Trial:
         """Whether what it found is the capacity: it came more slowly than it left."""
         self.has_overflowed = False
         """Whether it was judged by what a full queue let out, beside whatever else was in that."""
-        self.is_bunched = False
-        """Whether the newest reports tell of enough of it, but it came all at once: read late, by somebody busy."""
+        self.was_read_late = False
+        """Whether the newest reports tell of enough of it, but whoever was busy let it come, or leave, all at once."""
         self._ended_at = math.inf
         self._octets = self._packets = 0
         self._came: list[tuple[int, float, float]] = []  # size, when it left, when it came
@@ -89,7 +89,7 @@ class Trial:
 
     def on_reports(self, reports: Sequence[PacketReport]) -> float | None:
         """What it found, in bits a second, if these reports are about it and enough of it came."""
-        self.is_bunched = False
+        self.was_read_late = False
         told = [each[1:] for each in reports if self.began_at <= each[2] <= self._ended_at]
         mine = [(size, sent_at, arrived_at) for size, sent_at, arrived_at in told if arrived_at is not None]
         self._came += mine  # also while it still leaves: nothing is told twice
@@ -131,15 +131,13 @@ class Trial:
         sent_for, came_for = sent[-1][0] - sent[0][0], came[-1][0] - came[0][0]
         if max(sent_for, came_for) > LONGEST:
             return None
-        if min(sent_for, came_for) <= 0:
-            self.is_bunched = self._is_enough
+        # With the last burst, which may be large where it was late.
+        if sent_for <= 0 or (octets - came[0][1]) * sent_for >= MOST_RATIO * octets * came_for:
+            self.was_read_late = self._is_enough  # spec: bandwidth/probe-read-late
             return None
         # The octets of the last burst took no time of those, nor did the first packet that came.
         sent_bps = 8 * (octets - sum(size for at, size in sent if at == sent[-1][0])) / sent_for
         came_bps = 8 * (octets - came[0][1]) / came_for
-        if came_bps > MOST_RATIO * 8 * octets / sent_for:  # with the last burst, which may be large where it was late
-            self.is_bunched = self._is_enough
-            return None
         # spec: bandwidth/probe-result
         late_sent_bps, late_came_bps = _rates_at_last(self._came)
         if late_came_bps < UNSATURATED * late_sent_bps:

@@ -109,7 +109,7 @@ class Prober:
         for trial in self._trials:
             rate = trial.on_reports(reports)
             self._is_vain = self._is_vain and rate is None
-            if trial is self._trials[-1] and (rate is not None or trial.is_bunched):
+            if trial is self._trials[-1] and (rate is not None or trial.was_read_late):
                 self._is_rough = trial.has_overflowed
                 self._look_whether_late(trial, rate)
             # What came as fast as it left, if late, says that there is so much, not that there is no more.

@@ -167,8 +167,12 @@ def test_a_probe_that_we_were_too_busy_to_send_in_time_is_made_again() -> None:
 
 
 @pytest.mark.spec("bandwidth/probe-read-late")
-@pytest.mark.parametrize("apart", [0.0, 1e-5], ids=["at once", "nearly at once"])
-def test_a_probe_that_the_viewer_was_too_busy_to_read_in_time_is_made_again(apart: float) -> None:
+@pytest.mark.parametrize(
+    ("leaving", "coming"),
+    [(0.0015, 0.0), (0.0015, 1e-5), (0.0, 0.001)],
+    ids=["at once", "nearly at once", "left at once"],
+)
+def test_a_probe_that_the_viewer_was_too_busy_to_read_in_time_is_made_again(leaving: float, coming: float) -> None:
     """Until it is read as it came."""
     prober, estimator = Prober(300_000, maximum_bps=20e6), Told()
     prober.begin(10.0)
@@ -176,10 +180,10 @@ def test_a_probe_that_the_viewer_was_too_busy_to_read_in_time_is_made_again(apar
     for turn in range(6):
         if prober.cluster is not None:
             rates.append(prober.cluster.bitrate_bps)
-        left = [10.0 + turn + 0.0015 * place for place in range(10)]
+        left = [10.0 + turn + leaving * place for place in range(10)]
         for at in left:
             prober.on_sent(500, 1, at)
-        came = [left[-1] + apart * place for place in range(10)]
+        came = [left[-1] + coming * place for place in range(10)]
         found = prober.on_reports([(10 * turn + n, 500, left[n], came[n]) for n in range(10)], 10.2 + turn)
         assert found is None
         prober.on_estimate(estimator.set(300_000), 10.2 + turn)

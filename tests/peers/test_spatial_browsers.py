@@ -37,12 +37,12 @@ class Line:
     """How much a line carries, whatever is estimated, from the first that it is told to carry."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.limit_bps: float | None = None
+        self.carries_bps: float | None = None
         for name in ("media_bps", "carried_bps"):
             monkeypatch.setattr(Capacity, name, property(self._carried(getattr(Capacity, name).fget)))
 
     def _carried(self, estimate: Callable[[Any], float]) -> Callable[[Any], float]:
-        return lambda capacity: estimate(capacity) if self.limit_bps is None else self.limit_bps
+        return lambda capacity: estimate(capacity) if self.carries_bps is None else self.carries_bps
 
     async def carry(self, size: int, track: Track, bob: Browser) -> float:
         """Let it carry this size and not the next larger one, until that is seen; how long it took."""
@@ -50,9 +50,9 @@ class Line:
         while (await told(bob))["width"] != WIDTHS[size]:
             layers = track.layers(trio.current_time())
             places = [(layer.place, layer.bitrate_bps) for layer in layers]
-            assert trio.current_time() < begun + 20, f"{self.limit_bps} of {places}, and {await told(bob)}"
+            assert trio.current_time() < begun + 20, f"{self.carries_bps} of {places}, and {await told(bob)}"
             rates = [rate_of(layers, each) for each in (size, size + 1)]
-            self.limit_bps = min(math.sqrt(math.prod(rates)) / 0.95, MAXIMUM_BPS)
+            self.carries_bps = min(math.sqrt(math.prod(rates)) / 0.95, MAXIMUM_BPS)
             await trio.sleep(0.1)
         return trio.current_time() - begun
 
