@@ -8,6 +8,7 @@ Read next: `lab/forwarding.py`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median, quantiles
@@ -128,8 +129,9 @@ async def measure_in_turns(contestants: Sequence[Contestant], seconds: float, ro
 
 
 async def warm_up(load: Load) -> None:
-    """Run the load until everything comes through, for half a second at least: a server may try the links first.
+    """Run the load until everything comes through to everybody, for half a second at least.
 
+    A server may try the links first, and make whoever comes last wait for a keyframe.
     What still does not after a while is seen in the loss that is measured.
     """
     async with trio.open_nursery() as nursery:
@@ -137,8 +139,8 @@ async def warm_up(load: Load) -> None:
         with trio.move_on_after(WARM_WITHIN):
             share = 0.0
             while share < COMES_THROUGH:
-                received, sent = load.received, load.publisher.packets
+                had, sent = [viewer.packets for viewer in load.viewers], load.publisher.packets
                 await trio.sleep(LOOK_EVERY)
-                due = (load.publisher.packets - sent) * len(load.viewers)
-                share = (load.received - received) / due if due else 1.0
+                came = [viewer.packets - before for viewer, before in zip(load.viewers, had, strict=True)]
+                share = min(came, default=math.inf) / max(1, load.publisher.packets - sent)
         nursery.cancel_scope.cancel()

@@ -152,7 +152,10 @@ class Publisher:
 
 @dataclass
 class Viewer:
-    """Counts packets, opens a few for their delay, and answers with feedback and reports."""
+    """Counts packets, opens a few for their delay, and answers with feedback and reports.
+
+    What is smaller than all that is published is the server's own, with which it tries the link.
+    """
 
     line: Line
     publisher: Publisher
@@ -167,14 +170,15 @@ class Viewer:
     def receive(self, data: bytes, stamp: int) -> None:
         if is_control(data):
             return
-        self.packets += 1
         if len(data) < rtp.HEADER_SIZE:
             self.malformed += 1
             return
+        is_published = len(data) > SMALLEST
+        self.packets += is_published
         self._highest = data[2] << 8 | data[3]
         try:
             self._note_arrival(data, stamp)
-            if self.packets % SAMPLED == 0:
+            if is_published and self.packets % SAMPLED == 0:
                 self._source = int.from_bytes(data[8:12])
                 plain = self.line.locks.unlock(data)
                 if plain is not None:
@@ -190,11 +194,10 @@ class Viewer:
             self._recorder.record(data[place[0]] << 8 | data[place[0] + 1], stamp / 1e9)
 
     def _look_at(self, plain: bytes, stamp: int) -> None:
-        """How long it took. What a server sends of its own, to fill a pause or to try the link, says nothing."""
-        start, end = rtp.payload_bounds(plain)
-        if end - start >= SMALLEST:
-            number = int.from_bytes(plain[end - NUMBER_OCTETS : end])
-            self.delays.append((stamp - self.publisher.sent_at[number % REMEMBERED]) / 1e9)
+        """How long it took."""
+        _, end = rtp.payload_bounds(plain)
+        number = int.from_bytes(plain[end - NUMBER_OCTETS : end])
+        self.delays.append((stamp - self.publisher.sent_at[number % REMEMBERED]) / 1e9)
 
     def answer(self, now: float) -> None:
         """Feedback for what came since the last time, and once a second a report."""

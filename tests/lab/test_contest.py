@@ -13,22 +13,30 @@ from meetref.lab.load import Load
 from meetref.lab.shape import FRAME_RATE
 
 
-class Source:
-    packets = 0
+class End:
+    """A publisher or a viewer."""
+
+    packets = 0.0
 
 
 class FakeLoad:
-    """Eight packets a frame to two viewers, of which `brings` arrive and take a millisecond."""
+    """Eight packets a frame to two viewers, of which `brings` arrive and take a millisecond.
+
+    The second viewer is the last for whom anything does.
+    """
 
     def __init__(self, brings: float = 1.0, warm_after: float = 0.0) -> None:
-        self.publisher = Source()
-        self.viewers = [None, None]
-        self.received = 0.0
+        self.publisher = End()
+        self.viewers = [End(), End()]
         self.child: FakeChild | None = None
         self.runs = 0
         self._brings = brings
         self._warm_after = warm_after
         self._delays: list[float] = []
+
+    @property
+    def received(self) -> float:
+        return sum(viewer.packets for viewer in self.viewers)
 
     def take_delays(self) -> list[float]:
         delays, self._delays = self._delays, []
@@ -42,9 +50,10 @@ class FakeLoad:
             await trio.sleep_until(began + frame / FRAME_RATE)
             frame += 1
             self.publisher.packets += 8
-            if trio.current_time() - began >= self._warm_after:
-                self.received += 16 * self._brings
-                self._delays += [0.001, 0.001]
+            for viewer, after in zip(self.viewers, (self._warm_after / 2, self._warm_after), strict=True):
+                if trio.current_time() - began >= after:
+                    viewer.packets += 8 * self._brings
+                    self._delays.append(0.001)
             if self.child is not None:
                 self.child.seconds += 16 * 20e-6
 

@@ -180,16 +180,16 @@ async def test_what_cannot_be_read_is_counted(autojump_clock: trio.testing.MockC
     viewer.receive(b"\x90\x60" + bytes(10) + bytes.fromhex("bedeffff"), 0)  # an extension longer than the packet
     viewer.receive(b"\x80\x60", 0)
     load = Load(viewer.publisher, [viewer])
-    assert load.received == 2
+    assert load.received == 0
     assert load.malformed == 2
 
 
-async def test_padding_of_a_server_says_nothing_about_delay(autojump_clock: trio.testing.MockClock) -> None:
+async def test_padding_of_a_server_is_not_what_was_published(autojump_clock: trio.testing.MockClock) -> None:
     viewer = Viewer(line(Sent()), publisher(Sent(), BURST))
-    short = rtp.serialize(rtp.Packet(payload_type=96, sequence=1, timestamp=0, ssrc=1, payload=bytes(SMALLEST - 1)))
+    short = rtp.serialize(rtp.Packet(payload_type=96, sequence=1, timestamp=0, ssrc=1, payload=bytes(SMALLEST // 2)))
     for _ in range(SAMPLED):
         viewer.receive(short, 0)
-    assert viewer.packets == SAMPLED
+    assert viewer.packets == 0
     assert viewer.delays == []
 
 
