@@ -59,13 +59,18 @@ class Activity:
         self.living = True
         return True
 
-    def look(self, smaller: Collection[Activity], larger: Collection[Activity], now: float) -> bool:
-        """True when the encoding has died, beside those that are smaller and larger."""
+    def look(
+        self, smaller: Collection[Activity], larger: Collection[Activity], now: float, *, is_due: bool = True
+    ) -> bool:
+        """True when the encoding has died, beside those that are smaller and larger.
+
+        `is_due`: the publisher has not been told to leave it out.
+        """
         silent_for = now - self.newest_at
         if not self.living or silent_for < (SILENT_AFTER_KEYFRAME if self._keyframe else SILENT_FOR):
             return False
         # spec: simulcast/silent-encoding
-        others = smaller if silent_for < SILENT_BELOW else [*smaller, *larger]
+        others = smaller if is_due and silent_for < SILENT_BELOW else [*smaller, *larger]
         self.living = not any(other.has_shown(self.newest_at) for other in others)
         return not self.living
 

@@ -290,8 +290,9 @@ class Track:
         """See which encodings live; where that has changed, or slots have waited too long, they choose anew."""
         self.look_at = now + LOOK_EVERY
         activities = [encoding.activity for encoding in self.encodings]
-        for place, activity in enumerate(activities):
-            changed |= activity.look(activities[:place], activities[place + 1 :], now)
+        for place, encoding in enumerate(self.encodings):
+            others = activities[:place], activities[place + 1 :]
+            changed |= encoding.activity.look(*others, now, is_due=self.sends(encoding))
         slots = self.slots if changed else [slot for encoding in self._offered for slot in encoding.waiting]
         for slot in tuple(slots):
             try:

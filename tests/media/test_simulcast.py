@@ -153,6 +153,16 @@ def test_the_smallest_is_not_taken_for_dead_because_the_larger_ones_go_on() -> N
 
 
 @pytest.mark.spec("simulcast/silent-encoding")
+def test_what_the_publisher_was_told_to_leave_out_does_not_count_as_sent_for_long() -> None:
+    """Who wants another small one meanwhile would wait for this one."""
+    q, h = Activity(), Activity()
+    q.receive(1, 0.0)
+    for number in range(1, 40):
+        h.receive(1, number / 30)
+        assert q.look([], [h], number / 30, is_due=False) == (number / 30 == SILENT_FOR)
+
+
+@pytest.mark.spec("simulcast/silent-encoding")
 @pytest.mark.parametrize("interval", [1.0, 5.0])
 def test_a_picture_that_rests_rests_in_all_its_encodings(interval: float) -> None:
     """A shared screen on which nothing moves: a picture a second, or none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meetref.media.demand import OFF_AFTER
-from meetref.media.simulcast import SILENT_FOR
+from meetref.media.simulcast import SILENT_BELOW, SILENT_FOR
 from meetref.media.thinning import ALL_LAYERS
 from meetref.meeting.forwarder import Slot
 from meetref.meeting.track import MAXIMUM_ENCODINGS, Encoding, Track
@@ -284,6 +284,26 @@ def test_a_publisher_hears_what_nobody_uses_and_at_once_what_somebody_does() -> 
     alice.plays(OFF_AFTER + 0.5, "qf")
     alice.hears()
     assert alice.told[-1] == []
+
+
+@pytest.mark.spec("simulcast/uses", "simulcast/silent-encoding")
+def test_nobody_waits_for_what_the_publisher_was_just_told_to_leave_out() -> None:
+    """Whoever wants the smallest one meanwhile is shown the one that is sent, until it comes."""
+    alice = Camera()
+    alice.begins()
+    watching(alice)
+    _, other = watching(alice, 60)
+    other.want(alice.encoding("h"), ALL_LAYERS, alice.now)
+    alice.plays(OFF_AFTER + 0.5, keys=True)
+    alice.plays(SILENT_BELOW + 0.5, "hf")
+    other.want("largest", ALL_LAYERS, alice.now)
+    alice.plays(OFF_AFTER + 0.5, "hf", keys=True)
+    alice.hears()
+    assert alice.track.active == ["f"]
+    alice.plays(1, "f")
+    other.want(alice.encoding("q"), ALL_LAYERS, alice.now)
+    alice.hears()
+    assert alice.track.active == ["q", "f"]
 
 
 def test_encodings_of_ever_new_offers_are_bounded() -> None:
