@@ -27,6 +27,8 @@ from meetref.protocol.certificate import Certificate
 
 JOIN_WITHIN = 60.0  # seconds
 JOINING_AT_ONCE = 8
+SAME_FOR_ALL = 3.0
+"""Seconds of load after which a server keeps all that it ever will of what is published, for who lost some of it."""
 
 
 class Door(Protocol):
@@ -68,7 +70,7 @@ class Audience:
         load = Load(publisher, [])
         await warm_up(load)  # LiveKit forgets a viewer who comes at the very moment at which a track does
         await self._enter_viewers(nursery, door, load, range(1))
-        await warm_up(load)
+        await warm_up(load, SAME_FOR_ALL)
         memory = door.child.memory_octets()
         await self._enter_viewers(nursery, door, load, range(1, viewers))
         await warm_up(load)

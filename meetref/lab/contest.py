@@ -128,8 +128,8 @@ async def measure_in_turns(contestants: Sequence[Contestant], seconds: float, ro
             await measure_parts(contestant, seconds)
 
 
-async def warm_up(load: Load) -> None:
-    """Run the load until everything comes through to everybody, for half a second at least.
+async def warm_up(load: Load, longer: float = 0.0) -> None:
+    """Run the load until everything comes through to everybody, for half a second at least, and so many `longer`.
 
     A server may try the links first, and make whoever comes last wait for a keyframe.
     What still does not after a while is seen in the loss that is measured.
@@ -143,4 +143,5 @@ async def warm_up(load: Load) -> None:
                 await trio.sleep(LOOK_EVERY)
                 came = [viewer.packets - before for viewer, before in zip(load.viewers, had, strict=True)]
                 share = min(came, default=math.inf) / max(1, load.publisher.packets - sent)
+        await trio.sleep(longer)
         nursery.cancel_scope.cancel()

@@ -78,7 +78,7 @@ async def test_a_few_come_in_at_once(autojump_clock: trio.testing.MockClock, mon
     monkeypatch.setattr(Connection, "line", lambda connection: None)
     monkeypatch.setattr(Connection, "srtp_profile", 8)
 
-    async def warmed_up(load: object) -> None:
+    async def warmed_up(load: object, longer: float = 0.0) -> None:
         pass
 
     monkeypatch.setattr("meetref.lab.audience.warm_up", warmed_up)

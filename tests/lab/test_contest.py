@@ -136,6 +136,12 @@ async def test_warming_up_takes_until_everything_comes_through(autojump_clock: t
     assert 3.5 <= trio.current_time() - began <= 4.5
 
 
+async def test_a_load_that_is_warm_may_go_on(autojump_clock: trio.testing.MockClock) -> None:
+    began = trio.current_time()
+    await warm_up(cast(Load, FakeLoad()), 3.0)
+    assert trio.current_time() - began == pytest.approx(3.5)
+
+
 async def test_warming_up_does_not_take_for_ever(autojump_clock: trio.testing.MockClock) -> None:
     began = trio.current_time()
     await warm_up(cast(Load, FakeLoad(brings=0.5)))
