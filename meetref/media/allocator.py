@@ -44,6 +44,7 @@ class Allocator(Generic[Seat]):
         self.enough_bps = self.next_bps = 0.0
         self._before: dict[Seat, Choice[Seat]] = {}
         self._budget = self._keeping = 0.0
+        self._is_experiment = False
         self._steps: deque[tuple[float, float]] = deque()  # rising: since when the budget was never below what
         self._lasting = self._showing_lasts = LASTING
         self._fell_at = -math.inf
@@ -57,13 +58,14 @@ class Allocator(Generic[Seat]):
         """The inputs are other ones: the next `due` says yes."""
         self._changed = True
 
-    def due(self, budget_bps: float, now: float, *, keeping_bps: float = 0.0) -> bool:
+    def due(self, budget_bps: float, now: float, *, keeping_bps: float = 0.0, is_experiment: bool = False) -> bool:
         """Take the estimate of this tick. True when it is time for `decide`. Costs next to nothing.
 
-        `keeping_bps` is what the line carries, where the estimate is less only until a queue has drained.
+        `keeping_bps` is what the line carries, where the estimate is less only until a queue has drained. An
+        experiment is a budget that is less for a moment, to see what that does: who falls by it did not climb in vain.
         """
         self._remember(budget_bps, now)
-        self._keeping = keeping_bps
+        self._keeping, self._is_experiment = keeping_bps, is_experiment
         budget, climbing = self._decided
         # spec: allocation/when-anew
         return (
@@ -128,7 +130,7 @@ class Allocator(Generic[Seat]):
         fallen = [choice for choice in choices if _fell(choice, self._before.get(choice.seat))]
         if fallen:
             self._fell_at = now
-            if self._climbed:
+            if self._climbed and not self._is_experiment:
                 # spec: allocation/longer-after-a-fall
                 self._lasting = min(max(AFTER_FALL, 2 * self._lasting), LONGEST)
                 if any(choice.layer is None for choice in fallen):

@@ -102,6 +102,11 @@ class Estimator:
         return self._loss.ceiling_bps < self._delay.bitrate_bps
 
     @property
+    def is_experimenting(self) -> bool:
+        """Whether the estimate is less for a moment only, to see whose the loss is."""
+        return self._loss.is_experimenting
+
+    @property
     def application_limited(self) -> bool:
         """Whether so little is sent that the estimate cannot be tried."""
         return self._limit.limited

@@ -84,6 +84,11 @@ class LossRate:
             else:
                 self._go_on(self._experiment, window, now)
 
+    @property
+    def is_experimenting(self) -> bool:
+        """Whether less is sent for a moment only, to see whose the loss is."""
+        return self._experiment is not None
+
     def next_timeout(self) -> float:
         """When an experiment has taken long enough, though nothing may be sent, and so nothing come of it."""
         return math.inf if self._experiment is None else self._experiment.ends_at
@@ -122,7 +127,10 @@ class LossRate:
         is_little = LESS * sent_bps < LITTLE_BPS
         may_be_foreign = lossy.loss <= MOST_FOREIGN
         if may_be_foreign and self._is_time_to_try(lossy, now) and (is_high or not is_little):
-            self._try(lossy, sent_bps, estimate_bps, now)
+            if window.sent_bps(now) > MORE * sent_bps:  # a quarter less than that is far less than now
+                self._lossy = None
+            else:
+                self._try(lossy, sent_bps, estimate_bps, now)
         elif may_be_foreign and is_little and (not is_high or sent_bps < MORE * self._stuck_bps):
             self._rise(window, estimate_bps, now)  # spec: bandwidth/little-that-is-lost
         elif is_high and now - self._decreased_at >= DECREASE_PAUSE + self.round_trip_time:

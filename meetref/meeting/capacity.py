@@ -127,6 +127,11 @@ class Capacity:
         """What media the line carried at least when last a queue grew: more than `media_bps` while that drains."""
         return max(self.media_bps, self.estimator.carried_bps / (1 + self.overhead))
 
+    @property
+    def is_experimenting(self) -> bool:
+        """Whether the budget is less for a moment only, to see whose the loss is."""
+        return self.estimator.is_experimenting
+
     def on_demand(self, bitrate_bps: float, step_bps: float = math.inf) -> None:
         """What media would be sent if there were room for everything, and what its next step up takes in all."""
         self.prober.on_demand(bitrate_bps * (1 + self.overhead), step_bps * (1 + self.overhead))

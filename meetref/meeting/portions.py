@@ -75,7 +75,12 @@ class Portions:
         seats, capacity = self.seats, self.seats.down.capacity
         if not capacity.is_known:  # spec: allocation/nothing-before-the-line-is-known
             return None
-        due = self._allocator.due(capacity.media_bps, now, keeping_bps=capacity.carried_bps)
+        due = self._allocator.due(
+            capacity.media_bps,
+            now,
+            keeping_bps=capacity.carried_bps,
+            is_experiment=capacity.is_experimenting,
+        )
         if now < self._look_at and not due:
             return None
         voices, pictures = self._hearing(now), self._seeing(offers, now)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from meetref.media import allocation
 from meetref.media.allocation import Choice, Rank, Wish, allocate, cost, ideal
-from meetref.media.allocator import AGAIN, FORGIVEN, LASTING, LONGEST, SOON, Allocator
+from meetref.media.allocator import AFTER_FALL, AGAIN, FORGIVEN, LASTING, LONGEST, SOON, Allocator
 from meetref.media.demand import Demand
 from meetref.media.ladder import SHARP, Layer, Offer, ladder
 
@@ -217,11 +217,11 @@ class Watching:
         """And to what."""
         self.decisions = 0
 
-    def run(self, seconds: float, budget: float) -> list[int | None]:
+    def run(self, seconds: float, budget: float, *, is_experiment: bool = False) -> list[int | None]:
         for _ in range(round(seconds * 10)):
             self.tick += 1
             now = self.tick / 10
-            if self.machine.due(budget, now):
+            if self.machine.due(budget, now, is_experiment=is_experiment):
                 before = self.places
                 self.machine.decide(self.wishes, now)
                 self.decisions += 1
@@ -295,6 +295,17 @@ def test_under_a_swing_of_a_fifth_they_move_ever_less(half: int) -> None:
     assert len(viewer.moves) <= min(2 * swings, 2 * 4 * (600 / 120 + 1))
     if half <= 8:
         assert len(viewer.moves) <= 2 + 2 * 600 / 120
+
+
+@pytest.mark.spec("allocation/longer-after-a-fall")
+@pytest.mark.parametrize("is_experiment", [False, True])
+def test_what_less_is_sent_to_see_whose_a_loss_is_undoes_no_climb(is_experiment: bool) -> None:
+    viewer = Watching(seats(1, 100_000, 500_000))
+    viewer.run(5, 200_000)
+    assert viewer.run(5, 1_000_000) == [1]
+    assert viewer.run(3, 400_000, is_experiment=is_experiment) == [0]
+    assert viewer.run(LASTING + 0.2, 1_000_000) == ([1] if is_experiment else [0])
+    assert viewer.run(AFTER_FALL, 1_000_000) == [1]
 
 
 @pytest.mark.spec("allocation/viewer-acts-at-once")

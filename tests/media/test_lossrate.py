@@ -194,6 +194,22 @@ def test_who_can_send_no_less_is_given_room_again(share: float) -> None:
 
 
 @pytest.mark.spec("bandwidth/foreign-loss")
+@pytest.mark.parametrize("seconds", [1.0, 2.5, 4.0])
+def test_a_quarter_less_is_not_far_less_than_what_is_sent_now(seconds: float) -> None:
+    """A small picture was sent while loss began, and now there is a large one."""
+    rate, seen = LossRate(), []
+    for tenth in range(80):
+        now = tenth / 10
+        sent = 160_000 if now < seconds else min(rate.ceiling_bps, 1_600_000)
+        packets = round(sent / 80_000)
+        lost = round(sent / 800_000 * (tenth + 1)) - round(sent / 800_000 * tenth)
+        rate.on_counts(packets - lost, lost, packets * OCTETS, 2_500_000, now)
+        seen.append(rate.ceiling_bps)
+    assert min(seen) > 1_600_000 / 2
+    assert rate.foreign_loss == pytest.approx(0.1, abs=0.04)
+
+
+@pytest.mark.spec("bandwidth/foreign-loss")
 def test_an_experiment_ends_though_nothing_is_sent_any_more() -> None:
     rate = LossRate()
     seen = run(rate, radio(0.06), 0.0, 3.0)

@@ -191,6 +191,7 @@ class Fixed:
 
     def __init__(self, budget_bps: float, *, known: bool = True) -> None:
         self.media_bps = self.carried_bps = budget_bps
+        self.is_experimenting = False
         self.demand_bps = 0.0
         self.is_known = self.is_wide = known
 
