@@ -57,12 +57,13 @@ class Trial:
         """Whether it was judged by what a full queue let out, beside whatever else was in that."""
         self.was_read_late = False
         """Whether the newest reports tell of enough of it, but whoever was busy let it come, or leave, all at once."""
+        self.is_judged = False
+        """Whether enough of it was told of to say what it found, if that can be said at all."""
         self._ended_at = math.inf
         self._octets = self._packets = 0
         self._came: list[tuple[int, float, float]] = []  # size, when it left, when it came
         self._told_octets = 0
         self._told_until, self._came_to_the_end = -math.inf, False
-        self._is_judged = False
 
     def is_late(self, now: float) -> bool:
         """Whether it takes too long: nobody could send its padding."""
@@ -105,7 +106,7 @@ class Trial:
         rate = self._judged(sum(size for size, _, _ in self._came))
         if not is_enough and not self.is_slowed:  # spec: bandwidth/probe-overflows
             return None
-        self._is_judged, self.has_overflowed = True, not is_enough
+        self.is_judged, self.has_overflowed = True, not is_enough
         return rate
 
     @property
@@ -118,7 +119,7 @@ class Trial:
     @property
     def is_lost(self) -> bool:
         """Whether all of it is told of, and it could not be judged by what came."""
-        return self._told_octets >= self._octets and not self._is_judged
+        return self._told_octets >= self._octets and not self.is_judged
 
     @property
     def is_untold(self) -> bool:

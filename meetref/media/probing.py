@@ -229,6 +229,6 @@ class Prober:
         else:
             self._further_bps = math.inf
             self._next_at = math.inf
-            if self._first is not None and self._first.is_untold:
-                self._first = None
-                self._probe(FIRST_BPS, now)  # the feedback was lost
+            first, self._first = self._first, None
+            if first is not None and not first.is_judged:  # feedback was lost, some or all of it
+                self._probe(FIRST_BPS if first.is_untold else SECOND_BPS, now)

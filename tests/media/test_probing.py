@@ -93,6 +93,18 @@ def test_a_first_try_that_nobody_tells_of_is_made_once_more() -> None:
     assert prober.clusters == 2
 
 
+@pytest.mark.spec("bandwidth/probe-at-start")
+@pytest.mark.parametrize(("told", "rates"), [(8, [SECOND_BPS]), (20, [])])
+def test_a_first_try_of_which_only_a_part_is_told_is_made_again_with_less(told: int, rates: list[float]) -> None:
+    """A feedback was lost, and nothing else is sent of which the next one could tell."""
+    prober = Prober(300_000, maximum_bps=20e6)
+    prober.begin(10.0)
+    play(prober, 10.0, 0.1, 235)
+    left = [10.0] * 19 + [10.01]
+    prober.on_reports([(n, 235, left[n], 11.0 + n / 1300) for n in range(told)], 10.3)
+    assert [rate for _, rate in play(prober, 10.3, 5.0, 235)] == rates
+
+
 @pytest.mark.spec("bandwidth/probe-further")
 def test_twice_as_much_is_tried_as_long_as_most_of_it_comes_through() -> None:
     prober, estimator = Prober(300_000, maximum_bps=20e6), Told()
