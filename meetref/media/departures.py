@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 CAPACITY = 2048  # packets: two seconds of a thousand each, and feedback comes ten times a second
+LATEST = 2.0  # seconds after which nothing is told of a packet any more: the feedback was lost, or there is none
 SMALLEST = 512  # places of a ring that has not grown yet: whose feedback comes in time needs no more, and they are many
 
 
@@ -26,8 +27,8 @@ class Departures:
     """The newest `capacity` packets of one run of numbers of 16 bits, until a feedback tells what became of them.
 
     A packet is reported at most twice: as not received so far, and as received. `capacity` is at most 32768. The ring
-    begins smaller and grows when packets would be forgotten of which nothing was told. That is seen from the newest
-    of the places that a run takes, because feedback comes in the order of the numbers.
+    begins smaller and grows when packets would be forgotten of which something may yet be told. That is seen from the
+    newest of the places that a run takes, because feedback comes in the order of the numbers.
     """
 
     __slots__ = ("_next", "_places", "_sizes", "_times", "capacity", "unmatched")
@@ -70,7 +71,7 @@ class Departures:
     def _record_apart(self, first: int, sizes: Sequence[int], at: float) -> None:
         """The same for a run that does not follow the newest packet, or takes places that may not be free."""
         newest = max(self._next, first + len(sizes))
-        while self._places < self.capacity and self._would_forget(newest, len(sizes)):
+        while self._places < self.capacity and self._would_forget(newest, len(sizes), at):
             self._grow()
         places = self._places
         if self._next >= 0:
@@ -82,10 +83,12 @@ class Departures:
                 self._times[index % places] = at
         self._next = newest
 
-    def _would_forget(self, newest: int, count: int) -> bool:
-        """Whether a run of so many, up to `newest`, takes the places of packets of which nothing was told."""
-        taken = range(max(self._next, newest - self._places), newest)
-        return count > self._places or any(self._sizes[index % self._places] > 0 for index in taken)
+    def _would_forget(self, newest: int, count: int, at: float) -> bool:
+        """Whether a run of so many, up to `newest`, takes the places of packets of which something may yet be told."""
+        taken = (index % self._places for index in range(max(self._next, newest - self._places), newest))
+        return count > self._places or any(
+            self._sizes[place] > 0 and at - self._times[place] < LATEST for place in taken
+        )
 
     def _grow(self) -> None:
         former, places = self._places, min(2 * self._places, self.capacity)

@@ -72,6 +72,15 @@ def test_the_ring_stays_small_while_feedback_comes() -> None:
     assert len(departures._sizes) == SMALLEST
 
 
+def test_the_ring_stays_small_though_a_feedback_was_lost() -> None:
+    departures = Departures()
+    for start in range(0, 10 * SMALLEST, 8):
+        departures.record_run(start, [100] * 8, start * 0.01)
+        if start % 80:
+            departures.tell(start, [1.0] * 8)
+    assert len(departures._sizes) == SMALLEST
+
+
 def test_a_gap_makes_the_ring_grow_too() -> None:
     departures = Departures()
     departures.record_run(0, [100] * 8, 1.0)
