@@ -173,7 +173,7 @@ class Viewer:
         if len(data) < rtp.HEADER_SIZE:
             self.malformed += 1
             return
-        is_published = len(data) > SMALLEST
+        is_published = len(data) >= SMALLEST + rtp.HEADER_SIZE
         self.packets += is_published
         self._highest = data[2] << 8 | data[3]
         try:

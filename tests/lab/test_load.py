@@ -186,7 +186,7 @@ async def test_what_cannot_be_read_is_counted(autojump_clock: trio.testing.MockC
 
 async def test_padding_of_a_server_is_not_what_was_published(autojump_clock: trio.testing.MockClock) -> None:
     viewer = Viewer(line(Sent()), publisher(Sent(), BURST))
-    short = rtp.serialize(rtp.Packet(payload_type=96, sequence=1, timestamp=0, ssrc=1, payload=bytes(SMALLEST // 2)))
+    short = rtp.serialize(rtp.Packet(payload_type=96, sequence=1, timestamp=0, ssrc=1, payload=bytes(SMALLEST - 1)))
     for _ in range(SAMPLED):
         viewer.receive(short, 0)
     assert viewer.packets == 0

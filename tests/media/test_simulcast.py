@@ -143,23 +143,17 @@ def test_an_encoder_that_pays_for_a_keyframe_is_not_taken_for_dead_so_soon() -> 
 
 
 @pytest.mark.spec("simulcast/silent-encoding")
-def test_the_smallest_is_not_taken_for_dead_because_the_larger_ones_go_on() -> None:
-    """Who is then shown a larger one has it begin with a keyframe, and the small one, too."""
+@pytest.mark.parametrize(("is_due", "dies_after"), [(True, SILENT_BELOW), (False, SILENT_FOR)])
+def test_the_smallest_is_not_soon_taken_for_dead_because_the_larger_ones_go_on(is_due: bool, dies_after: float) -> None:
+    """Who is then shown a larger one has it begin with a keyframe, and the small one, too.
+
+    But what the publisher was told to leave out nobody is to wait for.
+    """
     q, h = Activity(), Activity()
     q.receive(1, 0.0)
     for number in range(1, 100):
         h.receive(1, number / 30)
-        assert q.look([], [h], number / 30) == (number / 30 == SILENT_BELOW)
-
-
-@pytest.mark.spec("simulcast/silent-encoding")
-def test_what_the_publisher_was_told_to_leave_out_does_not_count_as_sent_for_long() -> None:
-    """Who wants another small one meanwhile would wait for this one."""
-    q, h = Activity(), Activity()
-    q.receive(1, 0.0)
-    for number in range(1, 40):
-        h.receive(1, number / 30)
-        assert q.look([], [h], number / 30, is_due=False) == (number / 30 == SILENT_FOR)
+        assert q.look([], [h], number / 30, is_due=is_due) == (number / 30 == dies_after)
 
 
 @pytest.mark.spec("simulcast/silent-encoding")

@@ -57,10 +57,12 @@ def make_topic(admin: Any, url: str, partitions: int, **config: str) -> None:
 
 
 def delete_topic(admin: Any, topic: str) -> None:
-    """Until then a busy broker goes on taking records that nobody will see."""
+    """And wait until the broker knows: a busy one goes on taking records that nobody will see."""
     (deleted,) = admin.delete_topics([topic]).values()
     deleted.result(30)
+    deadline = time.monotonic() + 30
     while topic in admin.list_topics(timeout=30).topics:
+        assert time.monotonic() < deadline, "the topic is still there"
         time.sleep(0.05)
 
 
